@@ -1,0 +1,51 @@
+//! Quantities against the canonical texts that Kubernetes' own type gave.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+/// Printed by `crds/data/gotypes`.
+const VECTORS: &str = include_str!("../../data/quantity-vectors.txt");
+
+#[test]
+fn every_vector_of_kubernetes() {
+    let mut wrong = Vec::new();
+    for line in VECTORS.lines().filter(|line| !line.starts_with('#')) {
+        let (text, expected) = line.split_once(' ').unwrap();
+        let canonical = Quantity::canonical(text);
+        let right = if expected == "-" {
+            Quantity::parse(text).is_none() && canonical == text
+        } else {
+            Quantity::parse(text).is_some() && canonical == expected
+        };
+        if !right {
+            wrong.push(format!("{text}: {canonical}, not {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn values_are_compared_not_texts() {
+    for (a, b) in [("1", "1000m"), ("1Gi", "1024Mi"), ("0.5", "500m"), ("1e3", "1k"), ("0", "0Mi"), ("+2", "2")] {
+        assert_eq!(Quantity::parse(a), Quantity::parse(b), "{a} {b}");
+    }
+    assert_ne!(Quantity::parse("1G"), Quantity::parse("1Gi"));
+    assert_ne!(Quantity::parse("-1"), Quantity::parse("1"));
+}
+
+#[test]
+fn resources_are_rounded_up_to_thousandths() {
+    let rounded = |text| Quantity::parse(text).unwrap().rounded_to_milli().to_string();
+    assert_eq!(rounded("1100u"), "2m");
+    assert_eq!(rounded("-1100u"), "-2m");
+    assert_eq!(rounded("1n"), "1m");
+    assert_eq!(rounded("250m"), "250m");
+}
+
+#[test]
+fn what_is_no_quantity_stays_as_it_is() {
+    for text in ["", "abc", "1 Gi", "1GB", "--1", "1e", "1e99999999999", "999999999999999999999999999999999999999999"] {
+        assert_eq!(Quantity::parse(text), None, "{text}");
+        assert_eq!(Quantity::canonical(text), text);
+    }
+}

@@ -1,0 +1,265 @@
+//! What users saw: a load on a service, and the summary of its log by version.
+//!
+//! The load itself is sent by `demo-server load`, a process of its own, because it may have to run inside a network
+//! namespace.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use demo_server::record::{NotARecord, Outcome, Record};
+
+/// Why there is no summary.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadLogError {
+    /// The log or the program could not be used.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A line is not a record.
+    #[error("line {line}: {source}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// The line.
+        source: NotARecord,
+    },
+    /// The generator ended with an error.
+    #[error("the load generator failed ({status}); its last words are on standard error")]
+    Failed {
+        /// How it ended.
+        status: ExitStatus,
+    },
+}
+
+/// A load that is running.
+#[derive(Debug)]
+pub struct RunningLoad {
+    child: Child,
+    log: PathBuf,
+}
+
+/// Starts `demo-server load`. `prefix` is put before the program, for instance
+/// `["nsenter", "--net=/run/netns/NAME"]`; it may be empty.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn start(
+    prefix: &[&str],
+    demo_server: &Path,
+    url: &str,
+    rate: u32,
+    seconds: u32,
+    log: &Path,
+) -> Result<RunningLoad, LoadLogError> {
+    let mut command = match prefix.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(demo_server);
+            command
+        }
+        None => Command::new(demo_server),
+    };
+    command.args([
+        "load",
+        "--url",
+        url,
+        "--rate",
+        &rate.to_string(),
+        "--seconds",
+        &seconds.to_string(),
+        "--log",
+    ]);
+    let child = command
+        .arg(log)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|source| LoadLogError::Io { path: demo_server.to_owned(), source })?;
+    Ok(RunningLoad { child, log: log.to_owned() })
+}
+
+impl RunningLoad {
+    /// What users saw so far; a line that is still being written is left out.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn so_far(&self) -> Result<Summary, LoadLogError> {
+        match fs::read_to_string(&self.log) {
+            Ok(text) => Summary::of(text.rfind('\n').map_or("", |end| text.split_at(end).0)),
+            // The generator has not opened it yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Summary::default()),
+            Err(source) => Err(LoadLogError::Io { path: self.log.clone(), source }),
+        }
+    }
+
+    /// Asks the generator to end (it waits for open requests) and summarises.
+    ///
+    /// # Errors
+    /// As [`RunningLoad::wait`].
+    pub fn stop(self) -> Result<Summary, LoadLogError> {
+        // By `kill`, because std can only send SIGKILL, which would lose the requests in flight. One that has ended
+        // already is no error: `wait` tells how.
+        drop(
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).stderr(Stdio::null()).status(),
+        );
+        self.wait()
+    }
+
+    /// Waits until the load's time is over (it is bounded) and summarises.
+    ///
+    /// # Errors
+    /// When the generator fails or its log cannot be read.
+    pub fn wait(mut self) -> Result<Summary, LoadLogError> {
+        let ended =
+            self.child.wait().map_err(|source| LoadLogError::Io { path: self.log.clone(), source })?;
+        if !ended.success() {
+            return Err(LoadLogError::Failed { status: ended });
+        }
+        Summary::read(&self.log)
+    }
+}
+
+impl Drop for RunningLoad {
+    /// A test that fails leaves no load behind.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What users saw of one version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Answers below 400.
+    pub answered: u64,
+    /// Answers of 400 and above.
+    pub failed: u64,
+}
+
+/// What users saw, by version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// By the version that answered; an answer that names none (a proxy's, say) is under the empty name.
+    pub versions: BTreeMap<String, Seen>,
+    /// No connection.
+    pub connect_errors: u64,
+    /// No answer in time.
+    pub timeouts: u64,
+    /// Connections that ended before the answer did.
+    pub broken: u64,
+}
+
+impl Summary {
+    /// Reads a log.
+    ///
+    /// # Errors
+    /// When it cannot be read or has a line that is not a record.
+    pub fn read(log: &Path) -> Result<Self, LoadLogError> {
+        let text =
+            fs::read_to_string(log).map_err(|source| LoadLogError::Io { path: log.to_owned(), source })?;
+        Self::of(&text)
+    }
+
+    /// Summarises the text of a log.
+    ///
+    /// # Errors
+    /// When a line is not a record.
+    pub fn of(text: &str) -> Result<Self, LoadLogError> {
+        let mut summary = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let record = line
+                .parse()
+                .map_err(|source| LoadLogError::Line { line: index.saturating_add(1), source })?;
+            summary.add(&record);
+        }
+        Ok(summary)
+    }
+
+    /// Adds one request.
+    pub fn add(&mut self, record: &Record) {
+        let count = match record.outcome {
+            Outcome::Status(code) => {
+                let seen = self.versions.entry(record.version.clone().unwrap_or_default()).or_default();
+                if code < 400 { &mut seen.answered } else { &mut seen.failed }
+            }
+            Outcome::Connect => &mut self.connect_errors,
+            Outcome::Timeout => &mut self.timeouts,
+            Outcome::Broken => &mut self.broken,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// What users saw of one version; zeros when it never answered.
+    #[must_use]
+    pub fn version(&self, version: &str) -> Seen {
+        self.versions.get(version).copied().unwrap_or_default()
+    }
+
+    /// Requests that got no answer at all.
+    #[must_use]
+    pub fn unanswered(&self) -> u64 {
+        self.connect_errors.saturating_add(self.timeouts).saturating_add(self.broken)
+    }
+
+    /// All requests.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.versions.values().map(|seen| seen.answered.saturating_add(seen.failed)).sum::<u64>()
+            + self.unanswered()
+    }
+}
+
+impl fmt::Display for Summary {
+    /// One line: `v1 180 answered; v2 19 answered, 1 failed; no answer 0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (version, seen) in &self.versions {
+            let name = if version.is_empty() { "(no version)" } else { version };
+            write!(f, "{name} {} answered", seen.answered)?;
+            if seen.failed > 0 {
+                write!(f, ", {} failed", seen.failed)?;
+            }
+            f.write_str("; ")?;
+        }
+        write!(f, "no answer {}", self.unanswered())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_log_is_summed_up_by_version() {
+        let log = "1 2 200 v1\n2 2 200 v1\n3 2 200 v2\n4 2 500 v2\n5 2 503 -\n6 0 connect -\n7 2000 timeout -\n8 3 broken -\n";
+        let summary = Summary::of(log).unwrap();
+        assert_eq!(summary.version("v1"), Seen { answered: 2, failed: 0 });
+        assert_eq!(summary.version("v2"), Seen { answered: 1, failed: 1 });
+        assert_eq!(summary.version(""), Seen { answered: 0, failed: 1 });
+        assert_eq!((summary.unanswered(), summary.total()), (3, 8));
+        let line = "(no version) 0 answered, 1 failed; v1 2 answered; v2 1 answered, 1 failed; no answer 3";
+        assert_eq!(summary.to_string(), line);
+    }
+
+    #[test]
+    fn a_torn_line_is_named() {
+        let error = Summary::of("1 2 200 v1\n2 2 20").unwrap_err();
+        assert!(error.to_string().starts_with("line 2: "), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error =
+            start(&[], Path::new("/nonexistent/demo"), "http://x/", 1, 1, Path::new("/tmp/x")).unwrap_err();
+        assert!(error.to_string().starts_with("/nonexistent/demo: "), "{error}");
+    }
+}

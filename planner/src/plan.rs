@@ -1,0 +1,198 @@
+//! What is to be done, as a value.
+
+use crds::analysis::AnalysisRunSpec;
+use crds::rollout::RolloutStatus;
+use crds::{LabelSelector, PodTemplate, Time};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is to be done for one Rollout. The effect layer carries the writes out in order and stops at the first that
+/// fails; the status is recorded after the last of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Writes, in order.
+    pub writes: Vec<Planned>,
+    /// The complete status to record; `None` when the Rollout is to be left alone (it is being deleted).
+    pub status: Option<RolloutStatus>,
+    /// When to look again although nothing has changed.
+    pub wake: Option<Wake>,
+    /// What to tell people, in order.
+    pub notices: Vec<Notice>,
+    /// Why: one entry for each decision, for people.
+    pub trail: Vec<Reason>,
+}
+
+/// A write with its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// What to write.
+    pub write: Write,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something is done or not done, for people.
+pub type Reason = String;
+
+/// An object that a write is about. `uid` and `resource_version` are what the decision was made on; they are empty
+/// for an object that an earlier write of the same plan creates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Name in the Rollout's namespace.
+    pub name: String,
+    /// Uid that was seen.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+}
+
+/// One write. `None` as an annotation's value removes the annotation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Make a ReplicaSet, controlled by the Rollout.
+    CreateReplicaSet {
+        /// Name.
+        name: String,
+        /// Labels.
+        labels: BTreeMap<String, String>,
+        /// Annotations.
+        annotations: BTreeMap<String, String>,
+        /// Selector.
+        selector: LabelSelector,
+        /// Pod template, the hash label included.
+        template: Arc<PodTemplate>,
+        /// `spec.replicas`.
+        replicas: i32,
+        /// `spec.minReadySeconds`.
+        min_ready_seconds: i32,
+    },
+    /// Become the controller of a ReplicaSet that nobody controls.
+    AdoptReplicaSet {
+        /// Which.
+        target: Target,
+    },
+    /// Stop being the controller of a ReplicaSet that does not match the selector any more.
+    ReleaseReplicaSet {
+        /// Which.
+        target: Target,
+    },
+    /// Change `spec.replicas` and annotations.
+    ScaleReplicaSet {
+        /// Which.
+        target: Target,
+        /// `spec.replicas` that was seen.
+        from: i32,
+        /// `spec.replicas` to write.
+        to: i32,
+        /// Annotations to set or remove.
+        annotations: BTreeMap<String, Option<String>>,
+    },
+    /// Change annotations and `spec.minReadySeconds`.
+    AnnotateReplicaSet {
+        /// Which.
+        target: Target,
+        /// Annotations to set or remove.
+        annotations: BTreeMap<String, Option<String>>,
+        /// `spec.minReadySeconds` to write.
+        min_ready_seconds: Option<i32>,
+    },
+    /// Delete a ReplicaSet that is beyond the history limit.
+    DeleteReplicaSet {
+        /// Which.
+        target: Target,
+    },
+    /// Point a Service at a version.
+    SelectService {
+        /// Which.
+        target: Target,
+        /// Pod template hash to select; `None` removes it from the selector.
+        hash: Option<String>,
+        /// Name of the managing Rollout to record; `None` removes the record.
+        managed_by: Option<String>,
+    },
+    /// Set annotations of the Rollout.
+    AnnotateRollout {
+        /// Annotations to set.
+        annotations: BTreeMap<String, String>,
+    },
+    /// Write `spec.replicas` of the Rollout, which was unset: autoscalers need a number there.
+    SetRolloutReplicas {
+        /// The number.
+        replicas: i32,
+    },
+    /// Make an AnalysisRun, controlled by the Rollout.
+    CreateAnalysisRun {
+        /// Name.
+        name: String,
+        /// Labels.
+        labels: BTreeMap<String, String>,
+        /// Annotations.
+        annotations: BTreeMap<String, String>,
+        /// What it measures.
+        spec: Arc<AnalysisRunSpec>,
+    },
+    /// Ask an AnalysisRun to end.
+    TerminateAnalysisRun {
+        /// Which.
+        target: Target,
+    },
+    /// Delete an AnalysisRun that is beyond the history limits.
+    DeleteAnalysisRun {
+        /// Which.
+        target: Target,
+    },
+    /// Evict a pod for a restart.
+    EvictPod {
+        /// Which.
+        target: Target,
+    },
+}
+
+/// When to look again, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub why: String,
+}
+
+/// What a notice waits for before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The write with this index in the plan.
+    Write(usize),
+    /// The status.
+    Status,
+}
+
+/// Type of a Kubernetes event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// Nothing to worry about.
+    Normal,
+    /// Something to look at.
+    Warning,
+}
+
+/// Something to tell people, sent once its anchor has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it waits for.
+    pub anchor: Anchor,
+    /// Normal or warning.
+    pub event_type: EventType,
+    /// One word that clients match on.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Plan {
+    /// Asks to be woken at `at`, unless an earlier time is already asked for.
+    pub fn wake_at(&mut self, at: Time, why: impl Into<String>) {
+        if self.wake.as_ref().is_none_or(|wake| at < wake.at) {
+            self.wake = Some(Wake { at, why: why.into() });
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The making of an AnalysisRun.
+
+use super::{RunKind, phase};
+use crate::rollout::pass::Pass;
+use crate::rollout::status;
+use crate::{AnalysisRunView, Write};
+use analysis::arguments::RolloutFacts;
+use analysis::{Templates, arguments_of_rollout, collect, compose, new_run_spec};
+use crds::analysis::{AnalysisPhase, AnalysisRunSpec};
+use crds::meta;
+use crds::rollout::analysis::RolloutAnalysis;
+use crds::rollout::status::RolloutAnalysisRunStatus;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most names that are tried for one run.
+const NAMES_MAX: usize = 1000;
+
+/// Plans a new run and tells how it is recorded. A run of ours that is equal and unfinished is taken up again: the
+/// status that named it was lost.
+pub(super) fn new_run(pass: &mut Pass<'_>, kind: RunKind, wanted: &RolloutAnalysis) -> Result<RolloutAnalysisRunStatus, String> {
+    let spec = spec(pass, wanted)?;
+    let hash = pass.new.map_or_else(String::new, |new| new.hash().to_owned());
+    let index = status::step_index(pass).unwrap_or(0);
+    let base = format!("{}-{hash}-{}", pass.name(), status::revision(pass));
+    let base = match kind {
+        RunKind::Step => format!("{base}-{index}"),
+        RunKind::Background => base,
+        RunKind::PrePromotion => format!("{base}-pre"),
+        RunKind::PostPromotion => format!("{base}-post"),
+    };
+    for attempt in 0..NAMES_MAX {
+        let name = if attempt == 0 { base.clone() } else { format!("{base}.{attempt}") };
+        let known = pass.world.analysis_runs.iter().find(|run| run.name == name);
+        match known {
+            Some(run) if is_same(run, &spec) => {
+                return Ok(super::as_status(run));
+            }
+            None if !pass.world.foreign_run_names.contains(&name) => {
+                let (labels, annotations) = metadata(pass, kind, wanted, &hash, index);
+                let write = Write::CreateAnalysisRun { name: name.clone(), labels, annotations, spec: Arc::new(spec) };
+                pass.write(write, format!("the {} analysis begins", kind.label()));
+                return Ok(RolloutAnalysisRunStatus { name, status: AnalysisPhase::New, message: String::new() });
+            }
+            _ => {}
+        }
+    }
+    Err(format!("{NAMES_MAX} AnalysisRuns named {base} exist: delete old ones"))
+}
+
+fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
+    !run.deleting
+        && !phase(run).is_completed()
+        && run.spec.terminate != Some(true)
+        && run.spec.metrics == spec.metrics
+        && run.spec.args == spec.args
+        && run.spec.dry_run == spec.dry_run
+        && run.spec.measurement_retention == spec.measurement_retention
+}
+
+fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {
+    let world = pass.world;
+    let templates = Templates {
+        namespaced: world.analysis_templates.iter().map(|(name, spec)| (name.as_str(), spec)).collect(),
+        cluster: world.cluster_analysis_templates.iter().map(|(name, spec)| (name.as_str(), spec)).collect(),
+    };
+    let found = collect(wanted.templates.as_deref().unwrap_or_default(), &templates).map_err(|e| e.to_string())?;
+    let composed = compose(&found).map_err(|e| e.to_string())?;
+    let rollout = serde_json::to_value(&world.rollout).map_err(|e| e.to_string())?;
+    let facts = RolloutFacts {
+        rollout: &rollout,
+        stable_hash: pass.stable.map_or("", |stable| stable.hash()),
+        latest_hash: pass.new.map_or("", |new| new.hash()),
+    };
+    let args = arguments_of_rollout(wanted.args.as_deref().unwrap_or_default(), facts).map_err(|e| e.to_string())?;
+    let dry_run = wanted.dry_run.as_deref().unwrap_or_default();
+    let retention = wanted.measurement_retention.as_deref().unwrap_or_default();
+    new_run_spec(composed, &args, dry_run, retention).map_err(|e| e.to_string())
+}
+
+type Map = BTreeMap<String, String>;
+
+fn metadata(pass: &Pass<'_>, kind: RunKind, wanted: &RolloutAnalysis, hash: &str, index: i32) -> (Map, Map) {
+    let mut labels = Map::from([
+        (meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash.to_owned()),
+        (meta::ROLLOUT_TYPE_LABEL.to_owned(), kind.label().to_owned()),
+    ]);
+    if kind == RunKind::Step {
+        labels.insert(meta::STEP_INDEX_LABEL.to_owned(), index.to_string());
+    }
+    if let Some(id) = &pass.world.settings.instance_id {
+        labels.insert(meta::INSTANCE_ID_LABEL.to_owned(), id.clone());
+    }
+    let mut annotations = Map::new();
+    if let Some(extra) = &wanted.analysis_run_metadata {
+        labels.extend(extra.labels.clone().unwrap_or_default());
+        annotations.extend(extra.annotations.clone().unwrap_or_default());
+    }
+    // The Rollout's own labels win: autoscalers and network policies select by them.
+    let selector = pass.world.rollout.spec.selector.as_ref();
+    labels.extend(selector.and_then(|selector| selector.match_labels.clone()).unwrap_or_default());
+    annotations.insert(meta::REVISION_ANNOTATION.to_owned(), status::revision(pass));
+    (labels, annotations)
+}

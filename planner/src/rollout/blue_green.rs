@@ -1,0 +1,248 @@
+//! Blue-green: the new version is made beside the old one, and the active Service is switched to it. `[blue-green]`
+
+use super::pass::Pass;
+use super::scale_down::{self, Delay, DelayLine};
+use super::{analysis, canary, history, pause, promotion, restart, services, status};
+use crate::ReplicaSet;
+use crds::Time;
+use crds::defaults;
+use crds::rollout::RolloutStatus;
+use crds::rollout::blue_green::BlueGreenStrategy;
+
+/// One pass of a blue-green update.
+pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutStatus {
+    if canary::is_scaling_event(pass) {
+        scale(pass, strategy);
+        return conclude(pass, strategy, None);
+    }
+    if !pass.is_halted() {
+        if let (Some(name), Some(new)) = (strategy.preview_service.as_deref(), pass.new) {
+            services::switch(pass, name, new.hash());
+        }
+    }
+    if status::has_changed(pass) {
+        return conclude(pass, strategy, None);
+    }
+    let restarted = restart::run(pass);
+    // Decided before the active Service moves: a rollback is fast because of what is recorded now.
+    pause_before_switch(pass, strategy);
+    switch_active(pass, strategy);
+    scale(pass, strategy);
+    history::replica_sets(pass);
+    analysis::blue_green(pass, strategy);
+    conclude(pass, strategy, restarted.done_at)
+}
+
+fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
+    pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash())
+}
+
+/// Size of the preview before the switch; `None` without a size of its own.
+fn preview_count(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> Option<i32> {
+    let count = strategy.preview_replica_count?;
+    let active = active_hash(pass, strategy);
+    let new = pass.new?;
+    let other = pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && set.name != new.name);
+    (other && !pass.old.promote_full).then_some(count)
+}
+
+fn checkpoint(pass: &Pass<'_>) -> bool {
+    pass.old.blue_green.as_ref().is_some_and(|blue_green| blue_green.scale_up_preview_check_point)
+}
+
+/// How many pods the new version is to have now.
+fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> i32 {
+    let Some(count) = preview_count(pass, strategy) else { return pass.replicas };
+    let waiting = pass.is_frozen() || pause::any(&pass.old);
+    if checkpoint(pass) && !waiting { pass.replicas } else { count }
+}
+
+fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    if pass.is_halted() {
+        pass.plan.trail.push("halted: nothing is scaled".to_owned());
+        return;
+    }
+    let replicas = pass.replicas;
+    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable)) {
+        scale_down::clear_deadline(pass, stable);
+        pass.scale(stable, replicas, "the stable version keeps its size until the switch");
+    }
+    if let Some(new) = pass.new {
+        scale_new(pass, strategy, new);
+    }
+    scale_others(pass, strategy);
+}
+
+fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
+    if pass.is_aborted() && !pass.is_stable(new) {
+        return scale_aborted(pass, strategy, new);
+    }
+    // A rollback to a version that still waits for its scale-down is fast: the deadline stays until the switch.
+    let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
+    if !keeps_deadline {
+        scale_down::clear_deadline(pass, new);
+    }
+    let size = new_size(pass, strategy);
+    pass.scale(new, size, format!("the new version is to have {size} pods"));
+}
+
+/// An aborted preview is kept for a while, so that a retry is quick, and goes when no Service selects it any more.
+fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
+    let Some(seconds) = defaults::abort_scale_down_delay_seconds(&pass.world.rollout) else { return };
+    if new.replicas == 0 || active_hash(pass, strategy) == new.hash() {
+        return;
+    }
+    match new.scale_down_deadline().map(Time::parse) {
+        None => scale_down::set_deadline(pass, new, i64::from(seconds)),
+        Some(Some(deadline)) if pass.now < deadline => {
+            if new.desired_annotation() != Some(pass.replicas) {
+                // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
+                pass.scale(new, new.replicas, "the aborted version keeps its size");
+            }
+            pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
+        }
+        Some(_) => {
+            pass.scale(new, 0, "the update was aborted and its delay is over");
+        }
+    }
+}
+
+fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let active = active_hash(pass, strategy);
+    let mut others = pass.others();
+    others.retain(|set| set.replicas > 0 && set.hash() != active);
+    others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
+    let mut line = DelayLine::new(pass);
+    for set in others {
+        match line.decide(pass, set) {
+            Delay::Wait => {
+                if set.scale_down_deadline().is_some() {
+                    pass.scale(set, pass.replicas, "a version that may be needed again keeps the whole size");
+                }
+            }
+            Delay::Over => {
+                pass.scale(set, 0, format!("version {} is neither active nor new", set.hash()));
+            }
+        }
+    }
+}
+
+/// The new version has the size that is wanted before the switch, and all of it is available.
+fn is_ready(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
+    let Some(new) = pass.new else { return false };
+    let size = preview_count(pass, strategy).filter(|_| !checkpoint(pass)).unwrap_or(pass.replicas);
+    new.replicas == size && new.counts.available == size && new.desired_annotation() == Some(pass.replicas)
+}
+
+/// Nothing is waited for: a fast rollback, a full promotion, or a Service that selects the new version or no version.
+fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
+    let active = active_hash(pass, strategy);
+    services::is_fast_rollback(pass)
+        || pass.old.promote_full
+        || active.is_empty()
+        || pass.new.is_some_and(|new| new.hash() == active)
+}
+
+fn auto_seconds(strategy: &BlueGreenStrategy) -> i64 {
+    i64::from(strategy.auto_promotion_seconds.unwrap_or(0))
+}
+
+fn promotes_itself(strategy: &BlueGreenStrategy) -> bool {
+    strategy.auto_promotion_enabled.unwrap_or(true)
+}
+
+fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    if pass.is_aborted() || pass.is_halted() || !is_ready(pass, strategy) {
+        return;
+    }
+    if is_fast_tracked(pass, strategy) {
+        pass.pause.remove(pause::BLUE_GREEN_PAUSE);
+        return;
+    }
+    let guarded = !promotes_itself(strategy) || auto_seconds(strategy) > 0;
+    if !guarded || checkpoint(pass) || !analysis::pre_promotion_is_done(pass, strategy) {
+        return;
+    }
+    let deadline = |since: Time| since.plus_seconds(auto_seconds(strategy));
+    let timed = promotes_itself(strategy);
+    match pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time) {
+        None if pass.old.controller_pause => {}
+        None => {
+            pass.pause.add(pause::BLUE_GREEN_PAUSE);
+            if timed {
+                pass.plan.wake_at(deadline(pass.now.whole_seconds()), "the automatic promotion");
+            }
+        }
+        Some(since) if timed && pass.now >= deadline(since) => pass.pause.remove(pause::BLUE_GREEN_PAUSE),
+        Some(since) if timed => pass.plan.wake_at(deadline(since), "the automatic promotion"),
+        Some(_) => {}
+    }
+}
+
+/// Whether nobody and nothing has to be waited for any more.
+fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
+    if pass.pause.has_added() {
+        return false;
+    }
+    let condition = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE);
+    let resumed = pass.old.controller_pause && condition.is_none();
+    let timed_out = promotes_itself(strategy)
+        && (auto_seconds(strategy) == 0
+            || condition.is_some_and(|condition| {
+                pass.now >= condition.start_time.plus_seconds(auto_seconds(strategy))
+            }));
+    checkpoint(pass) || resumed || timed_out
+}
+
+fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    if pass.is_halted() {
+        return;
+    }
+    let Some(new) = pass.new else { return };
+    if pass.is_aborted() {
+        // DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
+        if let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) {
+            let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
+                || stable.counts.available >= new.counts.available;
+            if carries {
+                services::switch(pass, &strategy.active_service, stable.hash());
+            }
+        }
+        return;
+    }
+    if !status::is_saturated(pass, new) {
+        return;
+    }
+    let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
+    if is_fast_tracked(pass, strategy) || gated {
+        services::switch(pass, &strategy.active_service, new.hash());
+    }
+}
+
+fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Option<Time>) -> RolloutStatus {
+    let mut base = status::base(pass);
+    base.restarted_at = restarted_at.or(base.restarted_at);
+    analysis::record_blue_green(pass, &mut base);
+    if status::has_changed(pass) {
+        status::reset(pass, &mut base);
+        return pass.conclude(base);
+    }
+    if pass.old.promote_full {
+        pass.pause.clear();
+        pass.pause.remove_abort();
+    }
+    if let Some(reason) = promotion::reason(pass, &base) {
+        promotion::promote(pass, &mut base, &reason);
+        return pass.conclude(base);
+    }
+    canary::abort_at_deadline(pass, &base);
+    let scaled_up = strategy.preview_replica_count.is_some()
+        && (checkpoint(pass)
+            || (analysis::pre_promotion_is_done(pass, strategy)
+                && pause_is_over(pass, strategy)
+                && is_ready(pass, strategy)));
+    if let Some(blue_green) = &mut base.blue_green {
+        blue_green.scale_up_preview_check_point = scaled_up && !pass.is_aborted();
+    }
+    pass.conclude(base)
+}

@@ -1,0 +1,164 @@
+//! A canary without a router: weights are approximated by numbers of pods. `[canary]`
+
+use super::pass::Pass;
+use super::{analysis, history, pause, promotion, restart, scale_down, services, status, steps};
+use crate::ReplicaSet;
+use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
+use crds::defaults;
+use crds::rollout::RolloutStatus;
+
+/// One pass of a canary.
+pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
+    if is_scaling_event(pass) {
+        scale(pass);
+        return conclude(pass, None);
+    }
+    if status::has_changed(pass) {
+        return conclude(pass, None);
+    }
+    let restarted = restart::run(pass);
+    if restarted.evicted {
+        return conclude(pass, restarted.done_at);
+    }
+    history::replica_sets(pass);
+    services::canary(pass);
+    analysis::canary(pass);
+    if !pass.pause.has_added() && !scale(pass) {
+        pause_step(pass);
+    }
+    conclude(pass, restarted.done_at)
+}
+
+/// `spec.replicas` has changed since new or stable were last scaled.
+pub(super) fn is_scaling_event(pass: &Pass<'_>) -> bool {
+    [pass.new, pass.stable].into_iter().flatten().any(|set| {
+        set.replicas > 0 && set.desired_annotation() != Some(pass.replicas)
+    })
+}
+
+/// Scales stable, then new, then the others. True when a size has changed.
+fn scale(pass: &mut Pass<'_>) -> bool {
+    if pass.is_halted() {
+        pass.plan.trail.push("halted: nothing is scaled".to_owned());
+        return false;
+    }
+    let Some(new) = pass.new else { return false };
+    let stable = pass.stable.filter(|stable| !pass.is_new(stable));
+    let input = CanaryInput {
+        replicas: pass.replicas,
+        weight: steps::weight(pass),
+        max_surge: defaults::max_surge(&pass.world.rollout),
+        max_unavailable: defaults::max_unavailable(&pass.world.rollout),
+        new: counts(new),
+        stable: stable.map(counts),
+        others_spec: status::sum(&pass.others(), |set| set.replicas),
+    };
+    let want = canary_replicas(&input);
+    let why = format!("weight {}: {} new and {} stable pods fit now", input.weight, want.new, want.stable);
+    let mut scaled = false;
+    if let Some(stable) = stable {
+        scaled = pass.scale(stable, want.stable, why.clone());
+    }
+    if !scaled {
+        scale_down::clear_deadline(pass, new);
+        scaled = pass.scale(new, want.new, why);
+    }
+    scaled || scale_down::canary_others(pass)
+}
+
+fn counts(set: &ReplicaSet) -> Counts {
+    Counts { spec: set.replicas, available: set.counts.available }
+}
+
+/// Begins the pause of the current step, or waits for its end.
+fn pause_step(pass: &mut Pass<'_>) {
+    if pass.is_frozen() || pass.is_aborted() {
+        return;
+    }
+    let Some(step) = status::step_index(pass)
+        .and_then(|index| usize::try_from(index).ok())
+        .and_then(|index| pass.steps().get(index))
+        .and_then(|step| step.pause.as_ref())
+    else {
+        return;
+    };
+    match pause::get(&pass.old, pause::CANARY_PAUSE_STEP) {
+        None if !pass.old.controller_pause => {
+            pass.pause.add(pause::CANARY_PAUSE_STEP);
+            if let Some(seconds) = steps::duration_seconds(step) {
+                pass.plan.wake_at(pass.now.whole_seconds().plus_seconds(seconds), "the pause is over");
+            }
+        }
+        None => {}
+        Some(condition) => {
+            if let Some(seconds) = steps::duration_seconds(step) {
+                pass.plan.wake_at(condition.start_time.plus_seconds(seconds), "the pause is over");
+            }
+        }
+    }
+}
+
+/// The status: a change of the template begins anew, a finished update is promoted, a finished step counted.
+fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutStatus {
+    let mut base = status::base(pass);
+    base.restarted_at = restarted_at.or(base.restarted_at);
+    let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
+    analysis::record_canary(pass, &mut base);
+    if status::has_changed(pass) {
+        status::reset(pass, &mut base);
+        if count > 0 && pass.new.is_some_and(|new| new.hash() == pass.old.stable_rs) {
+            base.current_step_index = Some(count);
+            pass.tell("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
+        }
+        return pass.conclude(base);
+    }
+    if pass.old.promote_full {
+        pass.pause.clear();
+        pass.pause.remove_abort();
+        base.current_step_index = (count > 0).then_some(count);
+    }
+    if let Some(reason) = promotion::reason(pass, &base) {
+        promotion::promote(pass, &mut base, &reason);
+        return pass.conclude(base);
+    }
+    abort_at_deadline(pass, &base);
+    if pass.is_aborted() {
+        let stable = pass.new.is_some_and(|new| pass.is_stable(new));
+        base.current_step_index = (count > 0).then_some(if stable { count } else { 0 });
+        return pass.conclude(base);
+    }
+    complete_step(pass, &mut base, count);
+    pass.conclude(base)
+}
+
+fn complete_step(pass: &mut Pass<'_>, base: &mut RolloutStatus, count: i32) {
+    let Some(index) = base.current_step_index.filter(|_| steps::is_completed(pass, base)) else { return };
+    let Some(step) = steps::current(pass, base) else { return };
+    let (number, text) = (index.saturating_add(1), steps::describe(step));
+    base.current_step_index = Some(number);
+    if let Some(canary) = &mut base.canary {
+        canary.current_step_analysis_run_status = None;
+    }
+    pass.pause.remove(pause::CANARY_PAUSE_STEP);
+    pass.tell("RolloutStepCompleted", format!("Rollout step {number}/{count} completed ({text})"));
+    pass.plan.trail.push(format!("step {number} of {count} is done ({text})"));
+}
+
+/// Gives the update up when it made no progress before its deadline, if the Rollout asks for that.
+pub(super) fn abort_at_deadline(pass: &mut Pass<'_>, base: &RolloutStatus) {
+    let asked = pass.world.rollout.spec.progress_deadline_abort == Some(true);
+    if !asked || pass.is_aborted() || pass.is_fully_promoted() || status::has_progressed(&pass.old, base) {
+        return;
+    }
+    let old = pass.old.clone();
+    let due = status::deadline(pass, &old).is_some_and(|deadline| pass.now > deadline);
+    let timed_out = super::conditions::has_reason(
+        &old,
+        super::conditions::PROGRESSING,
+        super::conditions::REASON_TIMED_OUT,
+    );
+    if due || timed_out {
+        let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
+        pass.pause.abort(format!("ReplicaSet {name:?} has timed out progressing."));
+    }
+}

@@ -1,0 +1,158 @@
+//! One plan is several passes folded into one: decide, apply what we write ourselves to a copy of the world, decide
+//! again, until nothing is left to decide or the next decision needs something that only others can bring about.
+
+use super::pass;
+use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
+use crds::Time;
+use crds::rollout::RolloutStatus;
+use std::collections::BTreeMap;
+
+/// Most passes in one plan. A first deploy needs four; the rest is slack, and what is left is done by the next plan.
+const PASSES_MAX: usize = 16;
+
+/// What is to be done for the Rollout of `world` at `now`. Total and deterministic.
+///
+/// Writes never follow a change of the recorded decisions (step, pause, promotion, abort ...) in the same plan: were
+/// the status lost in a crash, such writes would have run ahead of it and be taken back. `[plan.fold]`
+#[must_use]
+pub fn plan(world: &World, now: Time) -> Plan {
+    let mut copy = world.clone();
+    let mut plan = Plan::default();
+    let mut decided = false;
+    for _ in 0..PASSES_MAX {
+        let next = pass::run(&copy, now);
+        let Some(status) = next.status.clone() else { break };
+        if decided && !next.writes.is_empty() {
+            break;
+        }
+        let before = copy.rollout.status.clone().unwrap_or_default();
+        let quiet = next.writes.is_empty() && before == status;
+        for planned in &next.writes {
+            apply(&mut copy, &planned.write);
+        }
+        decided |= decisions(&before) != decisions(&status);
+        absorb(&mut plan, next);
+        copy.rollout.status = Some(status);
+        if quiet {
+            break;
+        }
+    }
+    plan
+}
+
+/// Appends one pass. The wake of the last pass counts: it has seen all that the earlier ones decided.
+fn absorb(plan: &mut Plan, pass: Plan) {
+    let shift = plan.writes.len();
+    plan.notices.extend(pass.notices.into_iter().map(|mut notice| {
+        if let Anchor::Write(index) = notice.anchor {
+            notice.anchor = Anchor::Write(index + shift);
+        }
+        notice
+    }));
+    plan.writes.extend(pass.writes);
+    plan.trail = pass.trail;
+    plan.status = pass.status;
+    plan.wake = pass.wake;
+}
+
+/// The part of a status that later decisions rest on.
+fn decisions(status: &RolloutStatus) -> RolloutStatus {
+    RolloutStatus {
+        abort: status.abort,
+        pause_conditions: status.pause_conditions.clone(),
+        controller_pause: status.controller_pause,
+        aborted_at: status.aborted_at,
+        current_pod_hash: status.current_pod_hash.clone(),
+        current_step_hash: status.current_step_hash.clone(),
+        current_step_index: status.current_step_index,
+        collision_count: status.collision_count,
+        stable_rs: status.stable_rs.clone(),
+        restarted_at: status.restarted_at,
+        promote_full: status.promote_full,
+        canary: status.canary.clone(),
+        blue_green: status.blue_green.clone(),
+        ..RolloutStatus::default()
+    }
+}
+
+/// The world after a write, as far as we write it ourselves: never counts, and nothing that others do first.
+pub(crate) fn apply(world: &mut World, write: &Write) {
+    match write {
+        Write::CreateReplicaSet { name, labels, annotations, selector, template, replicas, min_ready_seconds } => {
+            world.replica_sets.push(ReplicaSet {
+                name: name.clone(),
+                // The API server stamps it; until then it is younger than all that exist.
+                created: Time(chrono::DateTime::<chrono::Utc>::MAX_UTC),
+                owner: Owner::Ours,
+                labels: labels.clone(),
+                annotations: annotations.clone(),
+                selector: selector.clone(),
+                template: template.clone(),
+                replicas: *replicas,
+                min_ready_seconds: *min_ready_seconds,
+                ..ReplicaSet::default()
+            });
+        }
+        Write::AdoptReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Ours),
+        Write::ReleaseReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Nobody),
+        Write::ScaleReplicaSet { target, to, annotations, .. } => edit(world, target, |set| {
+            set.counts.generation_observed &= set.replicas == *to;
+            set.replicas = *to;
+            merge(&mut set.annotations, annotations);
+        }),
+        Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => edit(world, target, |set| {
+            merge(&mut set.annotations, annotations);
+            set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+        }),
+        Write::DeleteReplicaSet { target } => world.replica_sets.retain(|set| set.name != target.name),
+        Write::SelectService { target, hash, managed_by } => select(world, &target.name, hash, managed_by),
+        Write::AnnotateRollout { annotations } => {
+            world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
+        }
+        Write::SetRolloutReplicas { replicas } => world.rollout.spec.replicas = Some(*replicas),
+        Write::CreateAnalysisRun { name, labels, annotations, spec } => {
+            world.analysis_runs.push(crate::AnalysisRunView {
+                name: name.clone(),
+                labels: labels.clone(),
+                annotations: annotations.clone(),
+                spec: spec.clone(),
+                created: Time(chrono::DateTime::<chrono::Utc>::MAX_UTC),
+                ..crate::AnalysisRunView::default()
+            });
+        }
+        Write::TerminateAnalysisRun { target } => {
+            for run in world.analysis_runs.iter_mut().filter(|run| run.name == target.name) {
+                std::sync::Arc::make_mut(&mut run.spec).terminate = Some(true);
+            }
+        }
+        Write::DeleteAnalysisRun { target } => world.analysis_runs.retain(|run| run.name != target.name),
+        Write::EvictPod { target } => {
+            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
+                pod.deleting = true;
+            }
+        }
+    }
+}
+
+fn edit(world: &mut World, target: &Target, change: impl Fn(&mut ReplicaSet)) {
+    world.replica_sets.iter_mut().filter(|set| set.name == target.name).for_each(change);
+}
+
+fn merge(into: &mut BTreeMap<String, String>, changes: &BTreeMap<String, Option<String>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => into.insert(key.clone(), value.clone()),
+            None => into.remove(key),
+        };
+    }
+}
+
+fn select(world: &mut World, name: &str, hash: &Option<String>, managed_by: &Option<String>) {
+    let Some(service) = world.services.get_mut(name) else { return };
+    let set = |map: &mut BTreeMap<String, String>, key: &str, value: &Option<String>| match value {
+        Some(value) => map.insert(key.to_owned(), value.clone()),
+        None => map.remove(key),
+    };
+    set(&mut service.selector, crds::meta::POD_TEMPLATE_HASH_LABEL, hash);
+    set(&mut service.annotations, crds::meta::MANAGED_BY_ANNOTATION, managed_by);
+}

@@ -1,0 +1,20 @@
+//! How many old ReplicaSets are kept. `[history]`
+
+use super::pass::{Pass, target};
+use crate::Write;
+use crds::defaults;
+
+/// Deletes ReplicaSets of old versions beyond the limit, oldest first; one that still has pods stays.
+pub(super) fn replica_sets(pass: &mut Pass<'_>) {
+    let limit = usize::try_from(defaults::revision_history_limit(&pass.world.rollout)).unwrap_or(0);
+    let mut others = pass.others();
+    others.sort_by_key(|set| (set.created, set.revision()));
+    let many = others.len().saturating_sub(limit);
+    for set in others.into_iter().take(many) {
+        if set.replicas != 0 || set.counts.replicas != 0 || !set.counts.generation_observed {
+            continue;
+        }
+        let write = Write::DeleteReplicaSet { target: target(set) };
+        pass.write(write, format!("ReplicaSet {} is beyond the history limit of {limit}", set.name));
+    }
+}

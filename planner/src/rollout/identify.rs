@@ -1,0 +1,195 @@
+//! Which ReplicaSet is the new one, which is the stable one, and the making of a new one. `[identify]`
+
+use super::conditions::{self, condition};
+use super::pass::{Pass, target};
+use super::status;
+use crate::{Anchor, EventType, Owner, RefusalCode, ReplicaSet, Write};
+use crds::rollout::RolloutStatus;
+use crds::{PodTemplate, hash, meta, template_eq};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Annotations of a Rollout that are not copied to its ReplicaSets.
+const NOT_COPIED: [&str; 6] = [
+    meta::LAST_APPLIED_ANNOTATION,
+    meta::REVISION_ANNOTATION,
+    meta::REVISION_HISTORY_ANNOTATION,
+    meta::DESIRED_REPLICAS_ANNOTATION,
+    meta::NOTIFIED_ANNOTATION,
+    meta::WORKLOAD_GENERATION_ANNOTATION,
+];
+
+/// Fills `all`, `new` and `stable`.
+pub(super) fn sort_out(pass: &mut Pass<'_>) {
+    let selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
+    let mine = |set: &&ReplicaSet| match set.owner {
+        Owner::Ours => !set.deleting && matches(&selector, set),
+        Owner::Nobody => !set.deleting && matches(&selector, set),
+        Owner::Other => false,
+    };
+    pass.all = pass.world.replica_sets.iter().filter(mine).collect();
+    pass.new = find_new(pass);
+    let stable = pass.old.stable_rs.as_str();
+    pass.stable = pass.all.iter().copied().find(|set| !stable.is_empty() && set.hash() == stable);
+}
+
+fn matches(selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
+    !selector.is_empty() && selector.matches(&set.labels)
+}
+
+/// The ReplicaSet of the current template: by hash, or else by an equal template (a version of Argo Rollouts with
+/// other Kubernetes types has made it, and its hash is another one).
+fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
+    let template = pass.world.rollout.spec.template.as_ref()?;
+    let wanted = hash::pod_template_hash(template, pass.old.collision_count);
+    let by_hash = pass.all.iter().copied().find(|set| set.hash() == wanted);
+    by_hash.or_else(|| {
+        pass.all.iter().copied().find(|set| template_eq::equal_ignoring_injected(&set.template, template))
+    })
+}
+
+/// Becomes the controller of matching ReplicaSets that nobody controls; lets go of those that match no more.
+pub(super) fn claim(pass: &mut Pass<'_>) {
+    let selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
+    for set in &pass.world.replica_sets {
+        if set.deleting {
+            continue;
+        }
+        match set.owner {
+            Owner::Nobody if matches(&selector, set) => {
+                let write = Write::AdoptReplicaSet { target: target(set) };
+                pass.write(write, format!("ReplicaSet {} matches the selector and nobody controls it", set.name));
+            }
+            Owner::Ours if !matches(&selector, set) => {
+                let write = Write::ReleaseReplicaSet { target: target(set) };
+                pass.write(write, format!("ReplicaSet {} does not match the selector any more", set.name));
+            }
+            Owner::Nobody | Owner::Ours | Owner::Other => {}
+        }
+    }
+}
+
+/// Makes the new ReplicaSet when it is missing, and keeps its revision, annotations and `minReadySeconds` in step.
+/// A status ends the pass.
+pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
+    let revision = 1 + pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
+    let Some(new) = pass.new else { return Some(create(pass, revision)) };
+    let mut annotations = BTreeMap::new();
+    for (key, value) in copied_annotations(pass) {
+        if new.annotations.get(&key) != Some(&value) {
+            annotations.insert(key, Some(value));
+        }
+    }
+    let old_revision = new.revision();
+    if old_revision < revision {
+        annotations.insert(meta::REVISION_ANNOTATION.to_owned(), Some(revision.to_string()));
+        if old_revision > 0 {
+            let history = new.annotations.get(meta::REVISION_HISTORY_ANNOTATION).filter(|text| !text.is_empty());
+            let history = history.map_or_else(|| old_revision.to_string(), |text| format!("{text},{old_revision}"));
+            annotations.insert(meta::REVISION_HISTORY_ANNOTATION.to_owned(), Some(history));
+        }
+    }
+    let min_ready = pass.world.rollout.spec.min_ready_seconds.unwrap_or(0);
+    let min_ready_seconds = (min_ready != new.min_ready_seconds).then_some(min_ready);
+    if !annotations.is_empty() || min_ready_seconds.is_some() {
+        let write = Write::AnnotateReplicaSet { target: target(new), annotations, min_ready_seconds };
+        pass.write(write, format!("ReplicaSet {} follows the Rollout's metadata", new.name));
+    }
+    record_revision(pass, revision.max(old_revision));
+    None
+}
+
+/// Writes the revision into the Rollout's annotation when it differs.
+fn record_revision(pass: &mut Pass<'_>, revision: i64) {
+    let revision = revision.to_string();
+    let annotations = pass.world.rollout.metadata.annotations.as_ref();
+    if annotations.and_then(|map| map.get(meta::REVISION_ANNOTATION)) == Some(&revision) {
+        return;
+    }
+    let annotations = BTreeMap::from([(meta::REVISION_ANNOTATION.to_owned(), revision.clone())]);
+    let anchor = pass.write(Write::AnnotateRollout { annotations }, format!("this is revision {revision}"));
+    pass.notice(anchor, EventType::Normal, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+}
+
+fn copied_annotations(pass: &Pass<'_>) -> BTreeMap<String, String> {
+    let mut annotations = pass.world.rollout.metadata.annotations.clone().unwrap_or_default();
+    annotations.retain(|key, _| !NOT_COPIED.contains(&key.as_str()));
+    annotations
+}
+
+fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
+    let template = pass.world.rollout.spec.template.clone().unwrap_or_default();
+    let hash = hash::pod_template_hash(&template, pass.old.collision_count);
+    let name = format!("{}-{hash}", pass.name());
+    if let Some(status) = refused(pass, &name) {
+        return status;
+    }
+    if pass.old.observed_generation.is_empty() {
+        let namespace = pass.world.rollout.metadata.namespace.as_deref().unwrap_or_default();
+        let message = format!("Rollout resource added to informer: {namespace}/{}", pass.name());
+        pass.notice(Anchor::Write(pass.plan.writes.len()), EventType::Normal, "RolloutAddedToInformer", message);
+    }
+    let template = with_hash(&template, &hash);
+    let mut selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
+    selector.match_labels.get_or_insert_default().insert(meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash);
+    let mut annotations = copied_annotations(pass);
+    annotations.insert(meta::REVISION_ANNOTATION.to_owned(), revision.to_string());
+    annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), pass.replicas.to_string());
+    let write = Write::CreateReplicaSet {
+        name: name.clone(),
+        labels: template.labels(),
+        annotations,
+        selector,
+        template: Arc::new(template),
+        replicas: 0,
+        min_ready_seconds: pass.world.rollout.spec.min_ready_seconds.unwrap_or(0),
+    };
+    let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
+    record_revision(pass, revision);
+    pass.notice(anchor, EventType::Normal, "NewReplicaSetCreated", format!("Created ReplicaSet {name} (revision {revision})"));
+    let mut status = status::carry_over(pass);
+    let message = format!("Created new replica set {name:?}");
+    let created = condition(conditions::PROGRESSING, "True", conditions::REASON_CREATED, &message, pass.now);
+    conditions::set(&mut status, created);
+    status::stamp(pass, &mut status);
+    status
+}
+
+/// What the API server said to an earlier try: a foreign object in the way counts as a collision of hashes, anything
+/// else is shown until the template changes.
+fn refused(pass: &mut Pass<'_>, name: &str) -> Option<RolloutStatus> {
+    let target = format!("ReplicaSet/{name}");
+    let refusal = pass.world.refusals.iter().find(|refusal| refusal.target == target)?;
+    let mut status = status::carry_over(pass);
+    match refusal.code {
+        RefusalCode::AlreadyExists => {
+            status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(1));
+            pass.plan.trail.push(format!("{target} exists and is not ours: the hash is changed"));
+        }
+        RefusalCode::Invalid | RefusalCode::Forbidden => {
+            let message = format!("Failed to create new replica set {name:?}: {}", refusal.message);
+            pass.plan.trail.push(message.clone());
+            let (kind, reason) = (conditions::PROGRESSING, conditions::REASON_CREATE_ERROR);
+            if conditions::set(&mut status, condition(kind, "False", reason, &message, pass.now)) {
+                pass.notice(Anchor::Status, EventType::Warning, "ReplicaSetCreateError", message);
+            }
+            // The effect layer forgets the refusal after its backoff, and then the write is tried again.
+        }
+    }
+    status::stamp(pass, &mut status);
+    Some(status)
+}
+
+/// The template with the hash as a label.
+fn with_hash(template: &PodTemplate, hash: &str) -> PodTemplate {
+    let mut value = if template.0.is_object() { template.0.clone() } else { json!({}) };
+    let label = |value: &mut Value| {
+        let metadata = value.as_object_mut()?.entry("metadata").or_insert_with(|| json!({}));
+        let labels = metadata.as_object_mut()?.entry("labels").or_insert_with(|| json!({}));
+        labels.as_object_mut()?.insert(meta::POD_TEMPLATE_HASH_LABEL.to_owned(), json!(hash));
+        Some(())
+    };
+    label(&mut value);
+    PodTemplate(value)
+}

@@ -1,0 +1,23 @@
+//! What is to be done for a Rollout. The pipeline, top to bottom:
+//! identify -> gate (invalid, abort, pause) -> services -> analysis -> scaling -> status.
+
+mod analysis;
+mod blue_green;
+mod canary;
+mod conditions;
+pub(crate) mod fold;
+mod gate;
+mod history;
+mod identify;
+mod pass;
+mod pause;
+mod phase;
+mod promotion;
+mod restart;
+mod scale_down;
+mod services;
+mod status;
+mod steps;
+
+pub use fold::plan;
+pub use phase::{Phase, phase_of};

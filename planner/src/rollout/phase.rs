@@ -1,0 +1,84 @@
+//! Phase and message: what people and syncers see. `[status.phase]`
+
+use super::conditions;
+use crds::rollout::RolloutStatus;
+use crds::{Rollout, defaults};
+
+/// The phase of a Rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// All is as wanted.
+    Healthy,
+    /// It failed, was aborted or is invalid.
+    Degraded,
+    /// It works towards what is wanted.
+    Progressing,
+    /// It waits for a person or a time.
+    Paused,
+}
+
+impl Phase {
+    /// The text on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Progressing => "Progressing",
+            Self::Paused => "Paused",
+        }
+    }
+}
+
+/// Phase and message that follow from the spec and the rest of the status; the first rule that fits decides.
+#[must_use]
+pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
+    let progressing = |message: &str| (Phase::Progressing, message.to_owned());
+    for condition in status.conditions.iter().flatten() {
+        if condition.kind == conditions::INVALID_SPEC {
+            return (Phase::Degraded, format!("{}: {}", condition.kind, condition.message));
+        }
+        if [conditions::REASON_ABORTED, conditions::REASON_TIMED_OUT].contains(&condition.reason.as_str()) {
+            return (Phase::Degraded, format!("{}: {}", condition.reason, condition.message));
+        }
+    }
+    if rollout.spec.paused == Some(true) {
+        return (Phase::Paused, "manually paused".to_owned());
+    }
+    if let Some(pause) = status.pause_conditions.iter().flatten().next() {
+        return (Phase::Paused, pause.reason.clone());
+    }
+    let replicas = defaults::replicas(rollout);
+    if super::restart::is_pending(rollout, status) {
+        return progressing("rollout is restarting");
+    }
+    if status.updated_replicas < replicas {
+        return progressing("more replicas need to be updated");
+    }
+    if status.available_replicas < status.updated_replicas {
+        return progressing("updated replicas are still becoming available");
+    }
+    let stable = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
+    let strategy = rollout.spec.strategy.clone().unwrap_or_default();
+    if let Some(blue_green) = strategy.blue_green {
+        let seen = status.blue_green.clone().unwrap_or_default();
+        if seen.active_selector.is_empty() || seen.active_selector != status.current_pod_hash {
+            return progressing("active service cutover pending");
+        }
+        let analysed = blue_green.post_promotion_analysis.is_some();
+        return match (stable, analysed) {
+            (true, _) => (Phase::Healthy, String::new()),
+            (false, true) => progressing("waiting for analysis to complete"),
+            (false, false) => progressing("waiting for post-promotion verification to complete"),
+        };
+    }
+    if let Some(canary) = strategy.canary {
+        if canary.traffic_routing.is_none() && status.replicas > status.updated_replicas {
+            return progressing("old replicas are pending termination");
+        }
+        if !stable {
+            return progressing("waiting for all steps to complete");
+        }
+    }
+    (Phase::Healthy, String::new())
+}

@@ -1,0 +1,64 @@
+//! When a version becomes the stable one. `[promotion]`
+
+use super::pass::Pass;
+use super::{services, status};
+use crate::ReplicaSet;
+use crds::rollout::RolloutStatus;
+
+/// Why the new version is to become the stable one now; `None` when it is not yet time.
+pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<String> {
+    let new = pass.new?;
+    if let Some(strategy) = pass.blue_green() {
+        let active = status::active_of(new_status);
+        if pass.stable.is_none() {
+            return Some("Initial deploy".to_owned());
+        }
+        if active != new.hash() || active.is_empty() {
+            return None;
+        }
+        if pass.old.promote_full {
+            return Some("Full promotion requested".to_owned());
+        }
+        if services::is_fast_rollback(pass) {
+            return Some("Fast rollback".to_owned());
+        }
+        if pass.is_aborted() {
+            return None;
+        }
+        let analysed = strategy.post_promotion_analysis.as_ref().is_none_or(super::analysis::is_empty)
+            || super::analysis::is_successful(super::analysis::post_status(new_status));
+        return analysed.then(|| "Completed blue-green update".to_owned());
+    }
+    if pass.stable.is_none() {
+        return Some("Initial deploy".to_owned());
+    }
+    if pass.is_aborted() || new.counts.available < pass.replicas {
+        return None;
+    }
+    if pass.old.promote_full {
+        return Some("Full promotion requested".to_owned());
+    }
+    let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
+    let done = new_status.current_step_index.is_none_or(|index| index >= count);
+    done.then(|| format!("Completed all {count} canary steps"))
+}
+
+/// Makes the new version the stable one.
+pub(super) fn promote(pass: &mut Pass<'_>, new_status: &mut RolloutStatus, reason: &str) {
+    pass.pause.clear();
+    pass.pause.remove_abort();
+    new_status.promote_full = false;
+    if let Some(blue_green) = &mut new_status.blue_green {
+        blue_green.scale_up_preview_check_point = false;
+    }
+    let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
+    new_status.current_step_index = (count > 0).then_some(count);
+    if new_status.stable_rs != new_status.current_pod_hash {
+        new_status.stable_rs = new_status.current_pod_hash.clone();
+        let revision = pass.new.map_or(0, ReplicaSet::revision);
+        let hash = &new_status.current_pod_hash;
+        let message = format!("Rollout completed update to revision {revision} ({hash}): {reason}");
+        pass.tell("RolloutCompleted", message);
+    }
+    pass.plan.trail.push(format!("promoted: {reason}"));
+}

@@ -1,0 +1,62 @@
+//! Replacing pods that are older than `spec.restartAt`. `[restart]`
+
+use super::pass::Pass;
+use crate::{Eviction, Pod, Target, Write};
+use crds::rollout::RolloutStatus;
+use crds::{Rollout, Time, defaults};
+
+/// Seconds until pods that could not be evicted are tried again.
+const RETRY_SECONDS: i64 = 30;
+
+/// What a pass did about a restart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Restarted {
+    /// At least one pod is to be evicted.
+    pub(super) evicted: bool,
+    /// All pods are younger now: the restart that is done.
+    pub(super) done_at: Option<Time>,
+}
+
+/// Whether a restart is asked for that is not done yet.
+pub(super) fn is_pending(rollout: &Rollout, status: &RolloutStatus) -> bool {
+    rollout.spec.restart_at.is_some_and(|at| status.restarted_at != Some(at))
+}
+
+/// Evicts as many old pods as may be missing.
+///
+/// Example: 5 replicas, 1 may be unavailable, 5 available: one pod goes, the next when its successor is available.
+pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
+    let Some(at) = pass.world.rollout.spec.restart_at else { return Restarted::default() };
+    if !is_pending(&pass.world.rollout, &pass.old) {
+        return Restarted::default();
+    }
+    if pass.now < at {
+        pass.plan.wake_at(at, "the restart");
+        return Restarted::default();
+    }
+    let pods = &pass.world.pods;
+    let old: Vec<&Pod> = pods.iter().filter(|pod| pod.created < at && !pod.deleting).collect();
+    if old.is_empty() && !pods.iter().any(|pod| pod.created < at) {
+        return Restarted { evicted: false, done_at: Some(at) };
+    }
+    let available = count(pods.iter().filter(|pod| pod.available && !pod.deleting).count());
+    let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
+    let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
+    let mut budget = available - (total - unavailable);
+    let mut evicted = false;
+    for pod in old.into_iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
+        if budget <= 0 {
+            break;
+        }
+        let target = Target { name: pod.name.clone(), uid: pod.uid.clone(), resource_version: String::new() };
+        pass.write(Write::EvictPod { target }, format!("pod {} is older than restartAt {at}", pod.name));
+        evicted = true;
+        budget -= 1;
+    }
+    pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
+    Restarted { evicted, done_at: None }
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,102 @@
+//! Scaling down the versions that are neither new nor stable, and the delay before it. `[scale-down]`
+
+use super::pass::{Pass, target};
+use super::status::sum;
+use crate::{ReplicaSet, Write};
+use crds::{Time, defaults, meta};
+use std::collections::BTreeMap;
+
+/// Scales other versions of a canary without a router down: first what is not available, then from the highest
+/// revision on as far as the availability allows. True when something was scaled.
+///
+/// Example: 5 replicas, 1 may be unavailable, 6 available in all: two of the old pods may go.
+pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
+    let mut others = pass.others();
+    others.retain(|set| set.replicas > 0);
+    if others.is_empty() {
+        return false;
+    }
+    let mut scaled = false;
+    let mut sizes: BTreeMap<String, i32> = BTreeMap::new();
+    for set in &others {
+        let healthy = set.counts.available.min(set.replicas);
+        sizes.insert(set.name.clone(), healthy);
+    }
+    let available = sum(&pass.all, |set| set.counts.available.min(set.replicas));
+    let unavailable = defaults::max_unavailable(&pass.world.rollout);
+    let mut budget = (available - (pass.replicas - unavailable)).max(0);
+    others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
+    for set in others {
+        let size = sizes.get(&set.name).copied().unwrap_or(0);
+        let less = size.min(budget);
+        budget -= less;
+        scaled |= pass.scale(set, size - less, format!("version {} is neither new nor stable", set.hash()));
+    }
+    scaled
+}
+
+/// What the delay says of one ReplicaSet that is to go.
+pub(super) enum Delay {
+    /// It waits; the deadline may have to be recorded first.
+    Wait,
+    /// Its time has come.
+    Over,
+}
+
+/// Counts how many versions wait, so that no more than `limit` do.
+pub(super) struct DelayLine {
+    waiting: i32,
+    limit: i32,
+    seconds: i32,
+}
+
+impl DelayLine {
+    pub(super) fn new(pass: &Pass<'_>) -> Self {
+        let strategy = pass.blue_green();
+        Self {
+            waiting: 0,
+            limit: strategy.and_then(|s| s.scale_down_delay_revision_limit).unwrap_or(i32::MAX),
+            seconds: defaults::blue_green_scale_down_delay_seconds(&pass.world.rollout),
+        }
+    }
+
+    /// Decides about one ReplicaSet; call in the order in which they may wait.
+    pub(super) fn decide(&mut self, pass: &mut Pass<'_>, set: &ReplicaSet) -> Delay {
+        let Some(deadline) = set.scale_down_deadline() else {
+            if self.waiting >= self.limit || self.seconds <= 0 {
+                return Delay::Over;
+            }
+            self.waiting = self.waiting.saturating_add(1);
+            set_deadline(pass, set, i64::from(self.seconds));
+            return Delay::Wait;
+        };
+        self.waiting = self.waiting.saturating_add(1);
+        let deadline = Time::parse(deadline);
+        match deadline.filter(|deadline| self.waiting <= self.limit && pass.now < *deadline) {
+            Some(deadline) => {
+                pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
+                Delay::Wait
+            }
+            None => Delay::Over,
+        }
+    }
+}
+
+/// Records when a ReplicaSet may be scaled down.
+pub(super) fn set_deadline(pass: &mut Pass<'_>, set: &ReplicaSet, seconds: i64) {
+    let deadline = pass.now.plus_seconds(seconds).whole_seconds();
+    annotate_deadline(pass, set, Some(deadline.to_string()), format!("{} is kept for {seconds} s", set.name));
+    pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
+}
+
+/// Takes the deadline off a ReplicaSet that is to stay.
+pub(super) fn clear_deadline(pass: &mut Pass<'_>, set: &ReplicaSet) {
+    if set.scale_down_deadline().is_some() {
+        annotate_deadline(pass, set, None, format!("{} is needed again", set.name));
+    }
+}
+
+fn annotate_deadline(pass: &mut Pass<'_>, set: &ReplicaSet, value: Option<String>, why: String) {
+    let annotations = BTreeMap::from([(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), value)]);
+    pass.write(Write::AnnotateReplicaSet { target: target(set), annotations, min_ready_seconds: None }, why);
+}

@@ -1,0 +1,79 @@
+//! Which version each Service selects. `[services]`
+
+use super::pass::Pass;
+use crate::{EventType, ReplicaSet, Service, Target, Write};
+use crds::Time;
+
+/// Hashes that the active and the preview Service select; empty where they select none.
+pub(super) fn blue_green_hashes(pass: &Pass<'_>) -> (String, String) {
+    let hash = |name: Option<&str>| {
+        let service = name.and_then(|name| pass.world.services.get(name));
+        service.map_or("", Service::hash).to_owned()
+    };
+    let strategy = pass.blue_green();
+    (
+        hash(strategy.map(|strategy| strategy.active_service.as_str())),
+        hash(strategy.and_then(|strategy| strategy.preview_service.as_deref())),
+    )
+}
+
+/// Points the Services of a canary at stable and new. After an abort the canary Service goes to stable, too.
+pub(super) fn canary(pass: &mut Pass<'_>) {
+    if pass.is_halted() {
+        return;
+    }
+    let Some(canary) = pass.canary() else { return };
+    if let (Some(name), Some(stable)) = (canary.stable_service.as_deref(), pass.stable) {
+        ensure(pass, name, stable);
+    }
+    let to = if pass.is_aborted() { pass.stable } else { pass.new };
+    if let (Some(name), Some(set)) = (canary.canary_service.as_deref(), to) {
+        ensure(pass, name, set);
+    }
+}
+
+/// Points a Service at a version that can carry it. A Service that nobody managed so far reaches all pods: it is
+/// narrowed only to a version that is there in full. One that is managed moves once a pod is available.
+fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
+    let Some(service) = pass.world.services.get(name) else { return };
+    if service.hash() == set.hash() {
+        return;
+    }
+    let ready = match service.managed_by() {
+        Some(_) => set.counts.available >= 1,
+        None => set.replicas > 0 && set.counts.available >= set.replicas,
+    };
+    if ready {
+        switch(pass, name, set.hash());
+    } else {
+        pass.plan.trail.push(format!("service {name} waits: {} has too few available pods", set.name));
+    }
+}
+
+/// Points a Service at a version.
+pub(super) fn switch(pass: &mut Pass<'_>, name: &str, to: &str) {
+    let Some(service) = pass.world.services.get(name).filter(|service| service.hash() != to) else { return };
+    let from = service.hash().to_owned();
+    let write = Write::SelectService {
+        target: Target {
+            name: service.name.clone(),
+            uid: service.uid.clone(),
+            resource_version: service.resource_version.clone(),
+        },
+        hash: Some(to.to_owned()),
+        managed_by: Some(pass.name().to_owned()),
+    };
+    let anchor = pass.write(write, format!("service {name} is to select {to}"));
+    let message = format!("Switched selector for service '{name}' from '{from}' to '{to}'");
+    pass.notice(anchor, EventType::Normal, "SwitchService", message);
+}
+
+/// The update goes back to a version that can be had at once: without steps, pauses and analyses.
+pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
+    let (Some(new), Some(stable)) = (pass.new, pass.stable) else { return false };
+    if pass.is_new(stable) {
+        return true;
+    }
+    let delayed = new.scale_down_deadline().and_then(Time::parse).is_some_and(|deadline| pass.now < deadline);
+    pass.blue_green().is_some() && new.created < stable.created && delayed
+}

@@ -1,0 +1,313 @@
+//! The status: recomputed from the world in each pass. `[status]`
+
+use super::conditions::{self, condition};
+use super::pass::Pass;
+use super::{pause, phase};
+use crate::{Anchor, EventType, ReplicaSet};
+use crds::Time;
+use crds::rollout::RolloutStatus;
+use crds::rollout::status::{BlueGreenStatus, CanaryStatus};
+use crds::{defaults, hash, meta};
+
+/// The old status, for a pass that ends before its strategy has run.
+pub(super) fn carry_over(pass: &Pass<'_>) -> RolloutStatus {
+    let mut status = pass.old.clone();
+    conditions::remove(&mut status, conditions::INVALID_SPEC);
+    status
+}
+
+/// Writes what every status carries: the generation that it belongs to, and the phase.
+pub(super) fn stamp(pass: &Pass<'_>, status: &mut RolloutStatus) {
+    status.observed_generation = pass.world.rollout.metadata.generation.unwrap_or(0).to_string();
+    if status.conditions.as_ref().is_some_and(Vec::is_empty) {
+        status.conditions = None;
+    }
+    let (phase, message) = phase::phase_of(&pass.world.rollout, status);
+    status.phase = phase.as_str().to_owned();
+    status.message = message;
+}
+
+/// Hash of the canary steps; empty for blue-green.
+pub(super) fn step_hash(pass: &Pass<'_>) -> String {
+    pass.canary().map_or_else(String::new, |canary| hash::step_hash(canary.steps.as_deref()))
+}
+
+/// Counts and hashes as they are, and what is kept from the old status.
+pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
+    let old = &pass.old;
+    let current = pass.new.map_or(old.current_pod_hash.as_str(), ReplicaSet::hash).to_owned();
+    let mut status = RolloutStatus {
+        replicas: sum(&pass.all, |set| set.counts.replicas),
+        updated_replicas: pass.new.map_or(0, |new| new.counts.replicas),
+        ready_replicas: sum(&pass.all, |set| set.counts.ready),
+        current_step_hash: step_hash(pass),
+        collision_count: old.collision_count,
+        conditions: old.conditions.clone(),
+        stable_rs: old.stable_rs.clone(),
+        restarted_at: old.restarted_at,
+        promote_full: old.promote_full && old.stable_rs != current,
+        duration: old.duration.clone(),
+        current_pod_hash: current,
+        ..RolloutStatus::default()
+    };
+    conditions::remove(&mut status, conditions::INVALID_SPEC);
+    if pass.blue_green().is_some() {
+        let (active, preview) = super::services::blue_green_hashes(pass);
+        let old = old.blue_green.clone().unwrap_or_default();
+        status.blue_green = Some(BlueGreenStatus { preview_selector: preview, active_selector: active, ..old });
+        let active = pass.all.iter().copied().find(|set| !set.hash().is_empty() && set.hash() == active_of(&status));
+        status.ready_replicas = active.map_or(status.ready_replicas, |set| set.counts.ready);
+        status.available_replicas = active.map_or(0, |set| set.counts.available);
+        status.hpa_replicas = active.map_or(status.replicas, |set| set.counts.replicas);
+        status.selector = active.map_or_else(|| own_selector(pass), |set| set.selector.to_string());
+    } else {
+        status.canary = Some(CanaryStatus { weights: None, ..old.canary.clone().unwrap_or_default() });
+        status.available_replicas = sum(&pass.all, |set| set.counts.available);
+        status.hpa_replicas = status.replicas;
+        status.selector = own_selector(pass);
+        status.current_step_index = step_index(pass);
+    }
+    status
+}
+
+fn own_selector(pass: &Pass<'_>) -> String {
+    pass.world.rollout.spec.selector.as_ref().map_or_else(String::new, ToString::to_string)
+}
+
+/// The hash that the active Service selects.
+pub(super) fn active_of(status: &RolloutStatus) -> &str {
+    status.blue_green.as_ref().map_or("", |blue_green| blue_green.active_selector.as_str())
+}
+
+/// The recorded step index, held inside the list of steps; `None` without steps.
+pub(super) fn step_index(pass: &Pass<'_>) -> Option<i32> {
+    let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
+    (count > 0).then(|| pass.old.current_step_index.unwrap_or(0).clamp(0, count))
+}
+
+pub(super) fn sum(sets: &[&ReplicaSet], of: impl Fn(&ReplicaSet) -> i32) -> i32 {
+    sets.iter().map(|set| of(set)).sum()
+}
+
+/// Template or steps have changed since the last status.
+pub(super) fn has_changed(pass: &Pass<'_>) -> bool {
+    let recorded = pass.old.current_pod_hash.as_str();
+    step_hash(pass) != pass.old.current_step_hash || pass.new.is_some_and(|new| new.hash() != recorded)
+}
+
+/// What a change of template or steps puts back to the beginning. A restart that was asked for counts as done: the
+/// new pods are younger than it.
+pub(super) fn reset(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
+    pass.pause.clear();
+    pass.pause.remove_abort();
+    status.promote_full = false;
+    status.restarted_at = pass.world.rollout.spec.restart_at.or(status.restarted_at);
+    if let Some(canary) = &mut status.canary {
+        canary.current_step_analysis_run_status = None;
+        canary.current_background_analysis_run_status = None;
+    }
+    if let Some(blue_green) = &mut status.blue_green {
+        blue_green.pre_promotion_analysis_run_status = None;
+        blue_green.post_promotion_analysis_run_status = None;
+        blue_green.scale_up_preview_check_point = false;
+    }
+    status.current_step_index = (!pass.steps().is_empty()).then_some(0);
+}
+
+/// Pause, abort, conditions, phase, and the notices about them.
+pub(super) fn conclude(pass: &mut Pass<'_>, mut status: RolloutStatus) -> RolloutStatus {
+    let switched = active_of(&status) == status.current_pod_hash;
+    let keep_resumed = pass.is_frozen() || (pass.blue_green().is_some() && !switched);
+    pass.pause.clone().record(&pass.old, &mut status, pass.now, keep_resumed);
+    let was_paused = pause::any(&pass.old);
+    let aborted = pass.is_aborted();
+    update_conditions(pass, &mut status, aborted);
+    if pause::any(&status) != was_paused {
+        let reason = status.pause_conditions.iter().flatten().next().map(|condition| condition.reason.clone());
+        if let Some(reason) = reason {
+            pass.tell(conditions::REASON_PAUSED, format!("Rollout is paused ({reason})"));
+        } else if !aborted {
+            pass.tell(conditions::REASON_RESUMED, "Rollout is resumed".to_owned());
+        }
+    }
+    stamp(pass, &mut status);
+    status
+}
+
+fn update_conditions(pass: &mut Pass<'_>, status: &mut RolloutStatus, aborted: bool) {
+    let now = pass.now;
+    let paused = pause::any(&pass.old) || pass.is_frozen();
+    let healthy = is_healthy(pass, status);
+    if healthy && !paused {
+        let message = "Rollout is healthy";
+        conditions::set(status, condition(conditions::HEALTHY, "True", conditions::REASON_HEALTHY, message, now));
+    } else if conditions::get(status, conditions::HEALTHY).is_some() {
+        let message = "Rollout is not healthy";
+        conditions::set(status, condition(conditions::HEALTHY, "False", conditions::REASON_HEALTHY, message, now));
+    }
+    let reason = conditions::REASON_COMPLETED;
+    let completed = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
+    let value = if completed { "True" } else { "False" };
+    let changed = conditions::set(status, condition(conditions::COMPLETED, value, reason, reason, now));
+    if aborted {
+        tell_aborted(pass, status);
+    }
+    if !aborted {
+        update_progress(pass, status, healthy);
+    }
+    update_available(pass, status);
+    update_failure(pass, status);
+    if changed && !completed {
+        let (revision, hash) = (pass.new.map_or(0, ReplicaSet::revision), &status.current_pod_hash);
+        let message = format!("Rollout not completed, started update to revision {revision} ({hash})");
+        pass.tell("RolloutNotCompleted", message);
+    }
+}
+
+fn tell_aborted(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
+    let revision = pass.new.map_or(0, ReplicaSet::revision);
+    let mut message = format!("Rollout aborted update to revision {revision}");
+    if let Some(why) = pass.pause.abort_message() {
+        message = format!("{message}: {why}");
+    }
+    let reason = conditions::REASON_ABORTED;
+    if conditions::set(status, condition(conditions::PROGRESSING, "False", reason, &message, pass.now)) {
+        pass.notice(Anchor::Status, EventType::Warning, reason, message);
+    }
+}
+
+/// Everything runs the newest version, and nothing else is left.
+fn is_healthy(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
+    let replicas = pass.replicas;
+    let available = match pass.blue_green() {
+        Some(_) => pass.new.map_or(0, |new| new.counts.available),
+        None => status.available_replicas,
+    };
+    let same = status.updated_replicas == replicas && available == replicas;
+    let promoted = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
+    if let Some(strategy) = pass.blue_green() {
+        let blue_green = status.blue_green.clone().unwrap_or_default();
+        let previewed = strategy.preview_service.as_deref().is_none_or(str::is_empty)
+            || blue_green.preview_selector == status.current_pod_hash;
+        return same && promoted && previewed && blue_green.active_selector == status.current_pod_hash;
+    }
+    let done = status.current_step_index.is_none_or(|index| index >= len(pass));
+    same && promoted && done && status.replicas == replicas
+}
+
+fn len(pass: &Pass<'_>) -> i32 {
+    i32::try_from(pass.steps().len()).unwrap_or(i32::MAX)
+}
+
+fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: bool) {
+    let now = pass.now;
+    let settled = status.replicas == status.available_replicas
+        && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
+        && conditions::is_true(status, conditions::PROGRESSING);
+    if settled {
+        return;
+    }
+    let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
+    if healthy {
+        let (reason, message) = (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
+        conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
+    } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
+        let message = format!("ReplicaSet {name:?} is progressing.");
+        let mut progress = condition(conditions::PROGRESSING, "True", conditions::REASON_UPDATED, &message, now);
+        if let Some(old) = conditions::get(status, conditions::PROGRESSING).filter(|old| old.status == "True") {
+            progress.last_transition_time = old.last_transition_time;
+        }
+        conditions::replace(status, progress);
+    } else if let Some(deadline) = deadline(pass, status) {
+        if now > deadline {
+            let message = format!("ReplicaSet {name:?} has timed out progressing.");
+            let reason = conditions::REASON_TIMED_OUT;
+            conditions::set(status, condition(conditions::PROGRESSING, "False", reason, &message, now));
+        } else {
+            pass.plan.wake_at(deadline.plus_seconds(1), "the progress deadline");
+        }
+    }
+}
+
+/// A pause holds, and its condition stays: counts that change meanwhile are no progress of the update.
+/// DIFFERS: Argo Rollouts lets the condition flip to and fro with each count.
+fn pause_holds(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
+    let paused = pause::any(status) || pass.is_frozen();
+    paused && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_PAUSED)
+}
+
+/// Something got better since the last status.
+pub(super) fn has_progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
+    let olds = |status: &RolloutStatus| status.replicas - status.updated_replicas;
+    let selectors = |status: &RolloutStatus| {
+        status.blue_green.as_ref().map(|b| (b.active_selector.clone(), b.preview_selector.clone())).unwrap_or_default()
+    };
+    new.updated_replicas != old.updated_replicas
+        || olds(new) < olds(old)
+        || new.ready_replicas > old.ready_replicas
+        || new.available_replicas > old.available_replicas
+        || selectors(new) != selectors(old)
+        || new.stable_rs != old.stable_rs
+        || new.current_step_index != old.current_step_index
+        || new.current_step_hash != old.current_step_hash
+        || new.current_pod_hash != old.current_pod_hash
+}
+
+/// When the progress deadline passes; `None` while it does not count: in a pause, at a step that may take any time,
+/// or while an old version waits to be scaled down.
+pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> {
+    let progressing = conditions::get(status, conditions::PROGRESSING)?;
+    let exempt = [conditions::REASON_ABORTED, conditions::REASON_PAUSED, conditions::REASON_TIMED_OUT];
+    let step = pass.canary().and_then(|_| super::steps::current(pass, status));
+    let endless = step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
+    let delayed = pass.others().iter().any(|set| set.scale_down_deadline().is_some());
+    let settled = progressing.reason == conditions::REASON_SET_AVAILABLE && progressing.status == "True"
+        && is_healthy(pass, status);
+    if exempt.contains(&progressing.reason.as_str()) || endless || delayed || settled
+        || conditions::is_true(status, conditions::PAUSED)
+    {
+        return None;
+    }
+    let seconds = defaults::progress_deadline_seconds(&pass.world.rollout);
+    Some(progressing.last_update_time.plus_seconds(i64::from(seconds)))
+}
+
+fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
+    let available = match pass.blue_green() {
+        Some(_) => {
+            let active = active_of(status).to_owned();
+            pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && is_saturated(pass, set))
+        }
+        None => status.available_replicas >= pass.replicas,
+    };
+    let (value, message) = if available {
+        ("True", "Rollout has minimum availability")
+    } else {
+        ("False", "Rollout does not have minimum availability")
+    };
+    conditions::set(status, condition(conditions::AVAILABLE, value, conditions::REASON_AVAILABLE, message, pass.now));
+}
+
+/// The ReplicaSet has all the pods that the Rollout wants, and all of them are available.
+pub(super) fn is_saturated(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
+    set.replicas == pass.replicas
+        && set.desired_annotation() == Some(pass.replicas)
+        && set.counts.available == pass.replicas
+}
+
+fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {
+    let failure = |set: &&ReplicaSet| set.failure.clone();
+    let failure = pass.new.as_ref().and_then(failure).or_else(|| pass.all.iter().find_map(failure));
+    match failure {
+        Some((reason, message)) => {
+            conditions::set(status, condition(conditions::REPLICA_FAILURE, "True", &reason, &message, pass.now));
+        }
+        None => conditions::remove(status, conditions::REPLICA_FAILURE),
+    }
+}
+
+/// Revision of the Rollout as its annotation says; empty without one.
+pub(super) fn revision(pass: &Pass<'_>) -> String {
+    let annotations = pass.world.rollout.metadata.annotations.as_ref();
+    annotations.and_then(|map| map.get(meta::REVISION_ANNOTATION)).cloned().unwrap_or_default()
+}

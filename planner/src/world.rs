@@ -1,0 +1,226 @@
+//! What is observed of one Rollout and everything around it.
+
+use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
+use crds::{LabelSelector, PodTemplate, Rollout, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everything that decides what is to be done for one Rollout. Vectors are sorted as said at each field, so that
+/// equal worlds give equal plans.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The Rollout as it was read, its status included: people write into the status too.
+    pub rollout: Rollout,
+    /// ReplicaSets in the namespace that carry the pod template hash label and are either ours by controller
+    /// reference or match the selector; sorted by creation time, then name.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// Pods of our ReplicaSets, in the order of the API's list. Only filled while a restart is due.
+    pub pods: Vec<Pod>,
+    /// Services of the namespace that the Rollout names, by name; a missing one has no entry.
+    pub services: BTreeMap<String, Service>,
+    /// AnalysisTemplates of the namespace that the Rollout needs, nested ones included, by name.
+    pub analysis_templates: BTreeMap<String, AnalysisTemplateSpec>,
+    /// ClusterAnalysisTemplates that the Rollout needs, nested ones included, by name.
+    pub cluster_analysis_templates: BTreeMap<String, AnalysisTemplateSpec>,
+    /// AnalysisRuns that are ours by controller reference, sorted by creation time, then name.
+    pub analysis_runs: Vec<AnalysisRunView>,
+    /// Names of AnalysisRuns in the namespace that look like ours but belong to someone else.
+    pub foreign_run_names: BTreeSet<String>,
+    /// What the API server refused since the Rollout last changed, sorted by target.
+    pub refusals: Vec<Refusal>,
+    /// Settings of this controller.
+    pub settings: Settings,
+}
+
+/// Settings of the controller that decisions depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Value of the instance id label on what we create; `None` for a controller without one.
+    pub instance_id: Option<String>,
+}
+
+/// To whom a ReplicaSet belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody controls it.
+    #[default]
+    Nobody,
+    /// Our Rollout controls it.
+    Ours,
+    /// Something else controls it.
+    Other,
+}
+
+/// A ReplicaSet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplicaSet {
+    /// Name.
+    pub name: String,
+    /// Uid; empty for one that is to be created by an earlier write of the same plan.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// Creation time.
+    pub created: Time,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Who controls it.
+    pub owner: Owner,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Selector.
+    pub selector: LabelSelector,
+    /// Pod template as raw JSON; shared, because a plan copies its world.
+    pub template: Arc<PodTemplate>,
+    /// `spec.replicas`.
+    pub replicas: i32,
+    /// `spec.minReadySeconds`.
+    pub min_ready_seconds: i32,
+    /// What its controller observed.
+    pub counts: ReplicaSetCounts,
+    /// Its ReplicaFailure condition, when there is one: reason and message.
+    pub failure: Option<(String, String)>,
+}
+
+/// What the ReplicaSet's controller observed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaSetCounts {
+    /// Pods that exist.
+    pub replicas: i32,
+    /// Pods that are ready.
+    pub ready: i32,
+    /// Pods that have been ready for `minReadySeconds`.
+    pub available: i32,
+    /// Whether the newest generation was observed.
+    pub generation_observed: bool,
+}
+
+impl ReplicaSet {
+    /// Value of the pod template hash label; empty without one.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.labels.get(crds::meta::POD_TEMPLATE_HASH_LABEL).map_or("", String::as_str)
+    }
+
+    /// Revision from its annotation; 0 without one.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.annotations.get(crds::meta::REVISION_ANNOTATION).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// `spec.replicas` of the Rollout when this ReplicaSet was last scaled.
+    #[must_use]
+    pub fn desired_annotation(&self) -> Option<i32> {
+        self.annotations.get(crds::meta::DESIRED_REPLICAS_ANNOTATION)?.parse().ok()
+    }
+
+    /// The scale-down deadline as written, when there is one.
+    #[must_use]
+    pub fn scale_down_deadline(&self) -> Option<&str> {
+        self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION).map(String::as_str)
+    }
+}
+
+/// A pod of one of our ReplicaSets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Uid of its ReplicaSet.
+    pub replica_set_uid: String,
+    /// Creation time.
+    pub created: Time,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether it is ready (and has been for `minReadySeconds`).
+    pub available: bool,
+    /// What came of our last try to evict it.
+    pub eviction: Option<Eviction>,
+}
+
+/// What came of an eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// A PodDisruptionBudget does not allow it now.
+    Blocked,
+}
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// Selector.
+    pub selector: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// The pod template hash that it selects; empty when it selects none.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.selector.get(crds::meta::POD_TEMPLATE_HASH_LABEL).map_or("", String::as_str)
+    }
+
+    /// Name of the Rollout that manages it.
+    #[must_use]
+    pub fn managed_by(&self) -> Option<&str> {
+        self.annotations.get(crds::meta::MANAGED_BY_ANNOTATION).map(String::as_str)
+    }
+}
+
+/// An AnalysisRun of the Rollout.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisRunView {
+    /// Name.
+    pub name: String,
+    /// Uid; empty for one that is to be created by an earlier write of the same plan.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// Creation time.
+    pub created: Time,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// What it measures.
+    pub spec: Arc<AnalysisRunSpec>,
+    /// What it has measured; `None` before its first pass.
+    pub status: Option<Arc<AnalysisRunStatus>>,
+}
+
+/// A write that the API server refused, kept until its input changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Kind and name, such as `ReplicaSet/web-674d8cf959`.
+    pub target: String,
+    /// What kind of refusal it is.
+    pub code: RefusalCode,
+    /// The server's message.
+    pub message: String,
+    /// The object in the way of a create.
+    pub existing: Option<Box<ReplicaSet>>,
+}
+
+/// Why the API server refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// An object of that name exists.
+    AlreadyExists,
+    /// The object is invalid (422).
+    Invalid,
+    /// Not allowed: quota or admission (403).
+    Forbidden,
+}

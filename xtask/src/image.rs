@@ -1,0 +1,119 @@
+//! `cargo xtask image`: builds the release binaries and writes an OCI image layout of each.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use e2e::image::{Image, Written};
+use serde_json::Value;
+
+/// What to build and where to put it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder for the layouts, one folder per image; default `target/images` of the project.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Tag of the images.
+    #[arg(long, default_value = "dev")]
+    tag: String,
+    /// Only this image; may be repeated.
+    #[arg(long = "only", value_enum)]
+    only: Vec<Name>,
+}
+
+/// The images of the project, by the name of their folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// The controller.
+    Controller,
+    /// The web server of demos and tests.
+    DemoServer,
+    /// The command line, for jobs in a cluster.
+    KubectlStepgate,
+}
+
+impl Name {
+    const ALL: [Self; 3] = [Self::Controller, Self::DemoServer, Self::KubectlStepgate];
+
+    /// The folder, which is also the last part of the reference.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::DemoServer => "demo-server",
+            Self::KubectlStepgate => "kubectl-stepgate",
+        }
+    }
+
+    /// The package and its binary.
+    fn package(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Controller => ("controller", "stepgate-controller"),
+            Self::DemoServer => ("demo-server", "demo-server"),
+            Self::KubectlStepgate => ("cli", "kubectl-stepgate"),
+        }
+    }
+
+    /// The ports that the image declares: of the controller `/healthz` and `/metrics`, as Argo Rollouts has them.
+    fn ports(self) -> &'static [u16] {
+        match self {
+            Self::Controller => &[8080, 8090],
+            Self::DemoServer => &[8080],
+            Self::KubectlStepgate => &[],
+        }
+    }
+}
+
+/// Builds and writes; prints one line per image.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let project =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the project's folder")?;
+    let out = args.out.clone().unwrap_or_else(|| project.join("target/images"));
+    let names = if args.only.is_empty() { &Name::ALL } else { args.only.as_slice() };
+    for name in names {
+        let written = write(*name, &args.tag, project, &out)?;
+        let size = written.layer.size / 1024;
+        println!(
+            "{} {} {size} KiB in {}",
+            written.reference,
+            written.manifest.digest,
+            written.folder.display()
+        );
+    }
+    Ok(())
+}
+
+fn write(name: Name, tag: &str, project: &Path, out: &Path) -> anyhow::Result<Written> {
+    let image = Image {
+        reference: format!("stepgate/{}:{tag}", name.folder()),
+        binary: build(name, project)?,
+        ports: name.ports().to_vec(),
+    };
+    Ok(image.write(&out.join(name.folder()))?)
+}
+
+/// Builds one package and returns its binary. One `cargo build` per package: built together, the features of one
+/// would be in the other.
+fn build(name: Name, project: &Path) -> anyhow::Result<PathBuf> {
+    let (package, binary) = name.package();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--package", package, "--bin", binary])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(project)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !built.status.success() {
+        bail!("cargo build --release --package {package} failed; its messages are above");
+    }
+    // Cargo tells where the binary is, wherever CARGO_TARGET_DIR or a configuration puts it.
+    String::from_utf8(built.stdout)?
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == binary)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo built {package} but named no binary {binary}"))
+}

@@ -1,0 +1,24 @@
+//! The project's own commands: `cargo xtask COMMAND`. One module per command.
+
+mod image;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build the container images, without Docker.
+    Image(image::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Image(args) => image::run(&args),
+    }
+}
