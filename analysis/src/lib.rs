@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod assess;
 pub mod compose;
 pub mod condition;
+pub mod jsonpath;
 pub mod provider;
 pub mod validate;
 

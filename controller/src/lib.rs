@@ -1,1 +1,23 @@
-//! controller
+//! The effect layer: it observes the cluster, asks the pure planner, and carries the plan out. The only room with
+//! IO and the one clock.
+
+mod admin;
+mod analysis_runs;
+mod apply;
+pub mod args;
+mod cache;
+mod clock;
+mod events;
+mod lease;
+mod metrics;
+mod observe;
+mod queue;
+mod rollouts;
+mod runtime;
+mod services;
+
+pub use runtime::run;
+
+/// Name that every write is made under. Users of syncers list it in their configuration, and it is the one that
+/// Argo Rollouts has.
+pub const FIELD_MANAGER: &str = "rollouts-controller";

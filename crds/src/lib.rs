@@ -9,6 +9,7 @@ pub mod defaults;
 pub mod experiment;
 pub mod hash;
 mod kind;
+pub mod manifest;
 pub mod meta;
 pub mod quantity;
 pub mod rollout;

@@ -262,4 +262,19 @@ mod tests {
             start(&[], Path::new("/nonexistent/demo"), "http://x/", 1, 1, Path::new("/tmp/x")).unwrap_err();
         assert!(error.to_string().starts_with("/nonexistent/demo: "), "{error}");
     }
+
+    /// The prefix gets the generator's command line as its last arguments, as `nsenter` would: here a shell, to which
+    /// `$9` is the log, plays the generator.
+    #[test]
+    fn a_load_is_started_behind_its_prefix_and_its_end_is_told() {
+        let log = std::env::temp_dir().join(format!("load-{}.log", std::process::id()));
+        let run = |script: &str| {
+            start(&["sh", "-c", script], Path::new("demo-server"), "http://x/", 5, 1, &log).unwrap().wait()
+        };
+        let summary =
+            run("test \"$0 $1 $3 $5 $7\" = 'demo-server load http://x/ 5 1' && echo '1 2 200 v1' > \"$9\"");
+        assert_eq!(summary.unwrap().version("v1").answered, 1);
+        assert!(matches!(run("exit 2"), Err(LoadLogError::Failed { .. })));
+        fs::remove_file(&log).unwrap();
+    }
 }

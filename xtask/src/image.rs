@@ -113,7 +113,7 @@ fn build(name: Name, project: &Path) -> anyhow::Result<PathBuf> {
     String::from_utf8(built.stdout)?
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == binary)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .filter(|message| message.pointer("/target/name").is_some_and(|name| name == binary))
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .with_context(|| format!("cargo built {package} but named no binary {binary}"))
 }

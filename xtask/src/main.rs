@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`. One module per command.
 
+mod r#gen;
 mod image;
 
 use clap::{Parser, Subcommand};
@@ -13,12 +14,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make the files that are made from code: the CRD manifests.
+    Gen(r#gen::Args),
     /// Build the container images, without Docker.
     Image(image::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Gen(args) => r#gen::run(&args),
         Command::Image(args) => image::run(&args),
     }
 }

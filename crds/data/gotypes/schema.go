@@ -97,17 +97,17 @@ func markers(group *ast.CommentGroup) string {
 func split(comment string) (prose string, marks map[string][]string) {
 	marks = map[string][]string{}
 	var lines []string
+	internal := false
 	for _, line := range strings.Split(comment, "\n") {
 		trimmed := strings.TrimSpace(line)
-		if trimmed == "---" {
-			break
-		}
+		// Prose behind such a line is for those who work on Kubernetes itself.
+		internal = internal || trimmed == "---"
 		if rest, ok := strings.CutPrefix(trimmed, "+"); ok {
 			name, value, _ := strings.Cut(rest, "=")
 			marks[name] = append(marks[name], value)
 			continue
 		}
-		if !strings.HasPrefix(trimmed, "TODO") {
+		if !internal && !strings.HasPrefix(trimmed, "TODO") {
 			lines = append(lines, trimmed)
 		}
 	}
@@ -130,6 +130,18 @@ func has(marks map[string][]string, names ...string) bool {
 	return false
 }
 
+// atomic tells whether a struct is merged as a whole, by its own marker or that of a struct embedded in it.
+func atomic(t reflect.Type, lookup func(reflect.Type) docs) bool {
+	_, marks := split(lookup(t).own)
+	found := first(marks, "structType") == "atomic"
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Anonymous && f.Type.Kind() == reflect.Struct {
+			found = found || atomic(f.Type, lookup)
+		}
+	}
+	return found
+}
+
 func printSchema(out *bufio.Writer) {
 	packages := map[string]map[string]docs{}
 	lookup := func(t reflect.Type) docs {
@@ -141,8 +153,8 @@ func printSchema(out *bufio.Writer) {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	for _, t := range closure() {
-		prose, marks := split(lookup(t).own)
-		entry := schemaType{Type: t.Name(), Description: prose, Atomic: first(marks, "structType") == "atomic"}
+		prose, _ := split(lookup(t).own)
+		entry := schemaType{Type: t.Name(), Description: prose, Atomic: atomic(t, lookup)}
 		for _, f := range fieldsOf(t) {
 			prose, marks := split(lookup(f.owner).fields[f.goName])
 			property := schemaField{

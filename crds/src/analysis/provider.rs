@@ -44,6 +44,7 @@ pub struct MetricProvider {
     pub skywalking: Option<SkyWalkingMetric>,
     /// A plugin by name, with its configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Embedded>")]
     pub plugin: Option<BTreeMap<String, Embedded>>,
 }
 
@@ -197,6 +198,7 @@ pub struct WebMetricHeader {
 pub struct DatadogMetric {
     /// Span of the query; 5m when unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stepgate-default" = "5m"))]
     pub interval: Option<String>,
     /// The query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -209,15 +211,18 @@ pub struct DatadogMetric {
     pub formula: Option<String>,
     /// `v1` or `v2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["v1", "v2"], "x-stepgate-default" = "v1"))]
     pub api_version: Option<String>,
     /// How points are combined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["avg", "min", "max", "sum", "last", "percentile", "mean", "l2norm", "area"]))]
     pub aggregator: Option<String>,
     /// Secret with the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
     /// How long a request may take; 10s when unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-stepgate-default" = "10s"))]
     pub request_timeout: Option<String>,
 }
 

@@ -105,15 +105,14 @@ fn encode_struct(object: &Map<String, Value>, name: &str, out: &mut String) {
 pub(crate) fn is_empty(value: Option<&Value>, kind: &Kind) -> bool {
     let value = value.filter(|value| !value.is_null());
     match (kind, value) {
-        (Kind::Struct(_) | Kind::Quantity | Kind::IntOrString | Kind::Time, _) => false,
-        (_, None) => true,
-        (Kind::Pointer(_) | Kind::Raw, Some(_)) => false,
+        (Kind::Struct(_) | Kind::Quantity | Kind::IntOrString | Kind::Time, _)
+        | (Kind::Pointer(_) | Kind::Raw, Some(_)) => false,
+        (_, None | Some(Value::Null)) => true,
         (_, Some(Value::String(text))) => text.is_empty(),
         (_, Some(Value::Bool(flag))) => !flag,
         (_, Some(Value::Number(number))) => number.as_i64() == Some(0),
         (_, Some(Value::Array(items))) => items.is_empty(),
         (_, Some(Value::Object(object))) => object.is_empty(),
-        (_, Some(Value::Null)) => true,
     }
 }
 

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// Templates with the hash of their typed JSON; printed by `crds/data/gotypes`.
 const VECTORS: &str = include_str!("../../data/hash-vectors.jsonl");
 
+/// Steps with the hash that Argo Rollouts' own types give; printed by `crds/data/gosteps`.
+const STEP_VECTORS: &str = include_str!("../../data/step-vectors.jsonl");
+
 fn template(value: Value) -> PodTemplate {
     PodTemplate(value)
 }
@@ -41,6 +44,15 @@ fn steps_of_argo_rollouts() {
     assert_eq!(step_hash(None), "5ffbfbbd64");
     assert_eq!(steps(json!([{"setWeight": 10}])), "54b5fccf74");
     assert_eq!(steps(json!([{"setWeight": 50}, {"pause": {}}])), "757f5f97b");
+}
+
+#[test]
+fn every_vector_of_argo_rollouts_steps() {
+    let vectors: Vec<Value> = STEP_VECTORS.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(vectors.len(), 40);
+    for vector in vectors {
+        assert_eq!(steps(vector["steps"].clone()), vector["hash"].as_str().unwrap(), "{}", vector["steps"]);
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ const NANO_SCALE: i32 = -9;
 const SHORT_DIGITS: usize = 18;
 /// The largest binary quantity, 2^63 - 1.
 const BINARY_MAX: i128 = i64::MAX as i128;
+/// Values from here on are not read: two digits are left in 128 bits to write them with.
+const MANTISSA_LIMIT: i128 = 10i128.pow(36);
 /// Largest decimal exponent that is read; beyond any machine.
 const EXPONENT_LIMIT: i32 = 1000;
 
@@ -46,7 +48,7 @@ struct Parts<'a> {
 }
 
 impl Quantity {
-    /// Reads a quantity; `None` for text that is none, or that has more than 38 digits.
+    /// Reads a quantity; `None` for text that is none, or that has more than 36 digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts = split(text.trim())?;
@@ -68,6 +70,9 @@ impl Quantity {
             if is_below_one(mantissa, exponent) {
                 format = Format::Decimal;
             }
+        }
+        if mantissa >= MANTISSA_LIMIT {
+            return None;
         }
         let mantissa = if parts.negative { -mantissa } else { mantissa };
         Some(Self::reduced(mantissa, exponent, format))
@@ -150,7 +155,7 @@ impl std::fmt::Display for Quantity {
             (_, 12) => "T",
             (_, 15) => "P",
             (_, 18) => "E",
-            // PARITY: Kubernetes has no suffix beyond E and writes none; `hash::tests::quantities` pins it.
+            // PARITY: Kubernetes has no suffix beyond E and writes none; `tests::every_vector_of_kubernetes` pins it.
             _ => "",
         };
         write!(f, "{mantissa}{suffix}")
@@ -163,7 +168,8 @@ impl Parts<'_> {
         let digits = self.whole.len() + self.fraction.len();
         if self.format == Format::Binary {
             // Room for the digits of the power of two, as Kubernetes estimates it: 6 for Mi, 18 for Ei.
-            let fits = self.fraction.is_empty() && digits + usize::try_from(self.exponent * 3 / 10).unwrap_or(SHORT_DIGITS) <= 14;
+            let fits = self.fraction.is_empty()
+                && digits + usize::try_from(self.exponent * 3 / 10).unwrap_or(SHORT_DIGITS) <= 14;
             return fits && self.whole.parse::<i64>().is_ok_and(|value| value & 7 != 0);
         }
         let scale = i64::from(self.exponent) - i64::try_from(self.fraction.len()).unwrap_or(i64::MAX / 2);
@@ -236,7 +242,7 @@ fn round_up(mut mantissa: i128, mut exponent: i32, scale: i32) -> (i128, i32) {
         exponent += 1;
     }
     if rest {
-        return (mantissa + 1, scale.max(exponent).min(scale));
+        return (mantissa + 1, scale);
     }
     (mantissa, exponent)
 }

@@ -26,7 +26,9 @@ fn every_vector_of_kubernetes() {
 
 #[test]
 fn values_are_compared_not_texts() {
-    for (a, b) in [("1", "1000m"), ("1Gi", "1024Mi"), ("0.5", "500m"), ("1e3", "1k"), ("0", "0Mi"), ("+2", "2")] {
+    for (a, b) in
+        [("1", "1000m"), ("1Gi", "1024Mi"), ("0.5", "500m"), ("1e3", "1k"), ("0", "0Mi"), ("+2", "2")]
+    {
         assert_eq!(Quantity::parse(a), Quantity::parse(b), "{a} {b}");
     }
     assert_ne!(Quantity::parse("1G"), Quantity::parse("1Gi"));
@@ -44,8 +46,22 @@ fn resources_are_rounded_up_to_thousandths() {
 
 #[test]
 fn what_is_no_quantity_stays_as_it_is() {
-    for text in ["", "abc", "1 Gi", "1GB", "--1", "1e", "1e99999999999", "999999999999999999999999999999999999999999"] {
+    for text in
+        ["", "abc", "1 Gi", "1GB", "--1", "1e", "1e99999999999", "999999999999999999999999999999999999999999"]
+    {
         assert_eq!(Quantity::parse(text), None, "{text}");
         assert_eq!(Quantity::canonical(text), text);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_canonical_text_means_the_same_and_is_stable(text in "[+-]?[0-9]{0,22}(\\.[0-9]{0,12})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?") {
+        let canonical = Quantity::canonical(&text);
+        // Beyond E Kubernetes has no suffix to write, and the text loses its scale.
+        if let Some(quantity) = Quantity::parse(&text).filter(|quantity| quantity.exponent < 21) {
+            proptest::prop_assert_eq!(Some(quantity), Quantity::parse(&canonical));
+            proptest::prop_assert_eq!(&Quantity::canonical(&canonical), &canonical);
+        }
     }
 }

@@ -116,6 +116,7 @@ pub struct AntiAffinity {
 /// A preferred anti-affinity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["weight"]))]
 pub struct PreferredAntiAffinity {
     /// 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]

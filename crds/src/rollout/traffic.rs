@@ -35,6 +35,7 @@ pub struct RolloutTrafficRouting {
     pub apisix: Option<ApisixTrafficRouting>,
     /// Router plugins by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Embedded>")]
     pub plugins: Option<BTreeMap<String, Embedded>>,
     /// Routes that steps may make, by precedence.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 /// `metav1.LabelSelector`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-stepgate-embed" = "LabelSelector"))]
 pub struct LabelSelector {
     /// Labels that must all be equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -80,7 +80,7 @@ impl JsonSchema for Embedded {
         "Embedded".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+        schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
     }
     fn inline_schema() -> bool {
         true

@@ -13,8 +13,8 @@ use crate::hash::{encode, is_empty};
 use crate::quantity::Quantity;
 use crate::{PodTemplate, Time};
 use defaults::{computed, default_of};
-pub use injected::without_metadata;
 use injected::prepare;
+pub use injected::without_metadata;
 use serde_json::{Map, Value};
 
 /// Whether a ReplicaSet's template is the Rollout's, once both have the defaults of the API server.

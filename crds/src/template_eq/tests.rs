@@ -18,7 +18,7 @@ fn vectors() -> Vec<(Value, Value)> {
     VECTORS.lines().map(parse).map(|v| (v["defaulted"].clone(), v["written"].clone())).collect()
 }
 
-fn pod(container: Value) -> Value {
+fn pod(container: &Value) -> Value {
     json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}})
 }
 
@@ -82,7 +82,8 @@ fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
 
 #[test]
 fn quantities_are_compared_by_value() {
-    let with = |cpu: Value| pod(json!({"name": "a", "image": "x:1", "resources": {"requests": {"cpu": cpu}}}));
+    let with =
+        |cpu: Value| pod(&json!({"name": "a", "image": "x:1", "resources": {"requests": {"cpu": cpu}}}));
     assert!(same(&with(json!("1")), &with(json!("1000m"))));
     assert!(same(&with(json!("1")), &with(json!(1))));
     assert!(same(&with(json!("1m")), &with(json!("100u"))), "resources are rounded up to thousandths");
@@ -91,7 +92,7 @@ fn quantities_are_compared_by_value() {
 
 #[test]
 fn the_hash_label_and_injected_affinity_do_not_count() {
-    let want = pod(json!({"name": "a", "image": "x:1"}));
+    let want = pod(&json!({"name": "a", "image": "x:1"}));
     let mut have = want.clone();
     have["metadata"]["labels"]["rollouts-pod-template-hash"] = json!("abc");
     let term = json!({"topologyKey": "kubernetes.io/hostname", "namespaces": ["default"], "labelSelector":
@@ -108,7 +109,7 @@ fn the_hash_label_and_injected_affinity_do_not_count() {
 
 #[test]
 fn metadata_of_the_strategy_is_taken_off() {
-    let want = pod(json!({"name": "a", "image": "x:1"}));
+    let want = pod(&json!({"name": "a", "image": "x:1"}));
     let mut have = want.clone();
     have["metadata"]["labels"]["role"] = json!("canary");
     have["metadata"]["labels"]["tier"] = json!("changed since");
@@ -125,8 +126,8 @@ fn metadata_of_the_strategy_is_taken_off() {
 
 #[test]
 fn unknown_fields_count_only_when_the_rollout_sets_them() {
-    let plain = pod(json!({"name": "a", "image": "x:1"}));
-    let later = pod(json!({"name": "a", "image": "x:1", "fieldOfALaterVersion": {"x": 1}}));
+    let plain = pod(&json!({"name": "a", "image": "x:1"}));
+    let later = pod(&json!({"name": "a", "image": "x:1", "fieldOfALaterVersion": {"x": 1}}));
     assert!(same(&later, &plain), "a default of a newer API server");
     assert!(!same(&plain, &later));
     assert!(same(&later, &later));

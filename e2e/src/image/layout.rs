@@ -135,8 +135,10 @@ fn clear(folder: &Path) -> Result<(), ImageError> {
         return fs::remove_dir_all(folder).map_err(ImageError::io(folder));
     }
     match fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_some() => Err(ImageError::Occupied(folder.to_owned())),
-        Ok(_) => Ok(()),
+        Ok(mut entries) => match entries.next() {
+            Some(_) => Err(ImageError::Occupied(folder.to_owned())),
+            None => Ok(()),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(ImageError::Io { path: folder.to_owned(), source }),
     }

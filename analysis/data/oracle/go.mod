@@ -1,0 +1,5 @@
+module stepgate.dev/analysis/oracle
+
+go 1.25.0
+
+require k8s.io/client-go v0.35.3

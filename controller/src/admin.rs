@@ -1,0 +1,51 @@
+//! /healthz, /readyz and /metrics, on every replica.
+
+use crate::cache::Caches;
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::routing::get;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// When a port cannot be listened on.
+pub(crate) async fn start(
+    ports: (u16, u16),
+    ready: Arc<AtomicBool>,
+    metrics: Metrics,
+    caches: Caches,
+    queue: Arc<Queue>,
+) -> anyhow::Result<()> {
+    let (health_port, metrics_port) = ports;
+    let is_ready = move || async move {
+        if ready.load(Ordering::Relaxed) { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "the caches are not filled yet") }
+    };
+    let health = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(is_ready));
+    let render = move || async move {
+        let text = metrics.render(&caches, queue.len());
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    };
+    serve(health_port, health).await?;
+    serve(metrics_port, Router::new().route("/metrics", get(render))).await
+}
+
+async fn serve(port: u16, router: Router) -> anyhow::Result<()> {
+    let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        // A machine without IPv6.
+        Err(_) => TcpListener::bind(("0.0.0.0", port)).await.map_err(|error| anyhow::anyhow!("port {port}: {error}"))?,
+    };
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, port, "a server ended");
+        }
+    });
+    Ok(())
+}

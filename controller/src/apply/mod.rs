@@ -1,0 +1,186 @@
+//! Carries a plan out: the writes in order, each with a timeout and only while we lead, then the status, then the
+//! notices whose anchors succeeded.
+
+mod requests;
+pub(crate) mod status;
+
+use crate::cache::Caches;
+use crate::events::{Events, Message};
+use crate::lease::Claim;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{Client, Resource, ResourceExt};
+use planner::{Anchor, Owner, Plan, Refusal, RefusalCode, ReplicaSet, Write};
+use requests::Requests;
+use std::time::Duration;
+
+/// How long one write may take. The client's own retries could hold it for minutes.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a plan could not be carried out to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    /// Another process leads: nothing more is written.
+    #[error("this process does not lead")]
+    NotLeading,
+    /// The API server did not answer; the write may or may not have happened.
+    #[error("{what}: no answer from the API server after {} s", WRITE_TIMEOUT.as_secs())]
+    Timeout {
+        /// The write.
+        what: String,
+    },
+    /// The API server refused, or could not be reached.
+    #[error("{what}: {source}")]
+    Request {
+        /// The write.
+        what: String,
+        /// Its answer.
+        source: kube::Error,
+    },
+    /// The server refused for a reason that the planner has to know.
+    #[error("{}: {}", .0.target, .0.message)]
+    Refused(Box<Refusal>),
+}
+
+impl ApplyError {
+    /// The world was not what the plan was made for: a new plan is all that is needed.
+    pub(crate) fn is_stale(&self) -> bool {
+        match self {
+            Self::Request { source: kube::Error::Api(status), .. } => matches!(status.code, 404 | 409),
+            _ => false,
+        }
+    }
+}
+
+/// Carries plans out.
+#[derive(Clone)]
+pub(crate) struct Applier {
+    pub(crate) client: Client,
+    pub(crate) claim: Claim,
+    pub(crate) caches: Caches,
+    pub(crate) events: Events,
+}
+
+impl Applier {
+    /// Carries out the plan for `rollout`. Notices of what succeeded are sent also when a later part failed.
+    pub(crate) async fn apply(&self, rollout: &crds::Rollout, plan: &Plan) -> Result<(), ApplyError> {
+        let mut requests = Requests::new(self, rollout);
+        let mut done = 0;
+        let mut result = Ok(());
+        for planned in &plan.writes {
+            tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
+            result = self.write(&mut requests, &planned.write).await;
+            if result.is_err() {
+                break;
+            }
+            done += 1;
+        }
+        let mut recorded = false;
+        if let (Ok(()), Some(status)) = (&result, &plan.status) {
+            result = self.guard("status", requests.status(status)).await;
+            recorded = result.is_ok();
+        }
+        self.notify(rollout, plan, done, recorded);
+        result
+    }
+
+    fn notify(&self, rollout: &crds::Rollout, plan: &Plan, done: usize, recorded: bool) {
+        let about = reference(rollout);
+        for notice in &plan.notices {
+            let succeeded = match notice.anchor {
+                Anchor::Write(index) => index < done,
+                Anchor::Status => recorded,
+            };
+            if succeeded {
+                self.events.send(Message {
+                    about: about.clone(),
+                    event_type: notice.event_type,
+                    reason: notice.reason.to_owned(),
+                    message: notice.message.clone(),
+                });
+            }
+        }
+    }
+
+    /// One request: only while we lead, and not for longer than [`WRITE_TIMEOUT`].
+    pub(crate) async fn guard(&self, what: &str, request: impl Future<Output = kube::Result<()>>) -> Result<(), ApplyError> {
+        if !self.claim.is_held() {
+            return Err(ApplyError::NotLeading);
+        }
+        match tokio::time::timeout(WRITE_TIMEOUT, request).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(source)) => Err(ApplyError::Request { what: what.to_owned(), source }),
+            Err(_) => Err(ApplyError::Timeout { what: what.to_owned() }),
+        }
+    }
+
+    async fn write(&self, requests: &mut Requests<'_>, write: &Write) -> Result<(), ApplyError> {
+        let what = describe(write);
+        let result = self.guard(&what, requests.send(write)).await;
+        let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = &result else { return result };
+        match (write, status.code) {
+            (Write::CreateReplicaSet { name, .. }, 409) => self.in_the_way(requests, name).await,
+            (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => Err(ApplyError::Refused(Box::new(Refusal {
+                target: format!("ReplicaSet/{name}"),
+                code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
+                message: status.message.clone(),
+                existing: None,
+            }))),
+            (Write::CreateAnalysisRun { name, .. }, 409) => {
+                // Our own create of a moment ago, or a foreign one: either way the next plan has to see it.
+                self.guard(&what, requests.reread_run(name)).await?;
+                result
+            }
+            // What is gone needs no deletion, and a budget that forbids an eviction now is asked again later.
+            (Write::DeleteReplicaSet { .. } | Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. }, 404) => Ok(()),
+            (Write::EvictPod { .. }, 429) => Ok(()),
+            _ => result,
+        }
+    }
+
+    /// A ReplicaSet of that name exists. One that is ours, or that we may adopt, only was not seen yet; a foreign one
+    /// is a refusal.
+    async fn in_the_way(&self, requests: &Requests<'_>, name: &str) -> Result<(), ApplyError> {
+        let what = format!("get ReplicaSet {name}");
+        let mut found: Option<ReplicaSet> = None;
+        self.guard(&what, async {
+            found = requests.reread_replica_set(name).await?;
+            Ok(())
+        })
+        .await?;
+        let message = format!("ReplicaSet {name} exists already");
+        match found {
+            Some(set) if set.owner != Owner::Other => {
+                Err(ApplyError::Request { what, source: requests::conflict(&message) })
+            }
+            existing => Err(ApplyError::Refused(Box::new(Refusal {
+                target: format!("ReplicaSet/{name}"),
+                code: RefusalCode::AlreadyExists,
+                message,
+                existing: existing.map(Box::new),
+            }))),
+        }
+    }
+}
+
+/// An object as events refer to it.
+pub(crate) fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
+    object.object_ref(&())
+}
+
+fn describe(write: &Write) -> String {
+    match write {
+        Write::CreateReplicaSet { name, .. } => format!("create ReplicaSet {name}"),
+        Write::AdoptReplicaSet { target } => format!("adopt ReplicaSet {}", target.name),
+        Write::ReleaseReplicaSet { target } => format!("release ReplicaSet {}", target.name),
+        Write::ScaleReplicaSet { target, from, to, .. } => format!("scale ReplicaSet {} from {from} to {to}", target.name),
+        Write::AnnotateReplicaSet { target, .. } => format!("annotate ReplicaSet {}", target.name),
+        Write::DeleteReplicaSet { target } => format!("delete ReplicaSet {}", target.name),
+        Write::SelectService { target, .. } => format!("select with Service {}", target.name),
+        Write::AnnotateRollout { .. } => "annotate the Rollout".to_owned(),
+        Write::SetRolloutReplicas { .. } => "set replicas of the Rollout".to_owned(),
+        Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
+        Write::TerminateAnalysisRun { target } => format!("terminate AnalysisRun {}", target.name),
+        Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),
+        Write::EvictPod { target } => format!("evict pod {}", target.name),
+    }
+}

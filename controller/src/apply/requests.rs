@@ -1,0 +1,257 @@
+//! One write as one request, with the uid and the resource version that the decision was made on as preconditions.
+
+use super::status::difference;
+use super::Applier;
+use crate::FIELD_MANAGER;
+use crate::cache::RawReplicaSet;
+use crate::observe;
+use crds::rollout::RolloutStatus;
+use crds::{AnalysisRun, Rollout, meta};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::{DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::{Api, Resource, ResourceExt};
+use planner::{ReplicaSet, Target, Write};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Requests of one plan. Answers go into the caches at once, and their resource versions into the next preconditions.
+pub(super) struct Requests<'a> {
+    applier: &'a Applier,
+    rollout: &'a Rollout,
+    /// Newest resource version of what this plan has written, by name: of ReplicaSets, and of the Rollout.
+    sets: BTreeMap<String, (String, String)>,
+    rollout_version: Option<String>,
+}
+
+/// An answer as if the server had said "conflict": the plan is stale.
+pub(super) fn conflict(message: &str) -> kube::Error {
+    kube::Error::Api(Box::new(kube::core::Status::failure(message, "AlreadyExists").with_code(409)))
+}
+
+fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn post_params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+impl<'a> Requests<'a> {
+    pub(super) fn new(applier: &'a Applier, rollout: &'a Rollout) -> Self {
+        Self { applier, rollout, sets: BTreeMap::new(), rollout_version: rollout.resource_version() }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.applier.client.clone(), &self.rollout.namespace().unwrap_or_default())
+    }
+
+    pub(super) async fn send(&mut self, write: &Write) -> kube::Result<()> {
+        match write {
+            Write::CreateReplicaSet { .. } => self.create_replica_set(write).await,
+            Write::AdoptReplicaSet { target } => {
+                let owners = json!({"metadata": {"ownerReferences": [self.owner()]}});
+                self.patch_replica_set(target, owners).await
+            }
+            Write::ReleaseReplicaSet { target } => {
+                self.patch_replica_set(target, json!({"metadata": {"ownerReferences": null}})).await
+            }
+            Write::ScaleReplicaSet { target, to, annotations, .. } => {
+                let patch = json!({"metadata": {"annotations": annotations}, "spec": {"replicas": to}});
+                self.patch_replica_set(target, patch).await
+            }
+            Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => {
+                let mut patch = json!({"metadata": {"annotations": annotations}});
+                if let (Some(seconds), Some(patch)) = (min_ready_seconds, patch.as_object_mut()) {
+                    patch.insert("spec".to_owned(), json!({"minReadySeconds": seconds}));
+                }
+                self.patch_replica_set(target, patch).await
+            }
+            Write::DeleteReplicaSet { target } => {
+                let (uid, version) = self.preconditions(target);
+                self.api::<RawReplicaSet>().delete(&target.name, &delete_params(uid, Some(version))).await.map(|_| ())
+            }
+            Write::SelectService { target, hash, managed_by } => self.select(target, hash, managed_by).await,
+            Write::AnnotateRollout { annotations } => {
+                self.patch_rollout(json!({"metadata": {"annotations": annotations}})).await
+            }
+            Write::SetRolloutReplicas { replicas } => self.patch_rollout(json!({"spec": {"replicas": replicas}})).await,
+            Write::CreateAnalysisRun { .. } | Write::TerminateAnalysisRun { .. } | Write::DeleteAnalysisRun { .. } => {
+                self.send_run(write).await
+            }
+            Write::EvictPod { target } => {
+                let mut params = EvictParams::default();
+                params.delete_options = Some(delete_params(target.uid.clone(), None));
+                self.api::<Pod>().evict(&target.name, &params).await.map(|_| ())
+            }
+        }
+    }
+
+    fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: crds::API_VERSION.to_owned(),
+            kind: "Rollout".to_owned(),
+            name: self.rollout.name_any(),
+            uid: self.rollout.uid().unwrap_or_default(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+
+    fn preconditions(&self, target: &Target) -> (String, String) {
+        let written = self.sets.get(&target.name).cloned();
+        written.unwrap_or_else(|| (target.uid.clone(), target.resource_version.clone()))
+    }
+
+    fn wrote(&mut self, set: RawReplicaSet) {
+        let version = (set.uid().unwrap_or_default(), set.resource_version().unwrap_or_default());
+        self.sets.insert(set.name_any(), version);
+        self.applier.caches.replica_sets.put(set);
+    }
+
+    async fn create_replica_set(&mut self, write: &Write) -> kube::Result<()> {
+        let Write::CreateReplicaSet { name, labels, annotations, selector, template, replicas, min_ready_seconds } = write
+        else {
+            return Ok(());
+        };
+        let set = RawReplicaSet {
+            api_version: "apps/v1".to_owned(),
+            kind: "ReplicaSet".to_owned(),
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: self.rollout.namespace(),
+                labels: Some(labels.clone()),
+                annotations: Some(annotations.clone()),
+                owner_references: Some(vec![self.owner()]),
+                ..ObjectMeta::default()
+            },
+            spec: crate::cache::RawReplicaSetSpec {
+                replicas: *replicas,
+                min_ready_seconds: *min_ready_seconds,
+                selector: selector.clone(),
+                template: template.clone(),
+            },
+            ..RawReplicaSet::default()
+        };
+        let made = self.api::<RawReplicaSet>().create(&post_params(), &set).await?;
+        self.wrote(made);
+        Ok(())
+    }
+
+    async fn patch_replica_set(&mut self, target: &Target, patch: Value) -> kube::Result<()> {
+        let (uid, version) = self.preconditions(target);
+        let patch = with_preconditions(patch, &uid, &version);
+        let set = self.api::<RawReplicaSet>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+        self.wrote(set);
+        Ok(())
+    }
+
+    async fn select(&self, target: &Target, hash: &Option<String>, managed_by: &Option<String>) -> kube::Result<()> {
+        let patch = json!({
+            "metadata": {"annotations": {meta::MANAGED_BY_ANNOTATION: managed_by}},
+            "spec": {"selector": {meta::POD_TEMPLATE_HASH_LABEL: hash}},
+        });
+        let patch = with_preconditions(patch, &target.uid, &target.resource_version);
+        let service = self.api::<Service>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+        self.applier.caches.services.put(service);
+        Ok(())
+    }
+
+    async fn patch_rollout(&mut self, patch: Value) -> kube::Result<()> {
+        let version = self.rollout_version.clone().unwrap_or_default();
+        let patch = with_preconditions(patch, &self.rollout.uid().unwrap_or_default(), &version);
+        let rollout = self.api::<Rollout>().patch(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch)).await?;
+        self.rollout_version = rollout.resource_version();
+        self.applier.caches.rollouts.put(rollout);
+        Ok(())
+    }
+
+    async fn send_run(&self, write: &Write) -> kube::Result<()> {
+        let api = self.api::<AnalysisRun>();
+        match write {
+            Write::CreateAnalysisRun { name, labels, annotations, spec } => {
+                let run = AnalysisRun {
+                    metadata: ObjectMeta {
+                        name: Some(name.clone()),
+                        namespace: self.rollout.namespace(),
+                        labels: Some(labels.clone()),
+                        annotations: Some(annotations.clone()),
+                        owner_references: Some(vec![self.owner()]),
+                        ..ObjectMeta::default()
+                    },
+                    spec: (**spec).clone(),
+                    status: None,
+                };
+                self.applier.caches.runs.put(api.create(&post_params(), &run).await?);
+            }
+            Write::TerminateAnalysisRun { target } => {
+                // No resource version: ending a run holds whatever was measured in the meantime.
+                let patch = json!({"spec": {"terminate": true}});
+                let run = api.patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+                self.applier.caches.runs.put(run);
+            }
+            Write::DeleteAnalysisRun { target } => {
+                api.delete(&target.name, &delete_params(target.uid.clone(), None)).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) async fn reread_run(&self, name: &str) -> kube::Result<()> {
+        if let Some(run) = self.api::<AnalysisRun>().get_opt(name).await? {
+            self.applier.caches.runs.put(run);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn reread_replica_set(&self, name: &str) -> kube::Result<Option<ReplicaSet>> {
+        let Some(set) = self.api::<RawReplicaSet>().get_opt(name).await? else { return Ok(None) };
+        let seen = observe::replica_set(&set, &self.rollout.uid().unwrap_or_default());
+        self.applier.caches.replica_sets.put(set);
+        Ok(Some(seen))
+    }
+
+    /// Sends the difference of the statuses; nothing when there is none.
+    pub(super) async fn status(&self, new: &RolloutStatus) -> kube::Result<()> {
+        let old = self.rollout.status.clone().unwrap_or_default();
+        let (old, new) = match (serde_json::to_value(&old), serde_json::to_value(new)) {
+            (Ok(old), Ok(new)) => (old, new),
+            (Err(error), _) | (_, Err(error)) => return Err(kube::Error::SerdeError(error)),
+        };
+        let Some(difference) = difference(&old, &new) else { return Ok(()) };
+        let version = self.rollout_version.clone().unwrap_or_default();
+        let patch = json!({"metadata": {"resourceVersion": version}, "status": difference});
+        let rollout =
+            self.api::<Rollout>().patch_status(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch)).await?;
+        self.applier.caches.rollouts.put(rollout);
+        Ok(())
+    }
+}
+
+/// Adds uid and resource version to a merge patch: the server answers 409 when they are not the object's any more.
+fn with_preconditions(mut patch: Value, uid: &str, version: &str) -> Value {
+    let metadata = patch.as_object_mut().map(|patch| patch.entry("metadata").or_insert_with(|| json!({})));
+    if let Some(metadata) = metadata.and_then(Value::as_object_mut) {
+        for (key, value) in [("uid", uid), ("resourceVersion", version)] {
+            if !value.is_empty() {
+                metadata.insert(key.to_owned(), json!(value));
+            }
+        }
+    }
+    patch
+}
+
+fn delete_params(uid: String, resource_version: Option<String>) -> DeleteParams {
+    DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        preconditions: Some(Preconditions {
+            uid: Some(uid).filter(|uid| !uid.is_empty()),
+            resource_version: resource_version.filter(|version| !version.is_empty()),
+        }),
+        ..DeleteParams::default()
+    }
+}

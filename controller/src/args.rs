@@ -1,0 +1,196 @@
+//! Flags. All that Argo Rollouts has are accepted, so that its manifests and charts start this image unchanged; those
+//! without a meaning here say so once at the start.
+
+use clap::Parser;
+
+/// Progressive delivery for Kubernetes: lets a new version through step by step.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stepgate-controller", version, disable_help_subcommand = true)]
+pub struct Args {
+    /// Port of /metrics.
+    #[arg(long = "metricsPort", alias = "metricsport", default_value_t = 8090)]
+    pub metrics_port: u16,
+    /// Port of /healthz and /readyz.
+    #[arg(long = "healthzPort", default_value_t = 8080)]
+    pub healthz_port: u16,
+    /// Only objects labelled with this instance id; without it only objects without such a label.
+    #[arg(long = "instance-id", default_value = "")]
+    pub instance_id: String,
+    /// Only the controller's own namespace (or that of --namespace).
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
+    pub namespaced: bool,
+    /// Namespace for --namespaced.
+    #[arg(long, short = 'n')]
+    pub namespace: Option<String>,
+    /// One of debug, info, warn, error.
+    #[arg(long, default_value = "info")]
+    pub loglevel: String,
+    /// text or json.
+    #[arg(long, default_value = "text")]
+    pub logformat: String,
+    /// Take part in the election of a leader.
+    #[arg(long = "leader-elect", num_args = 0..=1, default_missing_value = "true", default_value = "true", action = clap::ArgAction::Set)]
+    pub leader_elect: bool,
+    /// How long a lease holds, such as 15s.
+    #[arg(long = "leader-election-lease-duration", default_value = "15s", value_parser = duration)]
+    pub lease_duration: std::time::Duration,
+    /// How long the leader may fail to renew its lease, such as 10s.
+    #[arg(long = "leader-election-renew-deadline", default_value = "10s", value_parser = duration)]
+    pub renew_deadline: std::time::Duration,
+    /// How often the lease is looked at, such as 2s.
+    #[arg(long = "leader-election-retry-period", default_value = "2s", value_parser = duration)]
+    pub retry_period: std::time::Duration,
+    /// Rollouts that are looked at in parallel.
+    #[arg(long = "rollout-threads", default_value_t = 10)]
+    pub rollout_threads: usize,
+    /// AnalysisRuns that are looked at in parallel.
+    #[arg(long = "analysis-threads", default_value_t = 30)]
+    pub analysis_threads: usize,
+    /// Seconds after which every object is looked at again.
+    #[arg(long = "rollout-resync", default_value_t = 900)]
+    pub rollout_resync_seconds: u64,
+    /// Path of a kubeconfig; in the cluster when unset.
+    #[arg(long)]
+    pub kubeconfig: Option<String>,
+    /// Context of the kubeconfig.
+    #[arg(long)]
+    pub context: Option<String>,
+    /// Flags of Argo Rollouts that have no meaning here.
+    #[command(flatten)]
+    pub without_meaning: WithoutMeaning,
+}
+
+/// Accepted, so that manifests written for Argo Rollouts start; without a meaning (yet).
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Accepted without a meaning")]
+#[allow(missing_docs, reason = "their meaning is that they have none here")]
+pub struct WithoutMeaning {
+    #[arg(long, hide = true)]
+    pub kloglevel: Option<String>,
+    #[arg(long, hide = true)]
+    pub qps: Option<String>,
+    #[arg(long, hide = true)]
+    pub burst: Option<String>,
+    #[arg(long = "experiment-threads", hide = true)]
+    pub experiment_threads: Option<String>,
+    #[arg(long = "service-threads", hide = true)]
+    pub service_threads: Option<String>,
+    #[arg(long = "ingress-threads", hide = true)]
+    pub ingress_threads: Option<String>,
+    #[arg(long = "ephemeral-metadata-threads", hide = true)]
+    pub ephemeral_metadata_threads: Option<String>,
+    #[arg(long = "ephemeral-metadata-update-pod-retries", hide = true)]
+    pub ephemeral_metadata_update_pod_retries: Option<String>,
+    #[arg(long = "aws-target-group-binding-api-version", hide = true)]
+    pub aws_target_group_binding_api_version: Option<String>,
+    #[arg(long = "alb-tag-key-resource-id", hide = true)]
+    pub alb_tag_key_resource_id: Option<String>,
+    #[arg(long = "istio-api-version", hide = true)]
+    pub istio_api_version: Option<String>,
+    #[arg(long = "ambassador-api-version", hide = true)]
+    pub ambassador_api_version: Option<String>,
+    #[arg(long = "traffic-split-api-version", hide = true)]
+    pub traffic_split_api_version: Option<String>,
+    #[arg(long = "traefik-api-group", hide = true)]
+    pub traefik_api_group: Option<String>,
+    #[arg(long = "traefik-api-version", hide = true)]
+    pub traefik_api_version: Option<String>,
+    #[arg(long = "ingress-api-version", hide = true)]
+    pub ingress_api_version: Option<String>,
+    #[arg(long = "appmesh-crd-version", hide = true)]
+    pub appmesh_crd_version: Option<String>,
+    #[arg(long = "alb-ingress-classes", hide = true)]
+    pub alb_ingress_classes: Vec<String>,
+    #[arg(long = "nginx-ingress-classes", hide = true)]
+    pub nginx_ingress_classes: Vec<String>,
+    #[arg(long = "aws-verify-target-group", alias = "alb-verify-weight", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    pub aws_verify_target_group: Option<String>,
+    #[arg(long = "self-service-notification-enabled", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    pub self_service_notification_enabled: Option<String>,
+    #[arg(long, hide = true)]
+    pub controllers: Vec<String>,
+    #[arg(long = "enable-pprof-address", hide = true)]
+    pub enable_pprof_address: Option<String>,
+}
+
+impl WithoutMeaning {
+    /// Names of those that were given.
+    fn given(&self) -> Vec<&'static str> {
+        let one = |name: &'static str, value: &Option<String>| value.is_some().then_some(name);
+        let many = |name: &'static str, values: &[String]| (!values.is_empty()).then_some(name);
+        [
+            one("--kloglevel", &self.kloglevel),
+            one("--qps", &self.qps),
+            one("--burst", &self.burst),
+            one("--experiment-threads", &self.experiment_threads),
+            one("--service-threads", &self.service_threads),
+            one("--ingress-threads", &self.ingress_threads),
+            one("--ephemeral-metadata-threads", &self.ephemeral_metadata_threads),
+            one("--ephemeral-metadata-update-pod-retries", &self.ephemeral_metadata_update_pod_retries),
+            one("--aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version),
+            one("--alb-tag-key-resource-id", &self.alb_tag_key_resource_id),
+            one("--istio-api-version", &self.istio_api_version),
+            one("--ambassador-api-version", &self.ambassador_api_version),
+            one("--traffic-split-api-version", &self.traffic_split_api_version),
+            one("--traefik-api-group", &self.traefik_api_group),
+            one("--traefik-api-version", &self.traefik_api_version),
+            one("--ingress-api-version", &self.ingress_api_version),
+            one("--appmesh-crd-version", &self.appmesh_crd_version),
+            many("--alb-ingress-classes", &self.alb_ingress_classes),
+            many("--nginx-ingress-classes", &self.nginx_ingress_classes),
+            one("--aws-verify-target-group", &self.aws_verify_target_group),
+            one("--self-service-notification-enabled", &self.self_service_notification_enabled),
+            many("--controllers", &self.controllers),
+            one("--enable-pprof-address", &self.enable_pprof_address),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let parsed = crds::GoDuration::parse(text).map_err(|error| error.to_string())?;
+    parsed.to_std().ok_or_else(|| format!("{text:?} is negative"))
+}
+
+/// Starts the log, and says which flags have no meaning here.
+pub fn init_logs(args: &Args) {
+    let filter = match args.loglevel.to_lowercase().as_str() {
+        "trace" => "trace",
+        "debug" => "debug,hyper=info,kube=info,tower=info,rustls=info",
+        "warn" | "warning" => "warn",
+        "error" | "fatal" | "panic" => "error",
+        _ => "info",
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::new(filter));
+    if args.logformat == "json" {
+        builder.json().init();
+    } else {
+        builder.with_ansi(false).init();
+    }
+    for flag in args.without_meaning.given() {
+        tracing::warn!(flag, "this flag is accepted and has no meaning here");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn flags_of_charts_are_accepted() {
+        let args = Args::try_parse_from([
+            "stepgate-controller", "--healthzPort=8080", "--metricsPort=8090", "--loglevel=info", "--logformat=text",
+            "--kloglevel=0", "--leader-elect", "--namespaced", "--instance-id", "x", "--qps", "40", "--burst=80",
+            "--istio-api-version", "v1beta1", "--alb-ingress-classes", "alb", "--self-service-notification-enabled",
+            "--aws-verify-target-group", "--rollout-resync", "900", "--leader-election-lease-duration", "15s",
+        ])
+        .unwrap();
+        assert!(args.namespaced && args.leader_elect);
+        assert_eq!(args.lease_duration.as_secs(), 15);
+        assert_eq!(args.without_meaning.given().len(), 7);
+        assert!(Args::try_parse_from(["stepgate-controller", "--leader-elect=false"]).is_ok_and(|a| !a.leader_elect));
+    }
+}

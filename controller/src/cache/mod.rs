@@ -1,0 +1,27 @@
+//! What the cluster was last seen to be: one store for each kind, fed by watches and by the answers to our own
+//! writes.
+
+mod objects;
+mod store;
+mod watch;
+
+pub(crate) use objects::{RawReplicaSet, RawReplicaSetSpec};
+pub(crate) use store::Store;
+pub(crate) use watch::{Watches, start};
+
+use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Service;
+use std::sync::Arc;
+
+/// All stores.
+#[derive(Clone, Default)]
+pub(crate) struct Caches {
+    pub(crate) rollouts: Arc<Store<Rollout>>,
+    pub(crate) replica_sets: Arc<Store<RawReplicaSet>>,
+    pub(crate) services: Arc<Store<Service>>,
+    pub(crate) templates: Arc<Store<AnalysisTemplate>>,
+    pub(crate) cluster_templates: Arc<Store<ClusterAnalysisTemplate>>,
+    pub(crate) runs: Arc<Store<AnalysisRun>>,
+    pub(crate) jobs: Arc<Store<Job>>,
+}

@@ -1,0 +1,127 @@
+//! Watches: each feeds a store and tells which keys to look at.
+
+use super::store::{Id, Store, id};
+use futures::StreamExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Pause after a watch that failed; it doubles up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(200);
+/// Longest pause after a watch that failed.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// The running watches.
+#[derive(Default)]
+pub(crate) struct Watches {
+    tasks: JoinSet<()>,
+    listed: Vec<watch::Receiver<bool>>,
+}
+
+impl Watches {
+    /// Waits until every store has been filled once.
+    pub(crate) async fn filled(&mut self) {
+        for listed in &mut self.listed {
+            // The sender lives in a task that only ends with the process.
+            let _ = listed.wait_for(|done| *done).await;
+        }
+    }
+}
+
+/// Starts one watch. `changed` is told of each object that came, changed (with what it was before) or went.
+pub(crate) fn start<K>(
+    watches: &mut Watches,
+    api: Api<DeserializeGuard<K>>,
+    config: watcher::Config,
+    store: Arc<Store<K>>,
+    changed: impl Fn(&K, Option<&K>) + Send + 'static,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (sender, receiver) = watch::channel(false);
+    watches.listed.push(receiver);
+    watches.tasks.spawn(async move {
+        let mut events = watcher(api, config).boxed();
+        let mut listed: BTreeSet<Id> = BTreeSet::new();
+        let mut pause = RETRY_MIN;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    pause = RETRY_MIN;
+                    take(event, &store, &mut listed, &sender, &changed);
+                }
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is started again");
+                    tokio::time::sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(RETRY_MAX);
+                }
+            }
+        }
+    });
+}
+
+fn take<K>(
+    event: Event<DeserializeGuard<K>>,
+    store: &Store<K>,
+    listed: &mut BTreeSet<Id>,
+    filled: &watch::Sender<bool>,
+    changed: &impl Fn(&K, Option<&K>),
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug,
+{
+    match event {
+        Event::Init => listed.clear(),
+        Event::InitApply(object) => {
+            if let Some(object) = readable(object) {
+                listed.insert(id(&object));
+                put(store, object, changed);
+            }
+        }
+        Event::InitDone => {
+            for gone in store.retain_listed(listed) {
+                changed(&gone, None);
+            }
+            listed.clear();
+            filled.send_replace(true);
+        }
+        Event::Apply(object) => {
+            if let Some(object) = readable(object) {
+                put(store, object, changed);
+            }
+        }
+        Event::Delete(object) => {
+            if let Some(object) = readable(object) {
+                store.delete(&object);
+                changed(&object, None);
+            }
+        }
+    }
+}
+
+fn put<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>, mut object: K, changed: &impl Fn(&K, Option<&K>)) {
+    // Nobody here reads them, and they are the larger part of many objects.
+    object.meta_mut().managed_fields = None;
+    let seen = object.clone();
+    let before = store.put(object);
+    changed(&seen, before.as_deref());
+}
+
+/// One object that cannot be read must not stop the others.
+fn readable<K: Resource<DynamicType = ()>>(object: DeserializeGuard<K>) -> Option<K> {
+    match object.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let meta = &invalid.metadata;
+            let (namespace, name) = (meta.namespace.as_deref().unwrap_or(""), meta.name.as_deref().unwrap_or(""));
+            tracing::error!(kind = %K::kind(&()), namespace, name, error = %invalid.error, "an object cannot be read and is left alone");
+            None
+        }
+    }
+}

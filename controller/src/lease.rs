@@ -1,0 +1,234 @@
+//! Leader election by a Lease: one controller writes, the others stay warm.
+
+use crate::FIELD_MANAGER;
+use crate::clock::Clock;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Settings of the election.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) identity: String,
+    pub(crate) duration: Duration,
+    pub(crate) renew_deadline: Duration,
+    pub(crate) retry_period: Duration,
+}
+
+/// Whether this process leads, and until when it may write without renewing.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    held_until: watch::Receiver<Option<Instant>>,
+}
+
+impl Claim {
+    /// A claim that always holds, for a controller that does not take part in an election.
+    pub(crate) fn always() -> Self {
+        let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 30);
+        Self { held_until: watch::channel(Some(far)).1 }
+    }
+
+    /// Whether a write may be sent now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held_until.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until this process leads.
+    pub(crate) async fn held(&mut self) {
+        // The sender lives as long as the process.
+        let _ = self.held_until.wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await;
+    }
+
+    /// Waits until this process leads no more.
+    pub(crate) async fn lost(&mut self) {
+        loop {
+            let Some(until) = *self.held_until.borrow_and_update() else { return };
+            tokio::select! {
+                biased;
+                changed = self.held_until.changed() => if changed.is_err() { std::future::pending::<()>().await },
+                () = tokio::time::sleep_until(until) => return,
+            }
+        }
+    }
+}
+
+/// What to do about the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nobody holds it, or its holder has not renewed it in time.
+    Acquire,
+    /// We hold it.
+    Renew,
+    /// Another process holds it.
+    Follow,
+}
+
+/// `seen` is when the lease was last seen to change, by our own clock: another machine's clock may be wrong.
+fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> Verdict {
+    let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or("");
+    let seconds = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
+    if holder == me {
+        Verdict::Renew
+    } else if holder.is_empty() || now >= seen + Duration::from_secs(seconds) {
+        Verdict::Acquire
+    } else {
+        Verdict::Follow
+    }
+}
+
+/// Takes part in the election until `stop`; then the lease is given back, so that the next leader need not wait.
+pub(crate) fn start(api: Api<Lease>, clock: Clock, settings: Settings, stop: watch::Receiver<bool>) -> (Claim, tokio::task::JoinHandle<()>) {
+    let (sender, held_until) = watch::channel(None);
+    let election = Election { api, clock, settings, sender, seen: None, leads: Arc::new(AtomicBool::new(false)) };
+    (Claim { held_until }, tokio::spawn(election.run(stop)))
+}
+
+struct Election {
+    api: Api<Lease>,
+    clock: Clock,
+    settings: Settings,
+    sender: watch::Sender<Option<Instant>>,
+    /// Resource version and when it was first seen.
+    seen: Option<(String, Instant)>,
+    leads: Arc<AtomicBool>,
+}
+
+impl Election {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let started = Instant::now();
+            let round = tokio::time::timeout(self.settings.renew_deadline, self.round());
+            match round.await {
+                Ok(Ok(true)) => {
+                    // Counted from before the request: the server may have stored it at once.
+                    self.sender.send_replace(Some(started + self.settings.renew_deadline));
+                    if !self.leads.swap(true, Ordering::Relaxed) {
+                        tracing::info!(identity = self.settings.identity, "this process leads now");
+                    }
+                }
+                Ok(Ok(false)) => self.follow(),
+                Ok(Err(error)) => tracing::warn!(%error, lease = self.settings.name, "the lease cannot be read or written"),
+                Err(_) => tracing::warn!(lease = self.settings.name, "the API server did not answer about the lease in time"),
+            }
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = tokio::time::sleep(self.settings.retry_period) => {}
+            }
+        }
+        self.release().await;
+    }
+
+    fn follow(&self) {
+        self.sender.send_replace(None);
+        if self.leads.swap(false, Ordering::Relaxed) {
+            tracing::warn!("this process leads no more");
+        }
+    }
+
+    /// One look at the lease; true when we hold it afterwards.
+    async fn round(&mut self) -> kube::Result<bool> {
+        let now = Instant::now();
+        let Some(mut lease) = self.api.get_opt(&self.settings.name).await? else {
+            let lease = Lease {
+                metadata: ObjectMeta { name: Some(self.settings.name.clone()), ..ObjectMeta::default() },
+                spec: Some(self.spec(None)),
+            };
+            return taken(self.api.create(&post(), &lease).await);
+        };
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let seen = match &self.seen {
+            Some((known, at)) if *known == version => *at,
+            _ => now,
+        };
+        self.seen = Some((version, seen));
+        match evaluate(lease.spec.as_ref(), &self.settings.identity, seen, now) {
+            Verdict::Follow => Ok(false),
+            Verdict::Acquire | Verdict::Renew => {
+                lease.spec = Some(self.spec(lease.spec.as_ref()));
+                taken(self.api.replace(&self.settings.name, &post(), &lease).await)
+            }
+        }
+    }
+
+    fn spec(&self, old: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = self.micro_time();
+        let me = Some(self.settings.identity.clone());
+        let ours = old.is_some_and(|old| old.holder_identity == me);
+        let transitions = old.and_then(|old| old.lease_transitions).unwrap_or(0);
+        LeaseSpec {
+            holder_identity: me,
+            lease_duration_seconds: Some(i32::try_from(self.settings.duration.as_secs()).unwrap_or(i32::MAX)),
+            acquire_time: if ours { old.and_then(|old| old.acquire_time.clone()) } else { now.clone() },
+            renew_time: now,
+            lease_transitions: Some(if ours { transitions } else { transitions.saturating_add(1) }),
+            ..LeaseSpec::default()
+        }
+    }
+
+    fn micro_time(&self) -> Option<MicroTime> {
+        let now = self.clock.now().0;
+        Timestamp::new(now.timestamp(), i32::try_from(now.timestamp_subsec_nanos()).unwrap_or(0)).ok().map(MicroTime)
+    }
+
+    async fn release(&self) {
+        let held = self.sender.send_replace(None).is_some();
+        if !held {
+            return;
+        }
+        let give_back = async {
+            let mut lease = self.api.get(&self.settings.name).await?;
+            if let Some(spec) = lease.spec.as_mut().filter(|s| s.holder_identity.as_ref() == Some(&self.settings.identity)) {
+                spec.holder_identity = None;
+                spec.lease_duration_seconds = Some(1);
+                self.api.replace(&self.settings.name, &post(), &lease).await?;
+            }
+            Ok::<(), kube::Error>(())
+        };
+        match tokio::time::timeout(self.settings.retry_period, give_back).await {
+            Ok(Ok(())) => tracing::info!("the lease is given back"),
+            Ok(Err(error)) => tracing::warn!(%error, "the lease could not be given back; it runs out by itself"),
+            Err(_) => tracing::warn!("the lease could not be given back in time; it runs out by itself"),
+        }
+    }
+}
+
+/// Someone else was quicker: no error, we follow.
+fn taken(result: kube::Result<Lease>) -> kube::Result<bool> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn post() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held_by(holder: &str) -> LeaseSpec {
+        LeaseSpec { holder_identity: Some(holder.to_owned()), lease_duration_seconds: Some(15), ..LeaseSpec::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_taken_when_free_or_expired_only() {
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(evaluate(None, "me", start, start), Verdict::Acquire);
+        assert_eq!(evaluate(Some(&held_by("")), "me", start, start), Verdict::Acquire);
+        assert_eq!(evaluate(Some(&held_by("me")), "me", start, later(60)), Verdict::Renew);
+        assert_eq!(evaluate(Some(&held_by("you")), "me", start, later(14)), Verdict::Follow);
+        assert_eq!(evaluate(Some(&held_by("you")), "me", start, later(15)), Verdict::Acquire);
+    }
+}

@@ -1,0 +1,112 @@
+//! From the caches to the world of one Rollout: the only place that maps API objects to what the planner sees.
+
+mod objects;
+
+use crate::cache::Caches;
+use crds::rollout::analysis::AnalysisTemplateRef;
+use crds::{Rollout, meta};
+use kube::ResourceExt;
+use planner::{AnalysisRunView, Owner, Refusal, ReplicaSet, Settings, World};
+use std::collections::BTreeMap;
+
+/// Most templates that one Rollout may reach.
+const TEMPLATES_MAX: usize = 1000;
+
+/// Names of the Services that a Rollout refers to.
+pub(crate) fn service_names(rollout: &Rollout) -> Vec<String> {
+    let strategy = rollout.spec.strategy.as_ref();
+    let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+    let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
+    let names = [
+        canary.and_then(|canary| canary.canary_service.clone()),
+        canary.and_then(|canary| canary.stable_service.clone()),
+        blue_green.map(|blue_green| blue_green.active_service.clone()),
+        blue_green.and_then(|blue_green| blue_green.preview_service.clone()),
+    ];
+    names.into_iter().flatten().filter(|name| !name.is_empty()).collect()
+}
+
+/// All references to templates in a Rollout.
+pub(crate) fn template_refs(rollout: &Rollout) -> Vec<AnalysisTemplateRef> {
+    let Some(strategy) = rollout.spec.strategy.as_ref() else { return Vec::new() };
+    let mut refs = Vec::new();
+    if let Some(canary) = &strategy.canary {
+        refs.extend(canary.analysis.iter().flat_map(|analysis| analysis.templates.clone().unwrap_or_default()));
+        let steps = canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref());
+        refs.extend(steps.flat_map(|analysis| analysis.templates.clone().unwrap_or_default()));
+    }
+    if let Some(blue_green) = &strategy.blue_green {
+        let analyses = [&blue_green.pre_promotion_analysis, &blue_green.post_promotion_analysis];
+        refs.extend(analyses.into_iter().flatten().flat_map(|a| a.templates.clone().unwrap_or_default()));
+    }
+    refs
+}
+
+/// The world of `rollout`, as far as the caches know it.
+pub(crate) fn world(caches: &Caches, rollout: &Rollout, refusals: Vec<Refusal>, settings: &Settings) -> World {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let uid = rollout.uid().unwrap_or_default();
+    let mut world = World {
+        rollout: rollout.clone(),
+        replica_sets: replica_sets(caches, rollout, &namespace, &uid),
+        refusals,
+        settings: settings.clone(),
+        ..World::default()
+    };
+    for name in service_names(rollout) {
+        if let Some(service) = caches.services.get(&namespace, &name) {
+            world.services.insert(name, objects::service(&service));
+        }
+    }
+    templates(caches, &namespace, template_refs(rollout), &mut world);
+    for run in caches.runs.list(&namespace) {
+        if objects::controller_uid(&run.metadata) == Some(uid.as_str()) {
+            world.analysis_runs.push(objects::analysis_run(&run));
+        } else if run.name_any().starts_with(&rollout.name_any()) {
+            world.foreign_run_names.insert(run.name_any());
+        }
+    }
+    world.analysis_runs.sort_by(|a: &AnalysisRunView, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    world
+}
+
+fn replica_sets(caches: &Caches, rollout: &Rollout, namespace: &str, uid: &str) -> Vec<ReplicaSet> {
+    let selector = rollout.spec.selector.clone().unwrap_or_default();
+    let mut sets: Vec<ReplicaSet> = caches
+        .replica_sets
+        .list(namespace)
+        .iter()
+        .map(|set| objects::replica_set(set, uid))
+        .filter(|set| set.labels.contains_key(meta::POD_TEMPLATE_HASH_LABEL))
+        .filter(|set| match set.owner {
+            Owner::Ours => true,
+            Owner::Nobody => !selector.is_empty() && selector.matches(&set.labels),
+            Owner::Other => false,
+        })
+        .collect();
+    sets.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    sets
+}
+
+/// Takes in every template that the references reach, nested ones included.
+fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, world: &mut World) {
+    let mut open = refs;
+    let mut looked: BTreeMap<(bool, String), ()> = BTreeMap::new();
+    while let Some(reference) = open.pop() {
+        let (cluster, name) = (reference.cluster_scope == Some(true), reference.template_name.unwrap_or_default());
+        if looked.len() >= TEMPLATES_MAX || looked.insert((cluster, name.clone()), ()).is_some() {
+            continue;
+        }
+        let spec = if cluster {
+            caches.cluster_templates.get("", &name).map(|template| template.spec.clone())
+        } else {
+            caches.templates.get(namespace, &name).map(|template| template.spec.clone())
+        };
+        let Some(spec) = spec else { continue };
+        open.extend(spec.templates.clone().unwrap_or_default());
+        let place = if cluster { &mut world.cluster_analysis_templates } else { &mut world.analysis_templates };
+        place.insert(name, spec);
+    }
+}
+
+pub(crate) use objects::{controller_uid, pod, replica_set};

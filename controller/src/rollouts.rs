@@ -1,0 +1,150 @@
+//! One look at a Rollout: observe, plan, apply.
+
+use crate::apply::{Applier, ApplyError};
+use crate::cache::Caches;
+use crate::clock::Clock;
+use crate::metrics::{Looked, Metrics};
+use crate::observe;
+use crate::queue::{Key, Outcome};
+use crds::rollout::RolloutStatus;
+use crds::{Rollout, Time};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use planner::{Plan, Refusal, Settings};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// Seconds for which a refusal is shown before the write is tried again.
+const REFUSAL_SECONDS: i64 = 20;
+/// Most pods of one Rollout that are looked at for a restart.
+const PODS_MAX: u32 = 5000;
+/// Most plans in one look: the second one knows what the server refused.
+const PLANS_MAX: usize = 2;
+
+/// What was refused, until when, and for which generation of the Rollout.
+struct Refused {
+    refusals: Vec<Refusal>,
+    generation: i64,
+    until: Time,
+}
+
+/// Looks at Rollouts.
+#[derive(Clone)]
+pub(crate) struct Rollouts {
+    pub(crate) caches: Caches,
+    pub(crate) applier: Applier,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    refused: Arc<Mutex<BTreeMap<Key, Refused>>>,
+}
+
+impl Rollouts {
+    pub(crate) fn new(caches: Caches, applier: Applier, clock: Clock, settings: Settings, metrics: Metrics) -> Self {
+        Self { caches, applier, clock, settings, metrics, refused: Arc::default() }
+    }
+
+    /// Looks at one Rollout, and tells when to look again.
+    pub(crate) async fn look(&self, key: &Key) -> Outcome {
+        let Some(_) = self.caches.rollouts.get(&key.namespace, &key.name) else {
+            self.metrics.forget(Looked::Rollout, &key.namespace, &key.name);
+            self.refused().remove(key);
+            return Outcome::Done;
+        };
+        let started = Instant::now();
+        let result = self.reconcile(key).await;
+        let failed = result.as_ref().is_err_and(|error| !error.is_stale());
+        self.metrics.looked(Looked::Rollout, &key.namespace, &key.name, started.elapsed(), failed);
+        match result {
+            Ok(wake) => wake.map_or(Outcome::Done, |at| Outcome::Wake(self.clock.instant(at))),
+            Err(ApplyError::NotLeading) => Outcome::Done,
+            Err(error) if error.is_stale() => {
+                tracing::debug!(namespace = key.namespace, name = key.name, %error, "planned anew");
+                Outcome::Retry
+            }
+            Err(error) => {
+                tracing::warn!(namespace = key.namespace, name = key.name, %error, "a plan could not be carried out");
+                Outcome::Retry
+            }
+        }
+    }
+
+    fn refused(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Refused>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Option<Time>, ApplyError> {
+        for _ in 0..PLANS_MAX {
+            let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else { return Ok(None) };
+            let now = self.clock.now();
+            let (refusals, until) = self.refusals(key, &rollout, now);
+            let mut world = observe::world(&self.caches, &rollout, refusals, &self.settings);
+            if restart_is_due(&rollout, now) {
+                world.pods = self.pods(&rollout, &world.replica_sets).await?;
+            }
+            let plan = planner::plan(&world, now);
+            self.explain(key, &plan);
+            match self.applier.apply(&rollout, &plan).await {
+                Ok(()) => {
+                    let wake = plan.wake.map(|wake| wake.at);
+                    return Ok([wake, until].into_iter().flatten().min());
+                }
+                Err(ApplyError::Refused(refusal)) => self.remember(key, &rollout, *refusal, now),
+                Err(error) => return Err(error),
+            }
+        }
+        // The refusal stands in the status; the write is tried again when it is forgotten.
+        Ok(Some(self.clock.now().plus_seconds(REFUSAL_SECONDS)))
+    }
+
+    fn explain(&self, key: &Key, plan: &Plan) {
+        if !plan.writes.is_empty() {
+            tracing::debug!(namespace = key.namespace, name = key.name, writes = plan.writes.len(), trail = ?plan.trail, "plan");
+        }
+    }
+
+    /// What was refused and still counts, and when it is forgotten.
+    fn refusals(&self, key: &Key, rollout: &Rollout, now: Time) -> (Vec<Refusal>, Option<Time>) {
+        let mut all = self.refused();
+        let generation = rollout.metadata.generation.unwrap_or(0);
+        let Some(known) = all.get(key) else { return (Vec::new(), None) };
+        if known.generation != generation || now >= known.until {
+            all.remove(key);
+            return (Vec::new(), None);
+        }
+        (known.refusals.clone(), Some(known.until))
+    }
+
+    fn remember(&self, key: &Key, rollout: &Rollout, refusal: Refusal, now: Time) {
+        let generation = rollout.metadata.generation.unwrap_or(0);
+        let until = now.plus_seconds(REFUSAL_SECONDS);
+        let mut all = self.refused();
+        let entry = all.entry(key.clone()).or_insert_with(|| Refused { refusals: Vec::new(), generation, until });
+        entry.refusals.retain(|known| known.target != refusal.target);
+        entry.refusals.push(refusal);
+    }
+
+    /// Pods of our ReplicaSets, in the order of the API's list. They are asked for only while a restart is due: a
+    /// cache of all pods would be the largest part of the memory.
+    async fn pods(&self, rollout: &Rollout, sets: &[planner::ReplicaSet]) -> Result<Vec<planner::Pod>, ApplyError> {
+        let api: Api<Pod> = Api::namespaced(self.applier.client.clone(), &rollout.namespace().unwrap_or_default());
+        let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+        let params = ListParams::default().labels(&selector).limit(PODS_MAX);
+        let mut pods = Vec::new();
+        self.applier
+            .guard("list pods", async {
+                pods = api.list(&params).await?.items.iter().map(observe::pod).collect();
+                Ok(())
+            })
+            .await?;
+        pods.retain(|pod: &planner::Pod| sets.iter().any(|set| set.uid == pod.replica_set_uid));
+        Ok(pods)
+    }
+}
+
+fn restart_is_due(rollout: &Rollout, now: Time) -> bool {
+    let status: RolloutStatus = rollout.status.clone().unwrap_or_default();
+    rollout.spec.restart_at.is_some_and(|at| now >= at && status.restarted_at != Some(at))
+}

@@ -1,0 +1,74 @@
+//! Services that no Rollout refers to any more get their selector back. `[services.release]`
+
+use crate::FIELD_MANAGER;
+use crate::apply::{Applier, ApplyError};
+use crate::observe;
+use crate::queue::{Key, Kind, Outcome, Queue};
+use crds::meta;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+/// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.
+pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome {
+    let Some(service) = applier.caches.services.get(&key.namespace, &key.name) else { return Outcome::Done };
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let has_hash = selector.is_some_and(|selector| selector.contains_key(meta::POD_TEMPLATE_HASH_LABEL));
+    let mut referred = false;
+    for rollout in applier.caches.rollouts.list(&key.namespace) {
+        if observe::service_names(&rollout).contains(&key.name) {
+            referred = true;
+            queue.add(Key { kind: Kind::Rollout, name: rollout.name_any(), namespace: key.namespace.clone() });
+        }
+    }
+    let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));
+    // Without our mark the hash may be someone else's: another controller of another instance id.
+    if referred || !has_hash || managed.is_none() {
+        return Outcome::Done;
+    }
+    match release(applier, &service).await {
+        Ok(()) | Err(ApplyError::NotLeading) => Outcome::Done,
+        Err(error) => {
+            tracing::warn!(namespace = key.namespace, name = key.name, %error, "a Service could not be released");
+            Outcome::Retry
+        }
+    }
+}
+
+async fn release(applier: &Applier, service: &Service) -> Result<(), ApplyError> {
+    let namespace = service.namespace().unwrap_or_default();
+    let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));
+    if let Some(name) = managed {
+        // A Rollout of another instance id is not in our caches: the server decides whether it is gone.
+        let api: Api<crds::Rollout> = Api::namespaced(applier.client.clone(), &namespace);
+        let mut exists = false;
+        applier
+            .guard("get Rollout", async {
+                exists = api.get_opt(name).await?.is_some_and(|rollout| {
+                    observe::service_names(&rollout).contains(&service.name_any())
+                });
+                Ok(())
+            })
+            .await?;
+        if exists {
+            return Ok(());
+        }
+    }
+    let patch = json!({
+        "metadata": {
+            "resourceVersion": service.resource_version(),
+            "annotations": {meta::MANAGED_BY_ANNOTATION: null},
+        },
+        "spec": {"selector": {meta::POD_TEMPLATE_HASH_LABEL: null}},
+    });
+    let api: Api<Service> = Api::namespaced(applier.client.clone(), &namespace);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    applier
+        .guard("release Service", async {
+            let service = api.patch(&service.name_any(), &params, &Patch::Merge(patch)).await?;
+            applier.caches.services.put(service);
+            Ok(())
+        })
+        .await
+}
