@@ -6,9 +6,7 @@ mod tests;
 use crate::arguments::{ArgumentError, resolve_metric};
 use crate::validate::effective_count;
 use crds::IntOrString;
-use crds::analysis::{
-    AnalysisRunSpec, AnalysisTemplateSpec, Argument, DryRun, MeasurementRetention, Metric,
-};
+use crds::analysis::{AnalysisRunSpec, AnalysisTemplateSpec, Argument, DryRun, MeasurementRetention, Metric};
 use crds::rollout::analysis::AnalysisTemplateRef;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +67,9 @@ pub enum ComposeError {
         name: String,
     },
     /// A template that must end would run for ever.
-    #[error("AnalysisTemplate {template} has metric {metric} which runs indefinitely. Invalid value for count: {count}")]
+    #[error(
+        "AnalysisTemplate {template} has metric {metric} which runs indefinitely. Invalid value for count: {count}"
+    )]
     Endless {
         /// Name of the template.
         template: String,

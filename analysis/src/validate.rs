@@ -158,9 +158,7 @@ pub fn validate_metrics(metrics: &[Metric]) -> Result<(), SpecError> {
         let known = (!names.insert(metric.name.as_str()))
             .then(|| Err(MetricError::DuplicateName(metric.name.clone())))
             .unwrap_or(Ok(()));
-        known
-            .and_then(|()| validate_metric(metric))
-            .map_err(|error| SpecError::Metric { index, error })?;
+        known.and_then(|()| validate_metric(metric)).map_err(|error| SpecError::Metric { index, error })?;
     }
     Ok(())
 }

@@ -29,7 +29,8 @@ struct Case {
 
 impl Case {
     fn new(json: Value, spec: AnalysisRunSpec) -> Self {
-        let secrets = json["extra"].as_array().into_iter().flatten().filter(|object| object["kind"] == "Secret");
+        let secrets =
+            json["extra"].as_array().into_iter().flatten().filter(|object| object["kind"] == "Secret");
         let secrets = secrets.map(|secret| {
             let data = secret["stringData"].as_object().unwrap().iter();
             let data: SecretData =
@@ -100,6 +101,11 @@ impl Case {
             let metric = task.metric(view).unwrap();
             let reading = match &task.kind {
                 TaskKind::Measure => self.read(&metric, now),
+                TaskKind::Resume(_)
+                    if self.recorded_message(&metric).as_deref() == Some("Metric Terminated") =>
+                {
+                    Reading::Pending { resume_at: now.plus_seconds(1), metadata: Metadata::new() }
+                }
                 TaskKind::Resume(_) => self.recorded(&metric),
                 TaskKind::Terminate(_) => Reading::Decided {
                     phase: AnalysisPhase::Inconclusive,
@@ -132,7 +138,8 @@ impl Case {
     }
 
     fn read(&mut self, metric: &Metric, now: Time) -> Reading {
-        let plain = |value: ReadingValue, text: String| Reading::Value { value, text, metadata: Metadata::new() };
+        let plain =
+            |value: ReadingValue, text: String| Reading::Value { value, text, metadata: Metadata::new() };
         if let Some(web) = &metric.provider.web
             && let Some(answer) = self.scripted("web", &web.url)
             && let Some(body) = answer.get("json").filter(|_| answer.get("delay").is_none())
@@ -154,7 +161,9 @@ impl Case {
         if let Some(prometheus) = &metric.provider.prometheus {
             let address = prometheus.address.clone().unwrap_or_default();
             let data = self.scripted("prom", &address).unwrap_or_default()["json"]["data"].clone();
-            if prometheus.range_query.is_none() && self.recorded_message(metric).is_none_or(|m| m.starts_with("could not")) {
+            if prometheus.range_query.is_none()
+                && self.recorded_message(metric).is_none_or(|m| m.starts_with("could not"))
+            {
                 if let Some(value) = samples(&data) {
                     return plain(value, String::new());
                 }
@@ -175,8 +184,10 @@ impl Case {
     fn recorded(&mut self, metric: &Metric) -> Reading {
         let asked = self.asked.entry(format!("recorded/{}", metric.name)).or_default();
         let status = &self.json["observed"]["status"];
-        let list = result(status, &metric.name).map(|result| result["measurements"].clone()).unwrap_or_default();
-        let measurement = list.get(*asked).or(list.as_array().and_then(|list| list.last())).cloned().unwrap_or_default();
+        let list =
+            result(status, &metric.name).map(|result| result["measurements"].clone()).unwrap_or_default();
+        let measurement =
+            list.get(*asked).or(list.as_array().and_then(|list| list.last())).cloned().unwrap_or_default();
         *asked += 1;
         Reading::Decided {
             phase: serde_json::from_value(measurement["phase"].clone()).unwrap_or(AnalysisPhase::Error),
@@ -214,14 +225,16 @@ fn outline(status: &Value, exact: bool) -> Value {
     let metrics: Vec<Value> = metrics
         .iter()
         .map(|metric| {
-            let count = |name: &str| if exact { json!(metric[name].as_i64().unwrap_or(0)) } else { Value::Null };
+            let count =
+                |name: &str| if exact { json!(metric[name].as_i64().unwrap_or(0)) } else { Value::Null };
             let phases: Vec<_> = metric["measurements"]
                 .as_array()
                 .into_iter()
                 .flatten()
                 .map(|measurement| measurement["phase"].clone())
                 .collect();
-            let counts = ["count", "successful", "failed", "inconclusive", "error", "consecutiveError"].map(count);
+            let counts =
+                ["count", "successful", "failed", "inconclusive", "error", "consecutiveError"].map(count);
             json!({
                 "name": metric["name"], "phase": metric["phase"], "message": metric["message"],
                 "dryRun": metric["dryRun"].as_bool().unwrap_or_default(),
@@ -230,7 +243,12 @@ fn outline(status: &Value, exact: bool) -> Value {
             })
         })
         .collect();
-    let summary = |name: &str| json!(["count", "successful", "failed", "inconclusive", "error"].map(|field| status[name][field].as_i64().unwrap_or(0)));
+    let summary = |name: &str| {
+        json!(
+            ["count", "successful", "failed", "inconclusive", "error"]
+                .map(|field| status[name][field].as_i64().unwrap_or(0))
+        )
+    };
     json!({"phase": status["phase"], "message": status["message"], "metrics": metrics,
         "runSummary": summary("runSummary"), "dryRunSummary": summary("dryRunSummary")})
 }
@@ -260,7 +278,14 @@ fn recorded_runs_end_the_same() {
         let observed = &case.json["observed"];
         let ours = outline(&serde_json::to_value(&case.status).unwrap(), exact);
         let theirs = outline(&observed["status"], exact);
-        let mut events: Vec<_> = observed["events"].as_array().unwrap().iter().map(|event| (event["reason"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned())).collect();
+        let mut events: Vec<_> = observed["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| {
+                (event["reason"].as_str().unwrap().to_owned(), event["message"].as_str().unwrap().to_owned())
+            })
+            .collect();
         let mut our_events = case.events.clone();
         // Metrics of one round end in the order of the spec there too, but events of one second are not ordered.
         events.sort();
@@ -270,7 +295,10 @@ fn recorded_runs_end_the_same() {
         let strip = |text: &Value| words_stripped(&text.to_string());
         if strip(&ours) != strip(&theirs) || our_events != events || (deleted != case.deleted && exact) {
             if !known {
-                wrong.push(format!("{name}\n  theirs {theirs} {events:?} {deleted}\n  ours   {ours} {our_events:?} {}", case.deleted));
+                wrong.push(format!(
+                    "{name}\n  theirs {theirs} {events:?} {deleted}\n  ours   {ours} {our_events:?} {}",
+                    case.deleted
+                ));
             }
         } else if ours != theirs {
             words.push(name);

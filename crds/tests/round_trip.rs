@@ -100,3 +100,33 @@ fn every_example_and_scenario() {
     assert_eq!(broken, ["examples/traffic-management/rollout-linkerd.yaml"], "files that are not YAML");
     assert!(counts["Rollout"] >= 120 && counts.len() == 4, "{counts:?}");
 }
+
+/// Whatever the API server of Argo Rollouts accepted, our types read without loss; unknown fields, which it prunes, apart.
+#[test]
+fn every_accepted_verdict() {
+    let Ok(dir) = std::env::var("STEPGATE_PEER_DIR") else {
+        println!("did not run: STEPGATE_PEER_DIR is not set");
+        return;
+    };
+    let read = |name: &str| std::fs::read_to_string(Path::new(&dir).join("verdicts").join(name)).unwrap();
+    let (mut count, mut lossy) = (0, Vec::new());
+    let run = |spec: &Value| {
+        serde_json::json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun",
+            "metadata": {"name": "x"}, "spec": spec})
+    };
+    for line in read("validation.jsonl").lines().chain(read("analysis.jsonl").lines()) {
+        let verdict: Value = serde_json::from_str(line).unwrap();
+        if verdict["apiServer"] != "accepted" {
+            continue;
+        }
+        let object = verdict.get("manifest").cloned().unwrap_or_else(|| run(&verdict["spec"]));
+        if round_trip(&object).unwrap() != without_nulls(&object) {
+            lossy.push(verdict["case"].as_str().unwrap().to_owned());
+        }
+        count += 1;
+    }
+    assert_eq!(count, 443 + 543);
+    let unknown_fields =
+        ["unknown-fields", "strategy-unknown", "step-unknown-kind", "invalid-provider-unknown"];
+    assert_eq!(lossy, unknown_fields, "the API server prunes what these have, and so do the types");
+}

@@ -13,8 +13,10 @@ import (
 )
 
 type cases struct {
-	Documents map[string]any      `json:"documents"`
-	JSONPath  map[string][]string `json:"jsonpath"`
+	Documents  map[string]any      `json:"documents"`
+	JSONPath   map[string][]string `json:"jsonpath"`
+	Results    map[string]any      `json:"results"`
+	Conditions map[string][]string `json:"conditions"`
 }
 
 // find answers like the web provider: all results in order, or an error.
@@ -61,5 +63,25 @@ func main() {
 			out.WriteByte('\n')
 		}
 	}
-	fmt.Print(out.String())
+	save("../jsonpath.jsonl", &out)
+	values := results(all.Results)
+	for _, name := range []string{"document", "vector", "number", "text", "nothing", "empty"} {
+		for _, condition := range all.Conditions[name] {
+			line, err := json.Marshal(append([]any{name, condition}, evaluate(condition, values[name])...))
+			if err != nil {
+				panic(err)
+			}
+			out.Write(line)
+			out.WriteByte('\n')
+		}
+	}
+	save("../conditions.jsonl", &out)
+}
+
+// save writes a file and empties the text.
+func save(path string, out *strings.Builder) {
+	if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+		panic(err)
+	}
+	out.Reset()
 }

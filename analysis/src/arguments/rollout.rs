@@ -47,10 +47,8 @@ fn value_of(arg: &AnalysisRunArgument, facts: RolloutFacts<'_>) -> Result<String
         Some(field) if field.field_path.starts_with("metadata") => {
             metadata_field(facts.rollout, &field.field_path)
         }
-        Some(field) => plain_field(facts.rollout, &field.field_path).ok_or_else(|| ArgumentError::NoField {
-            name: arg.name.clone(),
-            path: field.field_path.clone(),
-        }),
+        Some(field) => plain_field(facts.rollout, &field.field_path)
+            .ok_or_else(|| ArgumentError::NoField { name: arg.name.clone(), path: field.field_path.clone() }),
         None => Ok(plain()),
     }
 }

@@ -20,9 +20,7 @@ use crate::arguments::{ArgumentError, Secrets, resolve_metric, resolve_metrics};
 use crate::provider::Metadata;
 use crate::validate;
 use crds::Time;
-use crds::analysis::{
-    AnalysisPhase, AnalysisRunSpec, AnalysisRunStatus, Measurement, Metric, MetricResult,
-};
+use crds::analysis::{AnalysisPhase, AnalysisRunSpec, AnalysisRunStatus, Measurement, Metric, MetricResult};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run as it was observed.

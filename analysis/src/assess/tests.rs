@@ -18,7 +18,8 @@ fn look(spec: &AnalysisRunSpec, status: &AnalysisRunStatus, seconds: i64) -> Ass
 
 fn answer(task: &Task, phase: AnalysisPhase, seconds: i64) -> Answer {
     let finished_at = phase.is_completed().then(|| at(seconds));
-    let measurement = Measurement { phase, started_at: Some(at(seconds)), finished_at, ..Measurement::default() };
+    let measurement =
+        Measurement { phase, started_at: Some(at(seconds)), finished_at, ..Measurement::default() };
     Answer::new(task, measurement, Metadata::new())
 }
 
@@ -49,7 +50,8 @@ fn one_measurement_makes_a_run() {
 
 #[test]
 fn a_delay_and_an_interval_are_waited_for() {
-    let spec = spec(json!({"metrics": [web("m", json!({"initialDelay": "10s", "interval": "1m", "count": 2}))]}));
+    let spec =
+        spec(json!({"metrics": [web("m", json!({"initialDelay": "10s", "interval": "1m", "count": 2}))]}));
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!((first.tasks.len(), first.wake), (0, Some(at(10))));
     let second = look(&spec, &first.status, 10);
@@ -74,7 +76,9 @@ fn an_error_is_retried_after_ten_seconds_and_does_not_count() {
 
 #[test]
 fn a_failed_metric_ends_the_others() {
-    let spec = spec(json!({"metrics": [web("bad", json!({})), web("slow", json!({})), web("later", json!({"initialDelay": "1h"}))]}));
+    let spec = spec(
+        json!({"metrics": [web("bad", json!({})), web("slow", json!({})), web("later", json!({"initialDelay": "1h"}))]}),
+    );
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!(first.tasks.len(), 2);
     let answers = vec![
@@ -112,7 +116,8 @@ fn old_measurements_are_handed_back_and_a_dead_run_is_deleted() {
     let mut dropped = 0;
     for second in 0..3 {
         let due = look(&spec, &status, second);
-        status = record(due.status, vec![answer(&due.tasks[0], AnalysisPhase::Successful, second)], at(second));
+        status =
+            record(due.status, vec![answer(&due.tasks[0], AnalysisPhase::Successful, second)], at(second));
         let after = look(&spec, &status, second);
         dropped += after.garbage.len();
         status = after.status;
@@ -128,7 +133,10 @@ fn a_terminated_run_without_measurements_is_successful() {
     let spec = spec(json!({"metrics": [web("m", json!({}))], "terminate": true}));
     let only = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!(only.tasks, []);
-    assert_eq!((only.status.phase, only.status.message.as_str()), (AnalysisPhase::Successful, "Run Terminated"));
+    assert_eq!(
+        (only.status.phase, only.status.message.as_str()),
+        (AnalysisPhase::Successful, "Run Terminated")
+    );
     assert_eq!(only.status.run_summary.count, 1);
 }
 

@@ -17,7 +17,9 @@ fn names<'a>(found: &[Found<'a>]) -> Vec<&'a str> {
 
 #[test]
 fn nested_templates_are_found_once_and_cluster_templates_come_last() {
-    let outer = template(json!({"templates": [{"templateName": "c", "clusterScope": true}, {"templateName": "inner"}]}));
+    let outer = template(
+        json!({"templates": [{"templateName": "c", "clusterScope": true}, {"templateName": "inner"}]}),
+    );
     let inner = template(json!({"metrics": [{"name": "i", "provider": {}}]}));
     let wide = template(json!({"metrics": [{"name": "w", "provider": {}}]}));
     let templates = Templates {
@@ -48,10 +50,13 @@ fn a_circle_and_a_missing_template_are_named() {
 fn arguments_merge_and_the_caller_wins() {
     let t = template(json!({"args": [{"name": "a"}, {"name": "b", "value": "1"}]}));
     let u = template(json!({"args": [{"name": "a", "value": "x"}]}));
-    let found = [Found { name: "t", cluster: false, spec: &t }, Found { name: "u", cluster: false, spec: &u }];
+    let found =
+        [Found { name: "t", cluster: false, spec: &t }, Found { name: "u", cluster: false, spec: &u }];
     let composed = compose(&found).unwrap();
-    let given = [Argument { name: "b".into(), value: Some("2".into()), value_from: None },
-        Argument { name: "zzz".into(), value: Some("dropped".into()), value_from: None }];
+    let given = [
+        Argument { name: "b".into(), value: Some("2".into()), value_from: None },
+        Argument { name: "zzz".into(), value: Some("dropped".into()), value_from: None },
+    ];
     let spec = new_run_spec(composed, &given, &[], &[]).unwrap();
     let args: Vec<_> = spec.args.unwrap().into_iter().map(|arg| (arg.name, arg.value.unwrap())).collect();
     assert_eq!(args, [("a".into(), "x".into()), ("b".into(), "2".into())]);
@@ -72,7 +77,10 @@ fn conflicts_have_the_known_messages() {
     let metric = json!({"metrics": [{"name": "m", "provider": {}}]});
     assert_eq!(message(metric.clone(), metric), "two metrics have the same name 'm'");
     assert_eq!(
-        message(json!({"args": [{"name": "a", "value": "x"}]}), json!({"args": [{"name": "a", "value": "y"}]})),
+        message(
+            json!({"args": [{"name": "a", "value": "x"}]}),
+            json!({"args": [{"name": "a", "value": "y"}]})
+        ),
         "Argument `a` specified multiple times with different values: 'x', 'y'"
     );
     let dry = json!({"dryRun": [{"metricName": "m"}]});

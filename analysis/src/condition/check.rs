@@ -15,8 +15,8 @@ mod operator;
 pub(super) use kind::Kind;
 
 use super::ConditionError;
-use super::strict;
 use super::lexer::{Word, is_operator_name, words};
+use super::strict;
 use std::collections::BTreeMap;
 
 /// How deep brackets, calls and chains of operators may nest.
@@ -111,7 +111,9 @@ impl Check {
     fn rewrite(&mut self, function: &str, arguments: &[&str]) -> Result<(), String> {
         self.rewrites = self.rewrites.saturating_add(1);
         if self.rewrites > MAX_REWRITES {
-            return Err(format!("the expression has more than {MAX_REWRITES} operators, members and indices"));
+            return Err(format!(
+                "the expression has more than {MAX_REWRITES} operators, members and indices"
+            ));
         }
         self.written.push_str(&format!("{function}({}) ", arguments.join(", ")));
         Ok(())
@@ -180,10 +182,15 @@ impl Check {
 
     fn expression(&mut self) -> Checked {
         self.deeper()?;
+        let mark = self.written.len();
         let mut kind = self.binary(0)?;
         while self.is_sign("?") || self.is_sign("?:") {
-            if self.take_sign("?:") {
+            if self.is_sign("?:") {
+                self.skip();
+                let condition = self.unwrite(mark);
                 let other = self.expression()?;
+                let other_written = self.unwrite(mark);
+                self.written.push_str(&format!("({condition} ? {condition} : {other_written}) "));
                 kind = kind.or(other);
                 continue;
             }
@@ -306,22 +313,7 @@ impl Check {
                 self.list("]", |check| check.expression().map(|_| ()))?;
                 Ok(Kind::List)
             }
-            "{" => {
-                self.next();
-                self.list("}", |check| {
-                    match check.next() {
-                        Word::Name(_) | Word::Text(_) | Word::Int(_) => {}
-                        Word::Sign(sign) if sign == "(" => {
-                            check.expression()?;
-                            check.expect_sign(")")?;
-                        }
-                        other => return Err(format!("unexpected token {}", other.shown())),
-                    }
-                    check.expect_sign(":")?;
-                    check.expression().map(|_| ())
-                })?;
-                Ok(Kind::Map)
-            }
+            "{" => self.map(),
             "." if self.predicates > 0 => {
                 self.skip();
                 match self.skip() {
@@ -334,6 +326,46 @@ impl Check {
             }
             _ => Err(self.unexpected()),
         }
+    }
+
+    /// `{key: value}`, written as a call: the evaluator breaks down on values that are no literals.
+    fn map(&mut self) -> Checked {
+        let mark = self.written.len();
+        self.skip();
+        while !self.is_sign("}") {
+            match self.skip() {
+                Word::Name(name) | Word::Int(name) => self.written.push_str(&format!("{name:?}")),
+                Word::Text(_) => {
+                    let source = self.sources.get(self.at.saturating_sub(1)).cloned();
+                    self.written.push_str(&source.unwrap_or_default());
+                }
+                Word::Sign(sign) if sign == "(" => {
+                    self.expression()?;
+                    if !self.is_sign(")") {
+                        return Err(self.unexpected());
+                    }
+                    self.skip();
+                }
+                other => return Err(format!("unexpected token {}", other.shown())),
+            }
+            if !self.is_sign(":") {
+                return Err(self.unexpected());
+            }
+            self.skip();
+            self.written.push_str(", ");
+            self.expression()?;
+            if !self.is_sign(",") {
+                break;
+            }
+            self.next();
+        }
+        if !self.is_sign("}") {
+            return Err(self.unexpected());
+        }
+        self.skip();
+        let entries = self.unwrite(mark);
+        self.rewrite(strict::MAP, &[entries.trim_end().trim_end_matches(',')])?;
+        Ok(Kind::Map)
     }
 
     /// Items between commas up to a closing sign; a comma may stand behind the last.

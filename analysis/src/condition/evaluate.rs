@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeZone, Utc};
 use crds::Time;
 use expr::{Context, Environment, Value};
 use serde_json::Value as Json;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Evaluates a condition that was checked.
 pub(super) fn condition(text: &str, value: &ReadingValue, now: Time) -> Result<bool, ConditionError> {
@@ -28,9 +29,17 @@ pub(super) fn time(text: &str, now: Time) -> Result<Time, ConditionError> {
 }
 
 fn run(text: &str, context: &Context, result: &Value, now: Time) -> Result<Value, ConditionError> {
-    let program = expr::compile(text).map_err(|error| ConditionError::Check(first_line(&error)))?;
-    let environment = environment(result, now);
-    environment.run(&program, context).map_err(|error| ConditionError::Evaluate(first_line(&error)))
+    // The text comes from a user, and the crate has places that it believes unreachable.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let program = expr::compile(text).map_err(|error| ConditionError::Check(first_line(&error)))?;
+        let environment = environment(result, now);
+        environment.run(&program, context).map_err(|error| ConditionError::Evaluate(first_line(&error)))
+    }));
+    outcome.unwrap_or_else(|_| {
+        Err(ConditionError::Evaluate(
+            "the evaluator broke down on this expression; write it another way".to_owned(),
+        ))
+    })
 }
 
 /// The crate draws pictures of the place of an error; a status message is one line.
@@ -72,7 +81,8 @@ fn environment<'a>(result: &'a Value, now: Time) -> Environment<'a> {
 }
 
 /// The crate's own functions.
-pub(super) static BUILT_IN: std::sync::LazyLock<Environment<'static>> = std::sync::LazyLock::new(Environment::new);
+pub(super) static BUILT_IN: std::sync::LazyLock<Environment<'static>> =
+    std::sync::LazyLock::new(Environment::new);
 
 fn date_time(time: DateTime<Utc>) -> expr::Result<Value> {
     let fixed = chrono::FixedOffset::east_opt(0)
@@ -105,9 +115,9 @@ fn as_float(arg: Option<&Value>) -> expr::Result<f64> {
     match arg {
         Some(Value::Integer(number)) => Ok(float_of(*number)),
         Some(Value::Float(number)) => Ok(*number),
-        Some(Value::String(text)) => text
-            .parse()
-            .map_err(|_| expr::Error::ExprError(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))),
+        Some(Value::String(text)) => text.parse().map_err(|_| {
+            expr::Error::ExprError(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))
+        }),
         other => fail(format!("asFloat() not supported on {}", shown(other))),
     }
 }
@@ -126,7 +136,10 @@ fn float(arg: Option<&Value>) -> expr::Result<f64> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the range is checked: 2^63 is the first float beyond i64")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked: 2^63 is the first float beyond i64"
+)]
 pub(super) fn cut(number: f64) -> Option<i64> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     (-BEYOND..BEYOND).contains(&number).then_some(number as i64)

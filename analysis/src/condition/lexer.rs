@@ -42,7 +42,17 @@ impl Word {
 pub(super) fn is_operator_name(name: &str) -> bool {
     matches!(
         name,
-        "not" | "in" | "and" | "or" | "contains" | "matches" | "startsWith" | "endsWith" | "let" | "if" | "else"
+        "not"
+            | "in"
+            | "and"
+            | "or"
+            | "contains"
+            | "matches"
+            | "startsWith"
+            | "endsWith"
+            | "let"
+            | "if"
+            | "else"
     )
 }
 

@@ -17,8 +17,12 @@ pub(super) const NOT: &str = "strict_not";
 /// `first; last`.
 pub(super) const LAST: &str = "strict_last";
 
+/// `{key: value}`: keys and values in turn.
+pub(super) const MAP: &str = "strict_map";
+
 /// Operators that are evaluated by [`OPERATE`]: those whose operands must fit.
-pub(super) const OPERATORS: [&str; 9] = ["+", "-", "*", "/", "%", "<", ">", "<=", ">="];
+pub(super) const OPERATORS: [&str; 13] =
+    ["+", "-", "*", "/", "%", "<", ">", "<=", ">=", "contains", "startsWith", "endsWith", "matches"];
 
 /// Adds the functions.
 pub(super) fn add_functions(environment: &mut Environment<'_>) {
@@ -38,6 +42,13 @@ pub(super) fn add_functions(environment: &mut Environment<'_>) {
         [Value::Bool(flag)] => Ok(Value::Bool(!flag)),
         [other] => fail(format!("interface conversion: interface {{}} is {}, not bool", named(other))),
         _ => fail("not needs a value".to_owned()),
+    });
+    environment.add_function(MAP, |call| {
+        let pairs = call.args.chunks(2).map(|pair| match pair {
+            [Value::String(key), value] => Ok((key.clone(), value.clone())),
+            _ => fail("a key must be a text".to_owned()),
+        });
+        pairs.collect::<expr::Result<Vec<_>>>().map(|pairs| pairs.into_iter().collect())
     });
     environment.add_function(LAST, |mut call| Ok(call.args.pop().unwrap_or_default()));
     environment.add_function("len", |call| {
@@ -63,24 +74,27 @@ fn named(value: &Value) -> &'static str {
 fn fetch(value: &Value, index: &Value) -> expr::Result<Value> {
     match (value, index) {
         (Value::Map(fields), Value::String(name)) => Ok(fields.get(name).cloned().unwrap_or_default()),
-        (Value::Array(items), Value::Integer(_) | Value::Float(_)) => {
-            element(whole(index), items.len()).and_then(|at| match items.get(at) {
+        (Value::Array(items), Value::Integer(_) | Value::Float(_)) => element(whole(index), items.len())
+            .and_then(|at| match items.get(at) {
                 Some(item) => Ok(item.clone()),
                 None => fail("index out of range".to_owned()),
-            })
-        }
+            }),
         (Value::String(text), Value::Integer(_) | Value::Float(_)) => {
             let bytes = text.as_bytes();
             let at = element(whole(index), bytes.len())?;
             Ok(Value::Integer(i64::from(bytes.get(at).copied().unwrap_or_default())))
         }
-        (Value::String(_) | Value::Array(_), Value::String(_)) => fail("invalid operation: int(string)".to_owned()),
+        (Value::String(_) | Value::Array(_), Value::String(_)) => {
+            fail("invalid operation: int(string)".to_owned())
+        }
         // Times and the like have members of their own.
         (Value::KeyedMap(_) | Value::Bytes(_), _) => {
             let mut context = Context::default();
             context.insert("a", value.clone());
             context.insert("b", index.clone());
-            INDEXING.as_ref().map_or_else(|| fail("no index".to_owned()), |program| expr::run(program, &context))
+            INDEXING
+                .as_ref()
+                .map_or_else(|| fail("no index".to_owned()), |program| expr::run(program, &context))
         }
         _ => {
             let wanted = match index {
@@ -119,6 +133,9 @@ static OPERATIONS: LazyLock<BTreeMap<&'static str, Program>> = LazyLock::new(|| 
 });
 
 fn operate(sign: &str, left: &Value, right: &Value) -> expr::Result<Value> {
+    if sign.len() > 2 && (left.is_nil() || right.is_nil()) {
+        return Ok(Value::Bool(false));
+    }
     let mut context = Context::default();
     context.insert("a", left.clone());
     context.insert("b", right.clone());

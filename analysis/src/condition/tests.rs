@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
 use serde_json::json;
@@ -19,11 +19,11 @@ fn over_json(text: &str, value: serde_json::Value) -> String {
 fn the_type_of_the_result_is_checked() {
     let vector = ReadingValue::Numbers(vec![0.9, 0.99]);
     assert_eq!(outcome("result[0] >= 0.9 && len(result) == 2", &vector), "true");
+    assert_eq!(outcome("result == 1", &vector), "invalid operation: == (mismatched types []float64 and int)");
     assert_eq!(
-        outcome("result == 1", &vector),
-        "invalid operation: == (mismatched types []float64 and int)"
+        outcome("result > \"4\"", &ReadingValue::Number(5.0)),
+        "invalid operation: > (mismatched types float64 and string)"
     );
-    assert_eq!(outcome("result > \"4\"", &ReadingValue::Number(5.0)), "invalid operation: > (mismatched types float64 and string)");
     assert_eq!(over_json("result.a == \"1\"", json!({"a": 1})), "false");
     assert_eq!(over_json("result.a", json!({"a": 1})), "expected bool, but got float64");
     assert_eq!(outcome("result.a == 1", &ReadingValue::Text("x".into())), "type string has no field a");
@@ -54,10 +54,7 @@ fn time_stands_still() {
     assert_eq!(first, condition_holds("now().Unix() % 2 == 1", &value, at()));
     assert_eq!(time_of("now() - duration(\"1h\")", at()).unwrap(), at().plus_seconds(-3600));
     assert!(outcome("now().Local() == now()", &value).contains("no time zone of its own"));
-    assert_eq!(
-        time_of("1 + 1", at()).unwrap_err().to_string(),
-        "expected time.Time, but got int"
-    );
+    assert_eq!(time_of("1 + 1", at()).unwrap_err().to_string(), "expected time.Time, but got int");
 }
 
 #[test]
@@ -111,7 +108,8 @@ fn recorded_verdicts_agree() {
     for case in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let group = case["group"].as_str().unwrap();
         let metric: Metric = serde_json::from_value(case["spec"]["metrics"][0].clone()).unwrap_or_default();
-        let body = case["answers"].as_object().and_then(|map| map.values().next()).and_then(|list| list.get(0));
+        let body =
+            case["answers"].as_object().and_then(|map| map.values().next()).and_then(|list| list.get(0));
         let Some(body) = body.and_then(|answer| answer.get("json")) else { continue };
         if !matches!(group, "conditions" | "expressions") {
             continue;
@@ -124,7 +122,10 @@ fn recorded_verdicts_agree() {
         compared += 1;
         let name = case["case"].as_str().unwrap();
         if phase != result["phase"].as_str().unwrap_or_default() {
-            phases.push(format!("{name}: {:?} theirs {result} ours {phase} {message}", metric.success_condition));
+            phases.push(format!(
+                "{name}: {:?} theirs {result} ours {phase} {message}",
+                metric.success_condition
+            ));
         } else if message != result["message"].as_str().unwrap_or_default() {
             texts.push(format!("{name}: theirs {} ours {message}", result["message"]));
         }
@@ -134,4 +135,85 @@ fn recorded_verdicts_agree() {
     assert!(compared > 190, "{compared}");
     let phases: Vec<_> = phases.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(phases, KNOWN_DIFFERENCES);
+}
+
+/// What `data/oracle` was asked, and what Go's implementation answered.
+const CASES: &str = include_str!("../../data/cases.json");
+const ANSWERS: &str = include_str!("../../data/conditions.jsonl");
+
+/// Where the outcome itself differs from Go's.
+const OTHER_OUTCOMES: [&str; 7] = [
+    // Time stands still here.
+    "now() == now()",
+    // An error here.
+    "result.nope?.a.b.c == nil",
+    "max(result.s) == 1",
+    "all(result.s, true)",
+    "1 < 2 < 3",
+    // Numbers inside of lists and objects are compared as numbers here, by their Go types there.
+    "toPairs({'a':1}) == [['a',1]]",
+    "result.o == {'k':'v','l':[{'x':1},{'x':2}]}",
+];
+
+#[test]
+fn the_oracle_agrees() {
+    let cases: Value = serde_json::from_str(CASES).unwrap();
+    let (mut compared, mut texts, mut wrong) = (0, 0, Vec::new());
+    for line in ANSWERS.lines() {
+        let answer: Vec<Value> = serde_json::from_str(line).unwrap();
+        let (name, text) = (answer[0].as_str().unwrap(), answer[1].as_str().unwrap());
+        let value = &cases["results"][name];
+        let value = match name {
+            "number" => ReadingValue::Number(1.0),
+            "text" => ReadingValue::Text(value.as_str().unwrap().to_owned()),
+            "vector" | "empty" => {
+                ReadingValue::Numbers(value.as_array().unwrap().iter().filter_map(Value::as_f64).collect())
+            }
+            _ => ReadingValue::Json(value.clone()),
+        };
+        let ours =
+            check::check(text, kind_of(&value)).and_then(|text| evaluate::condition(&text, &value, at()));
+        compared += 1;
+        let same = match (&ours, &answer[2]) {
+            (Ok(ours), Value::Bool(theirs)) => ours == theirs,
+            (Err(ours), Value::String(_)) => {
+                texts += usize::from(answer[3].as_str() != Some(ours.to_string().as_str()));
+                true
+            }
+            _ => false,
+        };
+        if !same && !OTHER_OUTCOMES.contains(&text) {
+            wrong.push(format!("{line}\n     ours {ours:?}"));
+        }
+    }
+    println!("{compared} compared, {texts} errors in other words");
+    assert!(compared > 500);
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_deepest_expression_fits_the_stack() {
+    let value = ReadingValue::Json(json!({"a": 1}));
+    let longest = |open: &str, close: &str, middle: &str| {
+        (1..400)
+            .map(|count| format!("{}{middle}{}", open.repeat(count), close.repeat(count)))
+            .rfind(|text| check::check(text, Kind::Map).is_ok())
+    };
+    for (open, close, middle) in [
+        ("(", ")", "true"),
+        ("!", "", "true"),
+        ("(1 + ", ")", "result.a"),
+        ("[", "]", "true"),
+        ("all([1], ", ")", "true"),
+        ("true ? ", " : false", "true"),
+        ("result.a + ", "", "1"),
+        ("all([1], {result.a > 0 and (", ")})", "true"),
+    ] {
+        if let Some(text) = longest(open, close, middle) {
+            println!("{} bytes of {open}", text.len());
+            let _ = condition_holds(&text, &value, at());
+        }
+    }
+    let chain = format!("result{} == 1", ".a".repeat(149));
+    assert!(condition_holds(&chain, &value, at()).is_err());
 }

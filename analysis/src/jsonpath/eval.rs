@@ -132,7 +132,9 @@ impl Run {
     fn count(&mut self, more: usize) -> Evaluated<()> {
         self.results = self.results.saturating_add(more);
         if self.results > MAX_RESULTS {
-            return error(format!("the JSONPath has more than {MAX_RESULTS} results on its way; make it narrower"));
+            return error(format!(
+                "the JSONPath has more than {MAX_RESULTS} results on its way; make it narrower"
+            ));
         }
         Ok(())
     }
@@ -225,7 +227,9 @@ impl Run {
                     continue;
                 }
                 let Some(left) = only(lefts?)? else { continue };
-                let Some(right) = only(self.steps(right, vec![candidate.clone()], &mut mark)?)? else { continue };
+                let Some(right) = only(self.steps(right, vec![candidate.clone()], &mut mark)?)? else {
+                    continue;
+                };
                 if compare(&left, operator, &right)? {
                     kept.push(candidate);
                 }
@@ -254,7 +258,9 @@ fn field<'a>(items: &Items<'a>, name: &str) -> Evaluated<Items<'a>> {
     let found: Items<'a> = items
         .iter()
         .filter_map(|item| match item {
-            Item::Value(Cow::Borrowed(value)) => value.as_object()?.get(name).map(|value| Item::Value(Cow::Borrowed(value))),
+            Item::Value(Cow::Borrowed(value)) => {
+                value.as_object()?.get(name).map(|value| Item::Value(Cow::Borrowed(value)))
+            }
             Item::Value(Cow::Owned(value)) => {
                 value.as_object()?.get(name).map(|value| Item::Value(Cow::Owned(value.clone())))
             }

@@ -58,7 +58,11 @@ enum Step {
     Descend,
     Slice(Slice),
     Union(Vec<Vec<Step>>),
-    Filter { left: Vec<Step>, operator: String, right: Vec<Step> },
+    Filter {
+        left: Vec<Step>,
+        operator: String,
+        right: Vec<Step>,
+    },
 }
 
 /// `[start:end:step]`, or `[start]`.

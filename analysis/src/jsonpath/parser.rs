@@ -161,7 +161,8 @@ impl<'a> Reader<'a> {
         }
         self.skip(1);
         if text.contains(',') {
-            let parts = text.split(',').map(|part| steps(&format!("[{}]", part.trim_matches(' ')), self.depth));
+            let parts =
+                text.split(',').map(|part| steps(&format!("[{}]", part.trim_matches(' ')), self.depth));
             steps_out.push(Step::Union(parts.collect::<Parsed<_>>()?));
             return Ok(());
         }
@@ -255,7 +256,8 @@ fn slice(text: &str) -> Parsed<Step> {
         }
         if !part.is_empty() {
             let number = part.parse::<i64>();
-            *slot = Some(number.map_err(|_| JsonPathError::new(format!("array index {part} is not a number")))?);
+            *slot =
+                Some(number.map_err(|_| JsonPathError::new(format!("array index {part} is not a number")))?);
         }
     }
     let [start, end, step] = numbers;

@@ -14,9 +14,12 @@ const OTHER_WORDS: [&str; 2] = ["{$.s[?(@.a==1)]}", "{$.o[?(@.p==1)]}"];
 fn comparable(value: &Value) -> String {
     let floats = match value {
         Value::Number(number) => json!(number.as_f64()),
-        Value::Array(items) => return format!("[{}]", items.iter().map(comparable).collect::<Vec<_>>().join(",")),
+        Value::Array(items) => {
+            return format!("[{}]", items.iter().map(comparable).collect::<Vec<_>>().join(","));
+        }
         Value::Object(fields) => {
-            let mut texts: Vec<_> = fields.iter().map(|(key, field)| format!("{key}:{}", comparable(field))).collect();
+            let mut texts: Vec<_> =
+                fields.iter().map(|(key, field)| format!("{key}:{}", comparable(field))).collect();
             texts.sort();
             return texts.join(",");
         }

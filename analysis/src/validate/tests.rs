@@ -27,7 +27,10 @@ fn limits_that_make_no_sense_are_refused() {
             json!({"count": 2, "interval": "10"}),
             "metrics[0]: invalid interval string: time: missing unit in duration \"10\"",
         ),
-        (json!({"failureLimit": -1}), "metrics[0]: failureLimit and consecutiveSuccessLimit cannot both be disabled"),
+        (
+            json!({"failureLimit": -1}),
+            "metrics[0]: failureLimit and consecutiveSuccessLimit cannot both be disabled",
+        ),
         (
             json!({"count": 2, "interval": "1s", "failureLimit": 1, "consecutiveSuccessLimit": 2}),
             "metrics[0]: count (2) must be >= failureLimit + consecutiveSuccessLimit (1 + 2) if both >= 0",

@@ -15,7 +15,7 @@ import (
 	saferand "k8s.io/apimachinery/pkg/util/rand"
 )
 
-// contractFields are not in the versions that Argo Rollouts is built with; vectors leave them out.
+// newFields are not in the versions that Argo Rollouts is built with; vectors leave them out.
 var newFields = map[string]bool{"PodSpec.workloadRef": true, "PodCertificateProjection.userAnnotations": true}
 
 var texts = []string{"a", "web", "x<y>&z", "line\nbreak\ttab \"quoted\" \\", "sep\u2028\u2029", "ünï-☃-\U0001F600", "\x01\x7f", "nginx:1.19-alpine", ""}

@@ -1,5 +1,14 @@
 //! Where a metric's value comes from.
 
+mod cloud_watch;
+mod kayenta;
+
+pub use cloud_watch::{
+    CloudWatchMetric, CloudWatchMetricDataQuery, CloudWatchMetricStat, CloudWatchMetricStatMetric,
+    CloudWatchMetricStatMetricDimension,
+};
+pub use kayenta::{KayentaMetric, KayentaScope, KayentaThreshold, ScopeDetail};
+
 use crate::{Embedded, IntOrString, JobSpec, PodTemplateMetadata};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -312,149 +321,4 @@ pub struct SkyWalkingMetric {
     /// Span of the query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
-}
-
-/// AWS CloudWatch.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CloudWatchMetric {
-    /// Span of the query; 5m when unset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<String>,
-    /// The queries.
-    pub metric_data_queries: Vec<CloudWatchMetricDataQuery>,
-}
-
-/// A query.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CloudWatchMetricDataQuery {
-    /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// A math expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expression: Option<String>,
-    /// A label.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// A statistic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric_stat: Option<CloudWatchMetricStat>,
-    /// Seconds of a point.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub period: Option<IntOrString>,
-    /// Whether it is returned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub return_data: Option<bool>,
-}
-
-/// A statistic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CloudWatchMetricStat {
-    /// The metric.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric: Option<CloudWatchMetricStatMetric>,
-    /// Seconds of a point.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub period: Option<IntOrString>,
-    /// The statistic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stat: Option<String>,
-    /// The unit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-}
-
-/// A metric of CloudWatch.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CloudWatchMetricStatMetric {
-    /// Dimensions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dimensions: Option<Vec<CloudWatchMetricStatMetricDimension>>,
-    /// Name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric_name: Option<String>,
-    /// Namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-}
-
-/// A dimension.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CloudWatchMetricStatMetricDimension {
-    /// Name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-}
-
-/// Kayenta.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KayentaMetric {
-    /// Address of the server.
-    pub address: String,
-    /// Application.
-    pub application: String,
-    /// Name of the canary configuration.
-    pub canary_config_name: String,
-    /// Account for metrics.
-    pub metrics_account_name: String,
-    /// Account for configurations.
-    pub configuration_account_name: String,
-    /// Account for storage.
-    pub storage_account_name: String,
-    /// Scores.
-    pub threshold: KayentaThreshold,
-    /// Scopes.
-    pub scopes: Vec<KayentaScope>,
-    /// Start at the run's beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lookback: Option<bool>,
-}
-
-/// Scores.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KayentaThreshold {
-    /// At least this is a success.
-    pub pass: i64,
-    /// At least this is inconclusive.
-    pub marginal: i64,
-}
-
-/// A pair of scopes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KayentaScope {
-    /// Name.
-    pub name: String,
-    /// The control.
-    pub control_scope: ScopeDetail,
-    /// The experiment.
-    pub experiment_scope: ScopeDetail,
-}
-
-/// A scope.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ScopeDetail {
-    /// Name.
-    pub scope: String,
-    /// Region.
-    pub region: String,
-    /// Seconds of a point.
-    pub step: i64,
-    /// Beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<String>,
-    /// End.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<String>,
 }

@@ -64,7 +64,8 @@ impl Quantity {
         (mantissa, exponent) = round_up(mantissa, exponent, NANO_SCALE);
         let mut format = parts.format;
         if format == Format::Binary {
-            if exponent >= 0 && scaled(mantissa, exponent).is_none_or(|value| value > BINARY_MAX) {
+            // Binary exponents are in the mantissa: the decimal one counts the places behind the point, at most 9.
+            if scaled(BINARY_MAX, -exponent).is_some_and(|limit| mantissa > limit) {
                 (mantissa, exponent) = (BINARY_MAX, 0);
             }
             if is_below_one(mantissa, exponent) {

@@ -34,11 +34,58 @@ const KNOWN: [(&str, Kind); 24] = [
 
 /// The other functions.
 const OTHERS: [&str; 52] = [
-    "default", "now", "date", "duration", "timezone", "map", "filter", "find", "findIndex", "findLast",
-    "findLastIndex", "sum", "mean", "median", "min", "max", "abs", "ceil", "floor", "round", "keys", "values",
-    "first", "last", "take", "reduce", "sort", "sortBy", "reverse", "uniq", "concat", "flatten", "split",
-    "splitAfter", "trimPrefix", "trimSuffix", "replace", "repeat", "fromJSON", "toBase64", "fromBase64", "toPairs",
-    "fromPairs", "get", "groupBy", "countBy", "bitand", "bitor", "bitxor", "bitnand", "bitnot", "bitshl",
+    "default",
+    "now",
+    "date",
+    "duration",
+    "timezone",
+    "map",
+    "filter",
+    "find",
+    "findIndex",
+    "findLast",
+    "findLastIndex",
+    "sum",
+    "mean",
+    "median",
+    "min",
+    "max",
+    "abs",
+    "ceil",
+    "floor",
+    "round",
+    "keys",
+    "values",
+    "first",
+    "last",
+    "take",
+    "reduce",
+    "sort",
+    "sortBy",
+    "reverse",
+    "uniq",
+    "concat",
+    "flatten",
+    "split",
+    "splitAfter",
+    "trimPrefix",
+    "trimSuffix",
+    "replace",
+    "repeat",
+    "fromJSON",
+    "toBase64",
+    "fromBase64",
+    "toPairs",
+    "fromPairs",
+    "get",
+    "groupBy",
+    "countBy",
+    "bitand",
+    "bitor",
+    "bitxor",
+    "bitnand",
+    "bitnot",
+    "bitshl",
 ];
 
 /// Functions of Argo Rollouts: how many arguments each takes.
@@ -55,7 +102,8 @@ fn is_function(name: &str) -> bool {
 fn takes_predicate(name: &str) -> bool {
     matches!(
         name,
-        "all" | "any"
+        "all"
+            | "any"
             | "one"
             | "none"
             | "map"
@@ -79,7 +127,7 @@ impl Check {
         if !is_function(name) {
             return Err(format!("unknown name {name}"));
         }
-        let (count, first) = self.arguments(takes_predicate(name))?;
+        let (count, first) = self.arguments(takes_predicate(name), 1)?;
         if let Some((_, wanted)) = OURS.iter().find(|(ours, _)| *ours == name) {
             if count != *wanted {
                 let problem = if count < *wanted { "not enough" } else { "too many" };
@@ -103,19 +151,21 @@ impl Check {
         if !is_function(&name) {
             return Err(format!("unknown name {name}"));
         }
-        self.arguments(takes_predicate(&name))?;
+        self.arguments(takes_predicate(&name), 0)?;
         let kind = KNOWN.iter().find(|(known, _)| *known == name).map_or(Kind::Any, |(_, kind)| *kind);
         self.postfix(kind, mark)
     }
 
-    /// How many arguments, and the kind of the first.
-    fn arguments(&mut self, predicate: bool) -> Result<(usize, Kind), String> {
+    /// How many arguments, and the kind of the first. `body` is the place of the predicate.
+    fn arguments(&mut self, predicate: bool, body: usize) -> Result<(usize, Kind), String> {
         self.expect_sign("(")?;
         let (mut count, mut first) = (0usize, Kind::Any);
         if predicate {
             self.predicates = self.predicates.saturating_add(1);
         }
         while !self.is_sign(")") {
+            let mark = self.written.len();
+            let braces = self.is_sign("{");
             let kind = if predicate && self.is_sign("{") {
                 self.next();
                 self.deeper()?;
@@ -125,6 +175,11 @@ impl Check {
             } else {
                 self.expression()?
             };
+            if count == body && predicate && !braces {
+                // In braces the evaluator sees that it is a predicate, even one without `#`.
+                let written = self.unwrite(mark);
+                self.written.push_str(&format!("{{ {written}}} "));
+            }
             if count == 0 {
                 first = kind;
             }
@@ -153,7 +208,7 @@ impl Check {
                     kind = Kind::Any;
                 }
                 if self.is_sign("(") {
-                    self.arguments(false)?;
+                    self.arguments(false, 0)?;
                 }
             } else if self.is_sign(".") {
                 kind = self.member(kind, mark, optional)?;
@@ -191,7 +246,7 @@ impl Check {
         if !kind.is_any() {
             return Err(format!("type {kind} has no method {name}"));
         }
-        self.arguments(false)?;
+        self.arguments(false, 0)?;
         Ok(Kind::Any)
     }
 

@@ -15,7 +15,9 @@ fn strength(word: &Word) -> Option<u8> {
         "|" => 1,
         "or" | "||" => 10,
         "and" | "&&" => 15,
-        "==" | "!=" | "<" | ">" | ">=" | "<=" | "in" | "matches" | "contains" | "startsWith" | "endsWith" => 20,
+        "==" | "!=" | "<" | ">" | ">=" | "<=" | "in" | "matches" | "contains" | "startsWith" | "endsWith" => {
+            20
+        }
         "not" => 20,
         ".." => 25,
         "+" | "-" => 30,
@@ -36,7 +38,7 @@ impl Check {
         let mut before: Option<String> = None;
         while let Some(strength) = strength(self.peek()).filter(|strength| *strength >= least) {
             let (Word::Name(sign) | Word::Sign(sign)) = self.peek().clone() else { break };
-            let strict = strict::OPERATORS.contains(&sign.as_str());
+            let strict = sign == "not" || strict::OPERATORS.contains(&sign.as_str());
             let left_written = if strict { self.unwrite(mark) } else { String::new() };
             if strict {
                 self.skip();
@@ -56,15 +58,20 @@ impl Check {
             if let Some(before) = before.as_deref().filter(|before| (*before == "??") != coalesces) {
                 return Err(mixed(if coalesces { before } else { &sign }));
             }
-            let sign = if sign == "not" { self.not_in()? } else { sign };
-            let tighter = if matches!(sign.as_str(), "**" | "^") { strength } else { strength.saturating_add(1) };
+            let negated = sign == "not";
+            let sign = if negated { self.not_in()? } else { sign };
+            let tighter =
+                if matches!(sign.as_str(), "**" | "^") { strength } else { strength.saturating_add(1) };
             let middle = self.at;
             let right = self.binary(tighter)?;
             if sign == ".." {
                 self.range(start, middle)?;
             }
             left = infix(&sign, left, right)?;
-            if strict {
+            if negated {
+                let negated = self.unwrite(mark);
+                self.rewrite(strict::NOT, &[&format!("{left_written} {sign} {negated}")])?;
+            } else if strict {
                 let right_written = self.unwrite(mark);
                 self.rewrite(strict::OPERATE, &[&format!("{sign:?}"), &left_written, &right_written])?;
             }
@@ -76,9 +83,11 @@ impl Check {
 
     fn not_in(&mut self) -> Result<String, String> {
         match self.peek() {
-            Word::Name(name) if matches!(name.as_str(), "in" | "matches" | "contains" | "startsWith" | "endsWith") => {
+            Word::Name(name)
+                if matches!(name.as_str(), "in" | "matches" | "contains" | "startsWith" | "endsWith") =>
+            {
                 let name = name.clone();
-                self.next();
+                self.skip();
                 Ok(name)
             }
             _ => Err(self.unexpected()),
@@ -96,11 +105,16 @@ impl Check {
         };
         let from = literal(self.words.get(start..middle.saturating_sub(1)).unwrap_or_default());
         let end = self.words.get(middle..self.at).unwrap_or_default();
-        let is_length = matches!(end, [Word::Name(name), Word::Sign(open), ..] if name == "len" && open == "(");
+        let is_length =
+            matches!(end, [Word::Name(name), Word::Sign(open), ..] if name == "len" && open == "(");
         let items = match (from, literal(end)) {
             (Some(from), Some(to)) => to.saturating_sub(from).saturating_add(1),
             (Some(_), None) if is_length => 1,
-            _ => return Err("the ends of a range must be whole numbers, the last one may be len(...)".to_owned()),
+            _ => {
+                return Err(
+                    "the ends of a range must be whole numbers, the last one may be len(...)".to_owned()
+                );
+            }
         };
         self.range_items = self.range_items.saturating_mul(items.max(1));
         if self.range_items > MAX_RANGE_ITEMS {
@@ -144,10 +158,17 @@ fn infix(sign: &str, left: Kind, right: Kind) -> Checked {
         "??" => (true, if left == Kind::Nil { right } else { left.or(right) }),
         _ => (true, Kind::Any),
     };
-    if fits { Ok(kind) } else { Err(format!("invalid operation: {sign} (mismatched types {left} and {right})")) }
+    if fits {
+        Ok(kind)
+    } else {
+        Err(format!("invalid operation: {sign} (mismatched types {left} and {right})"))
+    }
 }
 
 fn comparable(left: Kind, right: Kind) -> bool {
     let lists = [Kind::Floats, Kind::Ints, Kind::List];
-    left == right || left == Kind::Nil || right == Kind::Nil || (lists.contains(&left) && lists.contains(&right))
+    left == right
+        || left == Kind::Nil
+        || right == Kind::Nil
+        || (lists.contains(&left) && lists.contains(&right))
 }

@@ -1,0 +1,24 @@
+//! Whether a Rollout makes sense: its own fields, what it refers to, and what this version carries out.
+//!
+//! The three questions are asked in this order, and the first answer is the one that people see:
+//! [`rollout_spec`], then [`not_built`], then [`references`]. Paths and wording follow Argo Rollouts, because people
+//! and scripts read them. `[validation]`
+
+mod budget;
+mod invalid;
+pub mod labels;
+mod not_built;
+mod references;
+mod routes;
+mod spec;
+mod steps;
+mod strategy;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use invalid::{Invalid, InvalidKind};
+pub use not_built::{not_built, not_built_metric};
+pub use references::{ReferencedAnalysis, References, ServiceFacts, TemplateFault, references};
+pub use spec::rollout_spec;
+pub use steps::is_downward_api_path;
