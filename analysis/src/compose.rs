@@ -26,7 +26,7 @@ pub enum ComposeError {
         /// Whether it is reached through another template only.
         nested: bool,
     },
-    /// Templates refer to each other in a circle.
+    /// Templates refer to each other in a circle `[analysis.cycle]`.
     #[error("templates refer to each other in a circle: {}; take one of the references out", .path.join(" -> "))]
     Cycle {
         /// Names from the first template to itself.

@@ -155,10 +155,12 @@ pub fn validate_metrics(metrics: &[Metric]) -> Result<(), SpecError> {
     }
     let mut names = BTreeSet::new();
     for (index, metric) in metrics.iter().enumerate() {
-        let known = (!names.insert(metric.name.as_str()))
-            .then(|| Err(MetricError::DuplicateName(metric.name.clone())))
-            .unwrap_or(Ok(()));
-        known.and_then(|()| validate_metric(metric)).map_err(|error| SpecError::Metric { index, error })?;
+        let outcome = if names.insert(metric.name.as_str()) {
+            validate_metric(metric)
+        } else {
+            Err(MetricError::DuplicateName(metric.name.clone()))
+        };
+        outcome.map_err(|error| SpecError::Metric { index, error })?;
     }
     Ok(())
 }

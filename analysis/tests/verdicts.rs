@@ -163,10 +163,9 @@ impl Case {
             let data = self.scripted("prom", &address).unwrap_or_default()["json"]["data"].clone();
             if prometheus.range_query.is_none()
                 && self.recorded_message(metric).is_none_or(|m| m.starts_with("could not"))
+                && let Some(value) = samples(&data)
             {
-                if let Some(value) = samples(&data) {
-                    return plain(value, String::new());
-                }
+                return plain(value, String::new());
             }
         }
         if metric.provider.job.is_some() {

@@ -15,6 +15,7 @@ pub mod quantity;
 pub mod rollout;
 mod scalar;
 pub mod template_eq;
+pub mod validate;
 
 pub use analysis::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate};
 pub use experiment::Experiment;

@@ -55,7 +55,7 @@ fn resolve_value(value: Value, values: &BTreeMap<String, Option<&str>>) -> Resul
     })
 }
 
-/// DIFFERS: an opening without its closing is an error that shows the text itself; Argo Rollouts looks for the
+/// DIFFERS [analysis.brace]: an opening without its closing is an error that shows the text itself; Argo Rollouts looks for the
 /// closing in whatever JSON follows.
 fn resolve_text(text: &str, values: &BTreeMap<String, Option<&str>>) -> Result<String, ArgumentError> {
     let mut resolved = String::with_capacity(text.len());

@@ -75,7 +75,7 @@ pub enum TaskKind {
     Measure,
     /// Look again at a measurement that takes long.
     Resume(Measurement),
-    /// End a measurement that takes long; nobody waits for it any more.
+    /// End a measurement that takes long; nobody waits for it any more. Its answer must be a completed one.
     Terminate(Measurement),
 }
 

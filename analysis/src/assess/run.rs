@@ -33,7 +33,7 @@ pub(super) fn deadline(spec: &AnalysisRunSpec, status: &AnalysisRunStatus) -> Op
 }
 
 /// A run whose arguments or spec are wrong ends in Error.
-/// PARITY: without `completedAt`; pinned by the recorded verdicts of the groups `invalid` and `args`.
+/// PARITY [analysis.start]: without `completedAt`; pinned by the recorded verdicts of the groups `invalid` and `args`.
 pub(super) fn refused(run: RunView<'_>, message: String) -> Assessment {
     let status = AnalysisRunStatus { phase: AnalysisPhase::Error, message, ..run.status.clone() };
     Assessment { notices: vec![notice_of_end(status.phase)], status, ..Assessment::default() }
@@ -134,7 +134,7 @@ fn badness(phase: AnalysisPhase) -> u8 {
     }
 }
 
-/// PARITY: a summary counts by exceeded limits, so a metric that ended Inconclusive because its count was used up
+/// PARITY [analysis.summary]: a summary counts by exceeded limits, so a metric that ended Inconclusive because its count was used up
 /// is counted as successful; pinned by the recorded verdict `limit-success-2-interrupted-count`.
 fn count_outcome(tally: &mut RunSummary, verdict: AnalysisPhase) {
     let place = match verdict {

@@ -23,7 +23,7 @@ fn answer(task: &Task, phase: AnalysisPhase, seconds: i64) -> Answer {
     Answer::new(task, measurement, Metadata::new())
 }
 
-fn web(name: &str, fields: serde_json::Value) -> serde_json::Value {
+fn web(name: &str, fields: &serde_json::Value) -> serde_json::Value {
     let mut metric = json!({"name": name, "provider": {"web": {"url": "http://x"}}});
     metric.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     metric
@@ -31,7 +31,7 @@ fn web(name: &str, fields: serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn one_measurement_makes_a_run() {
-    let spec = spec(json!({"metrics": [web("m", json!({}))]}));
+    let spec = spec(json!({"metrics": [web("m", &json!({}))]}));
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!(first.status.phase, AnalysisPhase::Running);
     assert_eq!(first.status.started_at, Some(at(0)));
@@ -51,7 +51,7 @@ fn one_measurement_makes_a_run() {
 #[test]
 fn a_delay_and_an_interval_are_waited_for() {
     let spec =
-        spec(json!({"metrics": [web("m", json!({"initialDelay": "10s", "interval": "1m", "count": 2}))]}));
+        spec(json!({"metrics": [web("m", &json!({"initialDelay": "10s", "interval": "1m", "count": 2}))]}));
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!((first.tasks.len(), first.wake), (0, Some(at(10))));
     let second = look(&spec, &first.status, 10);
@@ -63,7 +63,7 @@ fn a_delay_and_an_interval_are_waited_for() {
 
 #[test]
 fn an_error_is_retried_after_ten_seconds_and_does_not_count() {
-    let spec = spec(json!({"metrics": [web("m", json!({"interval": "1h", "count": 1}))]}));
+    let spec = spec(json!({"metrics": [web("m", &json!({"interval": "1h", "count": 1}))]}));
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     let status = record(first.status, vec![answer(&first.tasks[0], AnalysisPhase::Error, 0)], at(0));
     let second = look(&spec, &status, 0);
@@ -77,7 +77,7 @@ fn an_error_is_retried_after_ten_seconds_and_does_not_count() {
 #[test]
 fn a_failed_metric_ends_the_others() {
     let spec = spec(
-        json!({"metrics": [web("bad", json!({})), web("slow", json!({})), web("later", json!({"initialDelay": "1h"}))]}),
+        json!({"metrics": [web("bad", &json!({})), web("slow", &json!({})), web("later", &json!({"initialDelay": "1h"}))]}),
     );
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!(first.tasks.len(), 2);
@@ -96,7 +96,7 @@ fn a_failed_metric_ends_the_others() {
 
 #[test]
 fn a_measurement_under_way_is_resumed_when_it_is_time() {
-    let spec = spec(json!({"metrics": [web("m", json!({}))]}));
+    let spec = spec(json!({"metrics": [web("m", &json!({}))]}));
     let first = look(&spec, &AnalysisRunStatus::default(), 0);
     let mut pending = answer(&first.tasks[0], AnalysisPhase::Running, 0);
     pending.measurement.resume_at = Some(at(5));
@@ -110,7 +110,7 @@ fn a_measurement_under_way_is_resumed_when_it_is_time() {
 
 #[test]
 fn old_measurements_are_handed_back_and_a_dead_run_is_deleted() {
-    let spec = spec(json!({"metrics": [web("m", json!({"interval": "1s", "count": 3}))],
+    let spec = spec(json!({"metrics": [web("m", &json!({"interval": "1s", "count": 3}))],
         "measurementRetention": [{"metricName": "m", "limit": 1}], "ttlStrategy": {"secondsAfterSuccess": 5}}));
     let mut status = AnalysisRunStatus::default();
     let mut dropped = 0;
@@ -130,7 +130,7 @@ fn old_measurements_are_handed_back_and_a_dead_run_is_deleted() {
 
 #[test]
 fn a_terminated_run_without_measurements_is_successful() {
-    let spec = spec(json!({"metrics": [web("m", json!({}))], "terminate": true}));
+    let spec = spec(json!({"metrics": [web("m", &json!({}))], "terminate": true}));
     let only = look(&spec, &AnalysisRunStatus::default(), 0);
     assert_eq!(only.tasks, []);
     assert_eq!(

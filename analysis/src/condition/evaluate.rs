@@ -70,7 +70,7 @@ fn environment<'a>(result: &'a Value, now: Time) -> Environment<'a> {
     environment.add_function("asFloat", |call| as_float(call.args.first()).map(Value::Float));
     environment.add_function("isNaN", |call| float(call.args.first()).map(|x| Value::Bool(x.is_nan())));
     environment.add_function("isInf", |call| float(call.args.first()).map(|x| Value::Bool(x.is_infinite())));
-    // PARITY: both look at the whole result, whatever their first argument is; pinned by `default_looks_at_result`.
+    // PARITY [condition.default]: both look at the whole result, whatever their first argument is; pinned by `default_looks_at_result`.
     environment.add_function("isNil", |_| Ok(Value::Bool(result.is_nil())));
     environment.add_function("default", |mut call| {
         let other = call.args.pop().unwrap_or_default();

@@ -72,9 +72,8 @@ pub fn judge(metric: &Metric, value: &ReadingValue, now: Time) -> Result<Analysi
     let success = evaluate("successCondition", &metric.success_condition)?;
     let failure = evaluate("failureCondition", &metric.failure_condition)?;
     Ok(match (success, failure) {
-        (_, Some(true)) => AnalysisPhase::Failed,
+        (_, Some(true)) | (Some(false), None) => AnalysisPhase::Failed,
         (Some(true) | None, _) => AnalysisPhase::Successful,
-        (Some(false), None) => AnalysisPhase::Failed,
         (Some(false), Some(false)) => AnalysisPhase::Inconclusive,
     })
 }

@@ -217,3 +217,17 @@ fn the_deepest_expression_fits_the_stack() {
     let chain = format!("result{} == 1", ".a".repeat(149));
     assert!(condition_holds(&chain, &value, at()).is_err());
 }
+
+proptest::proptest! {
+    /// Whatever a user writes, it is answered: no panic, no overflow.
+    #[test]
+    fn any_words_are_answered(words in proptest::collection::vec(proptest::sample::select(vec![
+        "result", "result.a", "1", "2.5", "'x'", "(", ")", "[", "]", "{", "}", "#", ".", "?.", ",", ":", "?", "??", "|",
+        "+", "-", "*", "/", "%", "**", "..", "==", "!=", "<", ">=", "!", "not", "in", "and", "or", "matches", "contains",
+        "let", "x", "=", ";", "if", "else", "all(", "map(", "len(", "default(", "now()", "nil", "true", "\"", "\\", "é",
+    ]), 0..24)) {
+        let text = words.join(" ");
+        let value = ReadingValue::Json(json!({"a": [1, null]}));
+        proptest::prop_assert_eq!(outcome(&text, &value), outcome(&text, &value));
+    }
+}

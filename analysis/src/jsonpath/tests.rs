@@ -92,3 +92,16 @@ fn a_path_cannot_exhaust_the_controller() {
     let path_error = path.find(&wide);
     assert!(path_error.is_err() || path_error.unwrap().len() < MAX_RESULTS);
 }
+
+proptest::proptest! {
+    /// Whatever a user writes, it is answered: no panic, no overflow.
+    #[test]
+    fn any_path_is_answered(words in proptest::collection::vec(proptest::sample::select(vec![
+        "{", "}", "$", "@", ".", "..", "*", "[", "]", "[?(", ")]", "'", "\"", "a", "0", "-1", ":", ",", "==", ">", "range ",
+        "end", "true", "1.5", "\\", " ", "\n", "é",
+    ]), 0..24)) {
+        let document = json!({"a": [{"a": 1}, [2, "x"], null], "é": {"a": true}});
+        let found = JsonPath::parse(&words.concat()).and_then(|path| path.find(&document));
+        proptest::prop_assert!(found.is_ok() || found.is_err_and(|error| !error.to_string().is_empty()));
+    }
+}

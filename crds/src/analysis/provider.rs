@@ -9,7 +9,7 @@ pub use cloud_watch::{
 };
 pub use kayenta::{KayentaMetric, KayentaScope, KayentaThreshold, ScopeDetail};
 
-use crate::{Embedded, IntOrString, JobSpec, PodTemplateMetadata};
+use crate::{Embedded, JobSpec, PodTemplateMetadata};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -110,6 +110,25 @@ impl Quantity {
         Self { mantissa, exponent, format }
     }
 
+    /// Whether it is below zero.
+    #[must_use]
+    pub fn is_negative(self) -> bool {
+        self.mantissa < 0
+    }
+
+    /// Which of two values is greater, however they were written.
+    #[must_use]
+    pub fn compare(self, other: Self) -> std::cmp::Ordering {
+        // Beyond 128 bits the sign and the exponent decide: no resource is that large.
+        let exponent = self.exponent.min(other.exponent);
+        let aligned = |quantity: Self| {
+            let shift = u32::try_from(quantity.exponent.saturating_sub(exponent)).unwrap_or(u32::MAX);
+            let factor = 10i128.checked_pow(shift).unwrap_or(i128::MAX);
+            quantity.mantissa.saturating_mul(factor)
+        };
+        aligned(self).cmp(&aligned(other))
+    }
+
     /// The value as a whole number, or `None` when it has a fraction or does not fit.
     fn whole(&self) -> Option<i128> {
         if self.exponent < 0 { None } else { scaled(self.mantissa, self.exponent) }

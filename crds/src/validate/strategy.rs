@@ -60,15 +60,15 @@ fn canary(canary: &CanaryStrategy) -> Result<(), Invalid> {
     if !canary_service.is_empty() && stable == canary_service {
         return Err(Invalid::value("spec.strategy.stableService", &stable, &same_services("stable", "canary")));
     }
+    if let Some(pair) = &canary.ping_pong {
+        ping_pong(pair, canary.traffic_routing.as_ref())?;
+    }
     if needs_services(canary) {
         for (field, service) in [("stableService", stable), ("canaryService", canary_service)] {
             if service.is_empty() {
                 return Err(Invalid::value(format!("spec.strategy.{field}"), &"", SERVICES_NEEDED));
             }
         }
-    }
-    if let Some(pair) = &canary.ping_pong {
-        ping_pong(pair, canary.traffic_routing.as_ref())?;
     }
     delays(canary)?;
     max_weight(canary.traffic_routing.as_ref())?;
@@ -88,7 +88,7 @@ fn needs_services(canary: &CanaryStrategy) -> bool {
         || routing.smi.is_some()
         || routing.apisix.is_some()
         || routing.ambassador.is_some()
-        || (!paired && routing.nginx.is_some())
+        || routing.nginx.is_some()
         || routing.app_mesh.is_some()
         || routing.traefik.is_some()
 }

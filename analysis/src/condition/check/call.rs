@@ -128,11 +128,10 @@ impl Check {
             return Err(format!("unknown name {name}"));
         }
         let (count, first) = self.arguments(takes_predicate(name), 1)?;
-        if let Some((_, wanted)) = OURS.iter().find(|(ours, _)| *ours == name) {
-            if count != *wanted {
-                let problem = if count < *wanted { "not enough" } else { "too many" };
-                return Err(format!("{problem} arguments to call {name}"));
-            }
+        let wanted = OURS.iter().find(|(ours, _)| *ours == name).map_or(count, |(_, wanted)| *wanted);
+        if count != wanted {
+            let problem = if count < wanted { "not enough" } else { "too many" };
+            return Err(format!("{problem} arguments to call {name}"));
         }
         if name == "len" {
             if count != 1 {

@@ -15,10 +15,8 @@ fn strength(word: &Word) -> Option<u8> {
         "|" => 1,
         "or" | "||" => 10,
         "and" | "&&" => 15,
-        "==" | "!=" | "<" | ">" | ">=" | "<=" | "in" | "matches" | "contains" | "startsWith" | "endsWith" => {
-            20
-        }
-        "not" => 20,
+        "==" | "!=" | "<" | ">" | ">=" | "<=" | "in" | "matches" | "contains" | "startsWith" | "endsWith"
+        | "not" => 20,
         ".." => 25,
         "+" | "-" => 30,
         "*" | "/" | "%" => 60,
