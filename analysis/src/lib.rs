@@ -9,6 +9,7 @@ pub mod compose;
 pub mod condition;
 pub mod jsonpath;
 pub mod provider;
+pub mod reference;
 pub mod validate;
 
 pub use arguments::{Redactor, Secrets, arguments_of_rollout};

@@ -9,7 +9,10 @@ use crds::validate::{ReferencedAnalysis, TemplateFault, is_downward_api_path};
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn check_reference(analysis: &ReferencedAnalysis<'_>, templates: &Templates<'_>) -> Result<(), TemplateFault> {
+pub fn check_reference(
+    analysis: &ReferencedAnalysis<'_>,
+    templates: &Templates<'_>,
+) -> Result<(), TemplateFault> {
     let args: Vec<Argument> = analysis.args.iter().filter_map(given).collect();
     let found = collect(analysis.templates, templates).map_err(fault)?;
     let composed = compose(&found).map_err(fault)?;

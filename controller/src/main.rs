@@ -5,7 +5,7 @@ use clap::Parser;
 fn main() -> anyhow::Result<()> {
     let args = controller::args::Args::parse();
     controller::args::init_logs(&args);
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    providers::install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(controller::run(args))
 }

@@ -56,7 +56,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let applier = Applier { client, claim: claim.clone(), caches: caches.clone(), events };
     let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
     let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, Settings { instance_id }, metrics.clone());
-    let runs = AnalysisRuns::new(applier.clone(), clock, metrics);
+    let address = std::env::var("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS").ok();
+    let settings = providers::Settings { prometheus_address: address.filter(|address| !address.is_empty()) };
+    let executor = providers::execute::network();
+    let runs = AnalysisRuns::new(applier.clone(), clock, metrics, executor, settings);
 
     watches.filled().await;
     ready.store(true, Ordering::Relaxed);

@@ -13,7 +13,9 @@ const PREFIX_PART: &str = "prefix part a lowercase RFC 1123 subdomain must consi
 
 /// Whether `text` is not empty, holds only what `inside` allows, and starts and ends with what `edge` allows.
 fn enclosed(text: &str, edge: fn(char) -> bool, inside: fn(char) -> bool) -> bool {
-    text.chars().all(inside) && text.chars().next().is_some_and(edge) && text.chars().next_back().is_some_and(edge)
+    text.chars().all(inside)
+        && text.chars().next().is_some_and(edge)
+        && text.chars().next_back().is_some_and(edge)
 }
 
 fn alphanumeric(c: char) -> bool {

@@ -3,7 +3,7 @@
 use super::{Invalid, InvalidKind};
 use crate::analysis::{AnalysisTemplateSpec, DryRun, MeasurementRetention};
 use crate::rollout::analysis::{AnalysisRunArgument, AnalysisTemplateRef, RolloutAnalysis};
-use crate::{Rollout, ResourceExt, meta};
+use crate::{ResourceExt, Rollout, meta};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a Service.
@@ -115,7 +115,8 @@ fn service_fits(rollout: &Rollout, path: &str, name: &str, service: ServiceFacts
     if let Some(template) = &rollout.spec.template {
         let labels = template.labels();
         let set_by_us = |key: &str| key == meta::POD_TEMPLATE_HASH_LABEL;
-        let differing = service.selector.iter().find(|(key, value)| !set_by_us(key) && labels.get(*key) != Some(value));
+        let differing =
+            service.selector.iter().find(|(key, value)| !set_by_us(key) && labels.get(*key) != Some(value));
         if let Some((label, _)) = differing {
             let why = format!("Service {name:?} has unmatch label {label:?} in rollout");
             return Err(Invalid::value(path, &name, &why));

@@ -5,7 +5,11 @@ use crate::rollout::canary::{CanaryStep, SetHeaderRoute, SetMirrorRoute, StringM
 use crate::rollout::traffic::RolloutTrafficRouting;
 
 /// `setHeaderRoute` and `setMirrorRoute` of one step.
-pub(super) fn check(path: &str, step: &CanaryStep, routing: Option<&RolloutTrafficRouting>) -> Result<(), Invalid> {
+pub(super) fn check(
+    path: &str,
+    step: &CanaryStep,
+    routing: Option<&RolloutTrafficRouting>,
+) -> Result<(), Invalid> {
     if let Some(route) = &step.set_header_route {
         let path = format!("{path}.setHeaderRoute");
         header_route(&path, route, routing)?;
@@ -24,8 +28,9 @@ fn header_route(
     route: &SetHeaderRoute,
     routing: Option<&RolloutTrafficRouting>,
 ) -> Result<(), Invalid> {
-    let able =
-        |r: &RolloutTrafficRouting| r.istio.is_some() || r.alb.is_some() || r.apisix.is_some() || r.plugins.is_some();
+    let able = |r: &RolloutTrafficRouting| {
+        r.istio.is_some() || r.alb.is_some() || r.apisix.is_some() || r.plugins.is_some()
+    };
     let Some(routing) = routing.filter(|routing| able(routing)) else {
         let why = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
         return Err(Invalid::value(path, route, why));
@@ -66,7 +71,8 @@ fn one_way(path: &str, value: &StringMatch) -> Result<(), Invalid> {
     match ways {
         1 => Ok(()),
         0 => {
-            let why = "StringMatch value missed, match value must have one of the following: exact, regex, prefix";
+            let why =
+                "StringMatch value missed, match value must have one of the following: exact, regex, prefix";
             Err(Invalid::value(path, value, why))
         }
         _ => {

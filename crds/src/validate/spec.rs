@@ -36,7 +36,9 @@ pub fn rollout_spec(rollout: &Rollout) -> Result<(), Invalid> {
 
 fn at_least_zero(path: &str, number: Option<i32>) -> Result<(), Invalid> {
     match number {
-        Some(number) if number < 0 => Err(Invalid::value(path, &number, "must be greater than or equal to 0")),
+        Some(number) if number < 0 => {
+            Err(Invalid::value(path, &number, "must be greater than or equal to 0"))
+        }
         _ => Ok(()),
     }
 }
@@ -48,7 +50,8 @@ fn workload_ref(rollout: &Rollout, workload: &WorkloadRef) -> Result<(), Invalid
     }
     let version = workload.api_version.as_deref().unwrap_or_default();
     // `apps/v1` has the group `apps`; `v1`, and text that is no version, has none.
-    let group = version.split_once('/').filter(|(_, version)| !version.contains('/')).map_or("", |(group, _)| group);
+    let group =
+        version.split_once('/').filter(|(_, version)| !version.contains('/')).map_or("", |(group, _)| group);
     let kind = workload.kind.as_deref().unwrap_or_default();
     match (group, kind) {
         ("apps", "Deployment" | "ReplicaSet") | ("", "PodTemplate") => Ok(()),

@@ -12,7 +12,11 @@ const STEP_NEEDED: &str =
     "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause";
 
 /// One step; `path` is its place in the list.
-pub(super) fn check(path: &str, step: &CanaryStep, routing: Option<&RolloutTrafficRouting>) -> Result<(), Invalid> {
+pub(super) fn check(
+    path: &str,
+    step: &CanaryStep,
+    routing: Option<&RolloutTrafficRouting>,
+) -> Result<(), Invalid> {
     one_kind(path, step)?;
     if let Some(weight) = step.set_weight {
         let max = routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(MAX_WEIGHT_PERCENT);
@@ -85,19 +89,21 @@ fn experiment_weight(
         let why = "Experiment template weight cannot be set unless TrafficRouting is enabled";
         return Err(Invalid::value(path, &weight, why));
     };
-    let able =
-        routing.alb.is_some() || routing.smi.is_some() || routing.istio.is_some() || routing.plugins.is_some();
+    let able = routing.alb.is_some()
+        || routing.smi.is_some()
+        || routing.istio.is_some()
+        || routing.plugins.is_some();
     if able {
         return Ok(());
     }
-    let why =
-        "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time";
+    let why = "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time";
     Err(Invalid::value(path, &weight, why))
 }
 
 fn arguments(path: &str, args: Option<&[AnalysisRunArgument]>) -> Result<(), Invalid> {
     let args = args.unwrap_or_default();
-    let paths = args.iter().filter_map(|arg| Some(arg.value_from.as_ref()?.field_ref.as_ref()?.field_path.as_str()));
+    let paths =
+        args.iter().filter_map(|arg| Some(arg.value_from.as_ref()?.field_ref.as_ref()?.field_path.as_str()));
     let mut metadata = paths.filter(|path| path.starts_with("metadata"));
     if metadata.all(is_downward_api_path) {
         return Ok(());
@@ -109,7 +115,8 @@ fn arguments(path: &str, args: Option<&[AnalysisRunArgument]>) -> Result<(), Inv
 /// Whether a path such as `metadata.labels['app']` is one that the downward API can read of any object.
 #[must_use]
 pub fn is_downward_api_path(path: &str) -> bool {
-    let whole = ["metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels", "metadata.annotations"];
+    let whole =
+        ["metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels", "metadata.annotations"];
     let entry = |map: &str| {
         let key = path.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']")?;
         labels::qualified_name(key).ok()

@@ -20,9 +20,11 @@ pub(super) fn check(rollout: &Rollout) -> Result<(), Invalid> {
     let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
     let path = "spec.strategy.strategy";
     match (blue_green, canary) {
-        (Some(_), Some(_)) => {
-            Err(Invalid::value(path, &"blueGreen: true canary: true", "Multiple Strategies can not be listed"))
-        }
+        (Some(_), Some(_)) => Err(Invalid::value(
+            path,
+            &"blueGreen: true canary: true",
+            "Multiple Strategies can not be listed",
+        )),
         (Some(blue_green), None) => self::blue_green(rollout, blue_green),
         (None, Some(canary)) => self::canary(canary),
         (None, None) => {
@@ -36,12 +38,17 @@ fn blue_green(rollout: &Rollout, strategy: &BlueGreenStrategy) -> Result<(), Inv
     let active = strategy.active_service.as_str();
     // Two empty names are equal too: an empty active Service is refused by this.
     if active == strategy.preview_service.as_deref().unwrap_or_default() {
-        return Err(Invalid::value("spec.strategy.activeService", &active, &same_services("active", "preview")));
+        return Err(Invalid::value(
+            "spec.strategy.activeService",
+            &active,
+            &same_services("active", "preview"),
+        ));
     }
     if let Some(limit) = strategy.scale_down_delay_revision_limit
         && limit > defaults::revision_history_limit(rollout)
     {
-        let why = "This rollout's revision history limit can not be smaller than the rollout's scale down limit";
+        let why =
+            "This rollout's revision history limit can not be smaller than the rollout's scale down limit";
         return Err(Invalid::value("spec.strategy.scaleDownDelayRevisionLimit", &limit, why));
     }
     anti_affinity(strategy.anti_affinity.as_ref())
@@ -58,7 +65,11 @@ fn canary(canary: &CanaryStrategy) -> Result<(), Invalid> {
     let stable = canary.stable_service.as_deref().unwrap_or_default();
     let canary_service = canary.canary_service.as_deref().unwrap_or_default();
     if !canary_service.is_empty() && stable == canary_service {
-        return Err(Invalid::value("spec.strategy.stableService", &stable, &same_services("stable", "canary")));
+        return Err(Invalid::value(
+            "spec.strategy.stableService",
+            &stable,
+            &same_services("stable", "canary"),
+        ));
     }
     if let Some(pair) = &canary.ping_pong {
         ping_pong(pair, canary.traffic_routing.as_ref())?;
@@ -113,7 +124,8 @@ fn ping_pong(pair: &PingPong, routing: Option<&RolloutTrafficRouting>) -> Result
     }
     let alb = routing.and_then(|routing| routing.alb.as_ref());
     if alb.is_some_and(|alb| alb.root_service.as_deref().unwrap_or_default().is_empty()) {
-        let why = "Root service field is required for the configuration with ALB and ping-pong feature enabled";
+        let why =
+            "Root service field is required for the configuration with ALB and ping-pong feature enabled";
         return Err(Invalid::value("spec.strategy.trafficRouting.alb.rootService", &"", why));
     }
     Ok(())
@@ -141,7 +153,9 @@ fn delays(canary: &CanaryStrategy) -> Result<(), Invalid> {
 
 fn max_weight(routing: Option<&RolloutTrafficRouting>) -> Result<(), Invalid> {
     match routing {
-        Some(RolloutTrafficRouting { max_traffic_weight: Some(weight), nginx: None, plugins: None, .. }) => {
+        Some(RolloutTrafficRouting {
+            max_traffic_weight: Some(weight), nginx: None, plugins: None, ..
+        }) => {
             let why = "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins";
             Err(Invalid::value("spec.strategy.trafficRouting.maxTrafficWeight", weight, why))
         }

@@ -3,24 +3,17 @@
 use super::conditions::{self, condition};
 use super::pass::Pass;
 use super::{pause, status};
-use crate::World;
 use crds::rollout::RolloutStatus;
 
 /// The status of an invalid Rollout: nothing that it owns is written until it is mended. `[validation]`
 pub(super) fn invalid(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
-    let message = verdict(pass.world)?;
+    let message = super::verdict::verdict(pass.world)?;
     pass.plan.trail.push(format!("invalid: {message}"));
     let mut status = pass.old.clone();
     let kind = conditions::INVALID_SPEC;
     conditions::set(&mut status, condition(kind, "True", kind, &message, pass.now));
     status::stamp(pass, &mut status);
     Some(status)
-}
-
-/// What is wrong with the Rollout or with what it refers to.
-fn verdict(world: &World) -> Option<String> {
-    let _ = world;
-    None
 }
 
 /// Conditions Paused and Progressing follow what a person did: paused, resumed, or retried after an abort. A status

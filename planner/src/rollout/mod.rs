@@ -18,6 +18,7 @@ mod scale_down;
 mod services;
 mod status;
 mod steps;
+mod verdict;
 
 pub use fold::plan;
 pub use phase::{Phase, phase_of};

@@ -1,0 +1,258 @@
+//! Rollouts that Argo Rollouts was given, and what it said to each: ours is compared word by word.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+use analysis::Templates;
+use analysis::reference::check_reference;
+use crds::analysis::AnalysisTemplateSpec;
+use crds::validate::{
+    Invalid, InvalidKind, ReferencedAnalysis, References, ServiceFacts, TemplateFault, not_built, references,
+    rollout_spec,
+};
+use crds::{AnalysisTemplate, ResourceExt, Rollout};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Cases where we say something else on purpose, and why. What the table of missing fields refuses is not here.
+const DIFFERS: &[(&str, &str)] = &[
+    ("malformed-limit", MALFORMED),
+    ("malformed-limit-bool", MALFORMED),
+    ("malformed-limits-list", MALFORMED),
+    ("malformed-limits-string", MALFORMED),
+    ("malformed-volume-size", "the wrong size is told, not a missing name"),
+    ("malformed-volumes-string", MALFORMED),
+    ("name-64", SELECTOR),
+    ("selector-bad-key", SELECTOR),
+    ("selector-bad-operator", SELECTOR),
+    ("selector-bad-value", SELECTOR),
+    ("selector-exists-with-values", SELECTOR),
+    ("selector-in-no-values", SELECTOR),
+    ("surge-negative", "a negative surge is refused: there, the Rollout never gets a pod"),
+];
+/// Cases that need what is not built: what was said there, and here only that it is not built.
+const NOT_BUILT: &[(&[&str], &str)] = &[
+    (
+        &[
+            "alb-object-missing",
+            "ambassador-empty-list",
+            "ambassador-object-missing",
+            "appmesh-empty",
+            "appmesh-object-missing",
+            "ingress-alb-both-fields",
+            "ingress-alb-missing",
+            "ingress-alb-neither",
+            "ingress-alb-no-rule",
+            "ingress-alb-root-not-in-ingress",
+            "ingress-nginx-both-fields",
+            "ingress-nginx-canary-rule-only",
+            "ingress-nginx-default-backend",
+            "ingress-nginx-list-empty",
+            "ingress-nginx-list-second-missing",
+            "ingress-nginx-missing",
+            "ingress-nginx-neither",
+            "ingress-nginx-no-rule",
+            "istio-both-fields",
+            "istio-dr-only",
+            "istio-duplicate-list",
+            "istio-list-empty",
+            "istio-neither",
+            "istio-object-missing",
+            "pingpong-and-services",
+            "service-ping-mismatch",
+            "step-header-istio-regex",
+        ],
+        "objects of routers",
+    ),
+    (
+        &[
+            "ref-missing",
+            "ref-missing-and-bad-strategy",
+            "ref-missing-no-selector",
+            "ref-name-empty",
+            "ref-podtemplate-no-selector",
+            "ref-selector-mismatch",
+        ],
+        "the workload that is referred to",
+    ),
+];
+const SELECTOR: &str =
+    "a selector that cannot be read is told; there, nothing is said and it is tried for ever";
+const MALFORMED: &str = "what cannot be read is told; there, it is dropped from the pods";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Case {
+    case: String,
+    manifest: Value,
+    #[serde(default)]
+    extra: Vec<Value>,
+    #[serde(default)]
+    then: Vec<Value>,
+    #[serde(default)]
+    patch_refused: Vec<Value>,
+    observed: Option<Observed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Observed {
+    invalid_spec: Option<Condition>,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    message: String,
+}
+
+/// The objects around a Rollout.
+#[derive(Default)]
+struct Around {
+    services: BTreeMap<String, (BTreeMap<String, String>, BTreeMap<String, String>)>,
+    templates: BTreeMap<(bool, String), AnalysisTemplateSpec>,
+}
+
+impl Around {
+    fn of(objects: &[Value]) -> Self {
+        let mut around = Self::default();
+        for object in objects {
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            let map = |value: &Value| serde_json::from_value(value.clone()).unwrap_or_default();
+            match object["kind"].as_str().unwrap() {
+                "Service" => {
+                    let facts = (map(&object["spec"]["selector"]), map(&object["metadata"]["annotations"]));
+                    around.services.insert(name, facts);
+                }
+                kind @ ("AnalysisTemplate" | "ClusterAnalysisTemplate") => {
+                    let template: AnalysisTemplate = serde_json::from_value(object.clone()).unwrap();
+                    around.templates.insert((kind.starts_with("Cluster"), name), template.spec);
+                }
+                "Ingress" | "Deployment" | "PodTemplate" | "ReplicaSet" => {}
+                other => panic!("an object of a kind that is not expected: {other}"),
+            }
+        }
+        around
+    }
+}
+
+impl References for Around {
+    fn service(&self, name: &str) -> Option<ServiceFacts<'_>> {
+        let (selector, annotations) = self.services.get(name)?;
+        Some(ServiceFacts { selector, annotations })
+    }
+
+    fn template(&self, name: &str, cluster: bool) -> Option<&AnalysisTemplateSpec> {
+        self.templates.get(&(cluster, name.to_owned()))
+    }
+
+    fn compose(&self, analysis: &ReferencedAnalysis<'_>) -> Result<(), TemplateFault> {
+        let mut templates = Templates::default();
+        for ((cluster, name), spec) in &self.templates {
+            let place = if *cluster { &mut templates.cluster } else { &mut templates.namespaced };
+            place.insert(name, spec);
+        }
+        check_reference(analysis, &templates)
+    }
+}
+
+/// RFC 7386.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let object = target.as_object_mut().unwrap();
+    for (key, value) in patch {
+        if value.is_null() {
+            object.remove(key);
+        } else {
+            merge(object.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// The Rollout and what is around it after the last act of the case.
+fn settled(case: &Case) -> (Rollout, Around) {
+    let (mut manifest, mut objects) = (case.manifest.clone(), case.extra.clone());
+    for act in &case.then {
+        match act[0].as_str().unwrap() {
+            "patch" if case.patch_refused.is_empty() => merge(&mut manifest, &act[1]),
+            "create" => objects.push(act[1].clone()),
+            _ => {}
+        }
+    }
+    (serde_json::from_value(manifest).unwrap(), Around::of(&objects))
+}
+
+fn cases() -> Option<Vec<Case>> {
+    let Some(folder) = std::env::var_os("STEPGATE_PEER_DIR") else {
+        println!("did not run: STEPGATE_PEER_DIR is not set");
+        return None;
+    };
+    let text = std::fs::read_to_string(Path::new(&folder).join("verdicts/validation.jsonl")).unwrap();
+    let cases: Vec<Case> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(cases.len(), 457, "cases are missing");
+    Some(cases)
+}
+
+fn message(invalid: &Invalid, rollout: &Rollout) -> String {
+    invalid.condition_message(&rollout.name_any())
+}
+
+#[test]
+fn what_is_valid_and_what_is_said_is_the_same() {
+    let Some(cases) = cases() else { return };
+    let (mut equal, mut refused) = (0, 0);
+    let (mut differing, mut unbuilt) = (BTreeSet::new(), BTreeSet::new());
+    for case in &cases {
+        // What the API server refused never reached the controller.
+        let Some(observed) = &case.observed else {
+            refused += 1;
+            continue;
+        };
+        let (rollout, around) = settled(case);
+        let theirs = observed.invalid_spec.as_ref().map(|condition| condition.message.clone());
+        let ours = rollout_spec(&rollout).and_then(|()| references(&rollout, &around)).err();
+        let ours = ours.map(|invalid| message(&invalid, &rollout));
+        if ours == theirs {
+            equal += 1;
+        } else if not_built(&rollout).is_some() {
+            unbuilt.insert(case.case.as_str());
+        } else {
+            println!("{}:\n  theirs {theirs:?}\n  ours   {ours:?}", case.case);
+            differing.insert(case.case.as_str());
+        }
+    }
+    let (differ, open) = (differing.len(), unbuilt.len());
+    println!("{equal} equal, {differ} differ on purpose, {open} not built, {refused} not accepted");
+    assert_eq!(differing, DIFFERS.iter().map(|(case, _)| *case).collect());
+    assert_eq!(unbuilt, NOT_BUILT.iter().flat_map(|(cases, _)| cases.iter().copied()).collect());
+    assert_eq!((equal, refused), (397, 14));
+}
+
+/// What people see: the own fields first, then what is missing here, then the references.
+#[test]
+fn what_is_not_built_is_named_and_nothing_else_is_refused() {
+    let Some(cases) = cases() else { return };
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    for case in cases.iter().filter(|case| case.observed.is_some()) {
+        let (rollout, around) = settled(case);
+        let missing = not_built(&rollout);
+        if rollout_spec(&rollout).is_ok()
+            && let Some(missing) = missing
+        {
+            assert_eq!(missing.kind, InvalidKind::NotBuilt);
+            *named.entry(missing.path).or_default() += 1;
+        } else if let Err(invalid) = references(&rollout, &around)
+            && rollout_spec(&rollout).is_ok()
+        {
+            assert_eq!(invalid.kind, InvalidKind::Reference, "{}", case.case);
+        }
+    }
+    println!("{named:#?}");
+    assert!(named.contains_key("spec.strategy.canary.trafficRouting.nginx"));
+    assert!(named.contains_key("spec.workloadRef"));
+}
