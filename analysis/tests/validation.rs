@@ -105,10 +105,15 @@ struct Condition {
     message: String,
 }
 
+struct Service {
+    selector: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
 /// The objects around a Rollout.
 #[derive(Default)]
 struct Around {
-    services: BTreeMap<String, (BTreeMap<String, String>, BTreeMap<String, String>)>,
+    services: BTreeMap<String, Service>,
     templates: BTreeMap<(bool, String), AnalysisTemplateSpec>,
 }
 
@@ -120,8 +125,9 @@ impl Around {
             let map = |value: &Value| serde_json::from_value(value.clone()).unwrap_or_default();
             match object["kind"].as_str().unwrap() {
                 "Service" => {
-                    let facts = (map(&object["spec"]["selector"]), map(&object["metadata"]["annotations"]));
-                    around.services.insert(name, facts);
+                    let selector = map(&object["spec"]["selector"]);
+                    let annotations = map(&object["metadata"]["annotations"]);
+                    around.services.insert(name, Service { selector, annotations });
                 }
                 kind @ ("AnalysisTemplate" | "ClusterAnalysisTemplate") => {
                     let template: AnalysisTemplate = serde_json::from_value(object.clone()).unwrap();
@@ -137,8 +143,8 @@ impl Around {
 
 impl References for Around {
     fn service(&self, name: &str) -> Option<ServiceFacts<'_>> {
-        let (selector, annotations) = self.services.get(name)?;
-        Some(ServiceFacts { selector, annotations })
+        let service = self.services.get(name)?;
+        Some(ServiceFacts { selector: &service.selector, annotations: &service.annotations })
     }
 
     fn template(&self, name: &str, cluster: bool) -> Option<&AnalysisTemplateSpec> {

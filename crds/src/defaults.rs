@@ -122,3 +122,66 @@ pub fn auto_promotion_enabled(rollout: &Rollout) -> bool {
     let strategy = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     strategy.and_then(|strategy| strategy.auto_promotion_enabled).unwrap_or(true)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rollout(spec: &Value) -> Rollout {
+        serde_json::from_value(json!({"spec": spec})).unwrap()
+    }
+
+    fn canary(replicas: i32, surge: &Value, unavailable: &Value) -> (i32, i32) {
+        let canary = json!({"maxSurge": surge, "maxUnavailable": unavailable});
+        let rollout = rollout(&json!({"replicas": replicas, "strategy": {"canary": canary}}));
+        (max_surge(&rollout), max_unavailable(&rollout))
+    }
+
+    #[test]
+    fn an_empty_rollout_has_the_defaults() {
+        let empty = rollout(&json!({}));
+        assert_eq!((replicas(&empty), revision_history_limit(&empty)), (1, 10));
+        assert_eq!(progress_deadline_seconds(&empty), 600);
+        assert_eq!((successful_run_history_limit(&empty), unsuccessful_run_history_limit(&empty)), (5, 5));
+        assert_eq!((max_surge(&empty), max_unavailable(&empty)), (0, 0));
+        assert_eq!(blue_green_scale_down_delay_seconds(&empty), 30);
+        assert_eq!(abort_scale_down_delay_seconds(&empty), None);
+        assert!(auto_promotion_enabled(&empty));
+    }
+
+    #[test]
+    fn surge_is_rounded_up_and_unavailable_down() {
+        assert_eq!(canary(5, &json!(null), &json!(null)), (2, 1));
+        assert_eq!(canary(5, &json!("50%"), &json!("50%")), (3, 2));
+        assert_eq!(canary(5, &json!(3), &json!(4)), (3, 4));
+        assert_eq!(canary(200, &json!("1"), &json!("1")), (2, 2));
+        assert_eq!(canary(1, &json!("0%"), &json!(null)), (0, 1));
+        assert_eq!(canary(5, &json!("abc"), &json!("-5%")), (0, 1));
+        assert_eq!(canary(i32::MAX, &json!("200%"), &json!(0)), (i32::MAX, 0));
+    }
+
+    #[test]
+    fn an_abort_delay_of_zero_means_never() {
+        let delay = |seconds: Value| {
+            let blue_green = json!({"activeService": "a", "abortScaleDownDelaySeconds": seconds});
+            abort_scale_down_delay_seconds(&rollout(&json!({"strategy": {"blueGreen": blue_green}})))
+        };
+        assert_eq!((delay(json!(null)), delay(json!(0)), delay(json!(7))), (Some(30), None, Some(7)));
+    }
+
+    #[test]
+    fn pauses_are_numbers_or_durations() {
+        let pause = |duration: Value| {
+            pause_duration_seconds(&serde_json::from_value(json!({"duration": duration})).unwrap())
+        };
+        assert_eq!(pause(json!(null)), Ok(None));
+        assert_eq!(pause(json!(30)), Ok(Some(30)));
+        assert_eq!(pause(json!("30")), Ok(Some(30)));
+        assert_eq!(pause(json!("1h30m")), Ok(Some(5400)));
+        assert_eq!(pause(json!("10ms")), Ok(Some(0)));
+        assert!(pause(json!("1d")).is_err());
+    }
+}

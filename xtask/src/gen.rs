@@ -25,6 +25,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             files.push((root.join("manifests").join(detail.folder()).join(file), manifest::to_yaml(&value)));
         }
     }
+    for room in crate::house::bans::PURE_ROOMS {
+        files.push((root.join("..").join(room).join("clippy.toml"), crate::house::bans::clippy_toml()));
+    }
     if args.facts {
         files.push((root.join("data/facts.txt"), facts()?));
     }

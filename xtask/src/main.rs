@@ -1,7 +1,9 @@
 //! The project's own commands: `cargo xtask COMMAND`. One module per command.
 
 mod r#gen;
+mod house;
 mod image;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -18,11 +20,14 @@ enum Command {
     Gen(r#gen::Args),
     /// Build the container images, without Docker.
     Image(image::Args),
+    /// Run every check: format, lints, tests.
+    Test,
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Gen(args) => r#gen::run(&args),
         Command::Image(args) => image::run(&args),
+        Command::Test => test::run(),
     }
 }

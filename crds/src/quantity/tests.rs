@@ -65,3 +65,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn values_are_compared_however_they_are_written() {
+    let compare = |a: &str, b: &str| Quantity::parse(a).unwrap().compare(Quantity::parse(b).unwrap());
+    for (a, b, order) in [
+        ("1", "1000m", std::cmp::Ordering::Equal),
+        ("1Gi", "1G", std::cmp::Ordering::Greater),
+        ("-1", "0", std::cmp::Ordering::Less),
+        ("1n", "1E", std::cmp::Ordering::Less),
+        ("-1E", "1n", std::cmp::Ordering::Less),
+    ] {
+        assert_eq!(compare(a, b), order, "{a} and {b}");
+    }
+    assert!(Quantity::parse("-1m").unwrap().is_negative());
+    assert!(!Quantity::parse("0").unwrap().is_negative());
+}

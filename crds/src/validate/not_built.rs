@@ -1,4 +1,5 @@
 //! What the API has and this version does not carry out yet. Nothing is ignored in silence: who asks for it is told.
+//! `[validation.not-built]`
 
 use super::{Invalid, InvalidKind};
 use crate::PodTemplateMetadata;
