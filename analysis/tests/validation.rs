@@ -1,5 +1,6 @@
 //! Rollouts that Argo Rollouts was given, and what it said to each: ours is compared word by word.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "a test reads the folder that it is told")]
 
 use analysis::Templates;
 use analysis::reference::check_reference;

@@ -1,6 +1,7 @@
 //! Plays recorded AnalysisRuns of Argo Rollouts through the engine, in virtual time and with the answers that its
 //! providers got, and compares how each run ended. Answers of web and Prometheus are read in the simplest way that
 //! does here; what a provider makes of odd answers is the providers' own matter, and replayed as it was recorded.
+#![allow(clippy::disallowed_methods, reason = "tests read recorded data")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use analysis::arguments::SecretData;

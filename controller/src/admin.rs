@@ -24,7 +24,11 @@ pub(crate) async fn start(
 ) -> anyhow::Result<()> {
     let (health_port, metrics_port) = ports;
     let is_ready = move || async move {
-        if ready.load(Ordering::Relaxed) { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "the caches are not filled yet") }
+        if ready.load(Ordering::Relaxed) {
+            (StatusCode::OK, "ok")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "the caches are not filled yet")
+        }
     };
     let health = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(is_ready));
     let render = move || async move {
@@ -40,7 +44,9 @@ async fn serve(port: u16, router: Router) -> anyhow::Result<()> {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         // A machine without IPv6.
-        Err(_) => TcpListener::bind(("0.0.0.0", port)).await.map_err(|error| anyhow::anyhow!("port {port}: {error}"))?,
+        Err(_) => TcpListener::bind(("0.0.0.0", port))
+            .await
+            .map_err(|error| anyhow::anyhow!("port {port}: {error}"))?,
     };
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {

@@ -182,15 +182,37 @@ mod tests {
     #[test]
     fn flags_of_charts_are_accepted() {
         let args = Args::try_parse_from([
-            "stepgate-controller", "--healthzPort=8080", "--metricsPort=8090", "--loglevel=info", "--logformat=text",
-            "--kloglevel=0", "--leader-elect", "--namespaced", "--instance-id", "x", "--qps", "40", "--burst=80",
-            "--istio-api-version", "v1beta1", "--alb-ingress-classes", "alb", "--self-service-notification-enabled",
-            "--aws-verify-target-group", "--rollout-resync", "900", "--leader-election-lease-duration", "15s",
+            "stepgate-controller",
+            "--healthzPort=8080",
+            "--metricsPort=8090",
+            "--loglevel=info",
+            "--logformat=text",
+            "--kloglevel=0",
+            "--leader-elect",
+            "--namespaced",
+            "--instance-id",
+            "x",
+            "--qps",
+            "40",
+            "--burst=80",
+            "--istio-api-version",
+            "v1beta1",
+            "--alb-ingress-classes",
+            "alb",
+            "--self-service-notification-enabled",
+            "--aws-verify-target-group",
+            "--rollout-resync",
+            "900",
+            "--leader-election-lease-duration",
+            "15s",
         ])
         .unwrap();
         assert!(args.namespaced && args.leader_elect);
         assert_eq!(args.lease_duration.as_secs(), 15);
         assert_eq!(args.without_meaning.given().len(), 7);
-        assert!(Args::try_parse_from(["stepgate-controller", "--leader-elect=false"]).is_ok_and(|a| !a.leader_elect));
+        assert!(
+            Args::try_parse_from(["stepgate-controller", "--leader-elect=false"])
+                .is_ok_and(|a| !a.leader_elect)
+        );
     }
 }

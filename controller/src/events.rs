@@ -6,8 +6,8 @@ use crate::lease::Claim;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::Client;
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use planner::EventType;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +39,12 @@ pub(crate) struct Events {
 
 impl Events {
     /// Starts the sender.
-    pub(crate) fn start(client: Client, clock: Clock, claim: Claim, metrics: crate::metrics::Metrics) -> Self {
+    pub(crate) fn start(
+        client: Client,
+        clock: Clock,
+        claim: Claim,
+        metrics: crate::metrics::Metrics,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let task = Sender { client, clock, claim, known: BTreeMap::new(), order: VecDeque::new(), number: 0 };
         tokio::spawn(task.run(receiver));
@@ -87,8 +92,13 @@ impl Sender {
             let sent = tokio::time::timeout(REQUEST_TIMEOUT, self.send(&namespace, &message)).await;
             match sent {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, reason = message.reason, "an event could not be sent"),
-                Err(_) => tracing::warn!(reason = message.reason, "the API server did not answer about an event in time"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, reason = message.reason, "an event could not be sent")
+                }
+                Err(_) => tracing::warn!(
+                    reason = message.reason,
+                    "the API server did not answer about an event in time"
+                ),
             }
         }
     }
@@ -97,11 +107,13 @@ impl Sender {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let now = timestamp(self.clock);
         let uid = message.about.uid.clone().unwrap_or_default();
-        let same: Same = (uid, type_name(message.event_type).to_owned(), message.reason.clone(), message.message.clone());
+        let same: Same =
+            (uid, type_name(message.event_type).to_owned(), message.reason.clone(), message.message.clone());
         if let Some((name, count)) = self.known.get_mut(&same) {
             *count = count.saturating_add(1);
             let patch = json!({"count": *count, "lastTimestamp": now});
-            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            let params =
+                PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
             match api.patch(name, &params, &Patch::Merge(patch)).await {
                 Ok(_) => return Ok(()),
                 // It was kept for an hour only: it is made anew.
@@ -114,7 +126,11 @@ impl Sender {
         let nanos = self.clock.now().0.timestamp_nanos_opt().unwrap_or(0);
         let name = format!("{about}.{nanos:x}{:x}", self.number);
         let event = Event {
-            metadata: ObjectMeta { name: Some(name.clone()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            },
             involved_object: message.about.clone(),
             type_: Some(type_name(message.event_type).to_owned()),
             reason: Some(message.reason.clone()),

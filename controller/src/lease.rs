@@ -73,7 +73,8 @@ enum Verdict {
 /// `seen` is when the lease was last seen to change, by our own clock: another machine's clock may be wrong.
 fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> Verdict {
     let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or("");
-    let seconds = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
+    let seconds =
+        spec.and_then(|spec| spec.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
     if holder == me {
         Verdict::Renew
     } else if holder.is_empty() || now >= seen + Duration::from_secs(seconds) {
@@ -84,9 +85,15 @@ fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> 
 }
 
 /// Takes part in the election until `stop`; then the lease is given back, so that the next leader need not wait.
-pub(crate) fn start(api: Api<Lease>, clock: Clock, settings: Settings, stop: watch::Receiver<bool>) -> (Claim, tokio::task::JoinHandle<()>) {
+pub(crate) fn start(
+    api: Api<Lease>,
+    clock: Clock,
+    settings: Settings,
+    stop: watch::Receiver<bool>,
+) -> (Claim, tokio::task::JoinHandle<()>) {
     let (sender, held_until) = watch::channel(None);
-    let election = Election { api, clock, settings, sender, seen: None, leads: Arc::new(AtomicBool::new(false)) };
+    let election =
+        Election { api, clock, settings, sender, seen: None, leads: Arc::new(AtomicBool::new(false)) };
     (Claim { held_until }, tokio::spawn(election.run(stop)))
 }
 
@@ -114,8 +121,13 @@ impl Election {
                     }
                 }
                 Ok(Ok(false)) => self.follow(),
-                Ok(Err(error)) => tracing::warn!(%error, lease = self.settings.name, "the lease cannot be read or written"),
-                Err(_) => tracing::warn!(lease = self.settings.name, "the API server did not answer about the lease in time"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, lease = self.settings.name, "the lease cannot be read or written")
+                }
+                Err(_) => tracing::warn!(
+                    lease = self.settings.name,
+                    "the API server did not answer about the lease in time"
+                ),
             }
             tokio::select! {
                 biased;
@@ -175,7 +187,9 @@ impl Election {
 
     fn micro_time(&self) -> Option<MicroTime> {
         let now = self.clock.now().0;
-        Timestamp::new(now.timestamp(), i32::try_from(now.timestamp_subsec_nanos()).unwrap_or(0)).ok().map(MicroTime)
+        Timestamp::new(now.timestamp(), i32::try_from(now.timestamp_subsec_nanos()).unwrap_or(0))
+            .ok()
+            .map(MicroTime)
     }
 
     async fn release(&self) {
@@ -185,7 +199,9 @@ impl Election {
         }
         let give_back = async {
             let mut lease = self.api.get(&self.settings.name).await?;
-            if let Some(spec) = lease.spec.as_mut().filter(|s| s.holder_identity.as_ref() == Some(&self.settings.identity)) {
+            if let Some(spec) =
+                lease.spec.as_mut().filter(|s| s.holder_identity.as_ref() == Some(&self.settings.identity))
+            {
                 spec.holder_identity = None;
                 spec.lease_duration_seconds = Some(1);
                 self.api.replace(&self.settings.name, &post(), &lease).await?;
@@ -194,7 +210,9 @@ impl Election {
         };
         match tokio::time::timeout(self.settings.retry_period, give_back).await {
             Ok(Ok(())) => tracing::info!("the lease is given back"),
-            Ok(Err(error)) => tracing::warn!(%error, "the lease could not be given back; it runs out by itself"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the lease could not be given back; it runs out by itself")
+            }
             Err(_) => tracing::warn!("the lease could not be given back in time; it runs out by itself"),
         }
     }
@@ -218,7 +236,11 @@ mod tests {
     use super::*;
 
     fn held_by(holder: &str) -> LeaseSpec {
-        LeaseSpec { holder_identity: Some(holder.to_owned()), lease_duration_seconds: Some(15), ..LeaseSpec::default() }
+        LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            lease_duration_seconds: Some(15),
+            ..LeaseSpec::default()
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -61,12 +61,32 @@ impl Default for Metrics {
             events_dropped: Counter::default(),
         };
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        registry.register("rollout_reconcile", "Seconds of one look at a Rollout", metrics.rollout_seconds.clone());
-        registry.register("analysis_run_reconcile", "Seconds of one look at an AnalysisRun", metrics.run_seconds.clone());
-        registry.register("rollout_reconcile_error", "Looks at a Rollout that failed", metrics.rollout_errors.clone());
-        registry.register("analysis_run_reconcile_error", "Looks at an AnalysisRun that failed", metrics.run_errors.clone());
+        registry.register(
+            "rollout_reconcile",
+            "Seconds of one look at a Rollout",
+            metrics.rollout_seconds.clone(),
+        );
+        registry.register(
+            "analysis_run_reconcile",
+            "Seconds of one look at an AnalysisRun",
+            metrics.run_seconds.clone(),
+        );
+        registry.register(
+            "rollout_reconcile_error",
+            "Looks at a Rollout that failed",
+            metrics.rollout_errors.clone(),
+        );
+        registry.register(
+            "analysis_run_reconcile_error",
+            "Looks at an AnalysisRun that failed",
+            metrics.run_errors.clone(),
+        );
         registry.register("rollout_events", "Events sent", metrics.events.clone());
-        registry.register("stepgate_events_dropped", "Events not sent because too many waited", metrics.events_dropped.clone());
+        registry.register(
+            "stepgate_events_dropped",
+            "Events not sent because too many waited",
+            metrics.events_dropped.clone(),
+        );
         drop(registry);
         metrics
     }
@@ -122,13 +142,19 @@ impl Metrics {
             out.truncate(end);
         }
         let version = env!("CARGO_PKG_VERSION");
-        let _ = writeln!(out, "# TYPE argo_rollouts_controller_info gauge\nargo_rollouts_controller_info{{version={version:?}}} 1");
+        let _ = writeln!(
+            out,
+            "# TYPE argo_rollouts_controller_info gauge\nargo_rollouts_controller_info{{version={version:?}}} 1"
+        );
         let _ = writeln!(out, "# TYPE workqueue_depth gauge\nworkqueue_depth{{name=\"Rollouts\"}} {waiting}");
         rollouts(&mut out, caches);
         runs(&mut out, caches);
         out
     }
 }
+
+/// A number of a Rollout.
+type Gauge = fn(&crds::Rollout) -> i32;
 
 fn rollouts(out: &mut String, caches: &Caches) {
     let all = caches.rollouts.all();
@@ -142,11 +168,16 @@ fn rollouts(out: &mut String, caches: &Caches) {
             _ => "none",
         };
         let phase = info_phase(rollout);
-        let _ = writeln!(out, "rollout_info{{namespace={namespace:?},name={name:?},strategy={strategy:?},traffic_router=\"\",phase={phase:?}}} 1");
+        let _ = writeln!(
+            out,
+            "rollout_info{{namespace={namespace:?},name={name:?},strategy={strategy:?},traffic_router=\"\",phase={phase:?}}} 1"
+        );
     }
-    let gauges: [(&str, fn(&crds::Rollout) -> i32); 4] = [
+    let gauges: [(&str, Gauge); 4] = [
         ("rollout_info_replicas_available", |r| r.status.as_ref().map_or(0, |s| s.available_replicas)),
-        ("rollout_info_replicas_unavailable", |r| r.status.as_ref().map_or(0, |s| s.replicas - s.available_replicas)),
+        ("rollout_info_replicas_unavailable", |r| {
+            r.status.as_ref().map_or(0, |s| s.replicas - s.available_replicas)
+        }),
         ("rollout_info_replicas_desired", crds::defaults::replicas),
         ("rollout_info_replicas_updated", |r| r.status.as_ref().map_or(0, |s| s.updated_replicas)),
     ];
@@ -163,7 +194,9 @@ fn rollouts(out: &mut String, caches: &Caches) {
 fn info_phase(rollout: &crds::Rollout) -> &'static str {
     let status = rollout.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
-    let has = |kind: &str, reason: &str| conditions.iter().any(|c| c.kind == kind && (reason.is_empty() || c.reason == reason));
+    let has = |kind: &str, reason: &str| {
+        conditions.iter().any(|c| c.kind == kind && (reason.is_empty() || c.reason == reason))
+    };
     if has("InvalidSpec", "") {
         "InvalidSpec"
     } else if has("Progressing", "RolloutAborted") {

@@ -42,7 +42,13 @@ pub(crate) struct Rollouts {
 }
 
 impl Rollouts {
-    pub(crate) fn new(caches: Caches, applier: Applier, clock: Clock, settings: Settings, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        caches: Caches,
+        applier: Applier,
+        clock: Clock,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> Self {
         Self { caches, applier, clock, settings, metrics, refused: Arc::default() }
     }
 
@@ -121,15 +127,21 @@ impl Rollouts {
         let generation = rollout.metadata.generation.unwrap_or(0);
         let until = now.plus_seconds(REFUSAL_SECONDS);
         let mut all = self.refused();
-        let entry = all.entry(key.clone()).or_insert_with(|| Refused { refusals: Vec::new(), generation, until });
+        let entry =
+            all.entry(key.clone()).or_insert_with(|| Refused { refusals: Vec::new(), generation, until });
         entry.refusals.retain(|known| known.target != refusal.target);
         entry.refusals.push(refusal);
     }
 
     /// Pods of our ReplicaSets, in the order of the API's list. They are asked for only while a restart is due: a
     /// cache of all pods would be the largest part of the memory.
-    async fn pods(&self, rollout: &Rollout, sets: &[planner::ReplicaSet]) -> Result<Vec<planner::Pod>, ApplyError> {
-        let api: Api<Pod> = Api::namespaced(self.applier.client.clone(), &rollout.namespace().unwrap_or_default());
+    async fn pods(
+        &self,
+        rollout: &Rollout,
+        sets: &[planner::ReplicaSet],
+    ) -> Result<Vec<planner::Pod>, ApplyError> {
+        let api: Api<Pod> =
+            Api::namespaced(self.applier.client.clone(), &rollout.namespace().unwrap_or_default());
         let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
         let params = ListParams::default().labels(&selector).limit(PODS_MAX);
         let mut pods = Vec::new();

@@ -55,7 +55,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let events = Events::start(client.clone(), clock, claim.clone(), metrics.clone());
     let applier = Applier { client, claim: claim.clone(), caches: caches.clone(), events };
     let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
-    let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, Settings { instance_id }, metrics.clone());
+    let rollouts =
+        Rollouts::new(caches.clone(), applier.clone(), clock, Settings { instance_id }, metrics.clone());
     let address = std::env::var("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS").ok();
     let settings = providers::Settings { prometheus_address: address.filter(|address| !address.is_empty()) };
     let executor = providers::execute::network();
@@ -63,7 +64,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     watches.filled().await;
     ready.store(true, Ordering::Relaxed);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), rollouts = caches.rollouts.all().len(), "the caches are filled");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        rollouts = caches.rollouts.all().len(),
+        "the caches are filled"
+    );
     let work = Work { queue: queue.clone(), rollouts, runs, applier, claim: claim.clone() };
     for _ in 0..(args.rollout_threads.max(1) + args.analysis_threads.max(1)) {
         tokio::spawn(work.clone().run());
@@ -86,7 +91,9 @@ async fn config(args: &Args) -> anyhow::Result<Config> {
     }
     let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
     Ok(match &args.kubeconfig {
-        Some(path) => Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(path)?, &options).await?,
+        Some(path) => {
+            Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(path)?, &options).await?
+        }
         None => Config::from_kubeconfig(&options).await?,
     })
 }
@@ -98,11 +105,18 @@ fn own_namespace(args: &Args) -> String {
     named.or_else(mounted).filter(|name| !name.is_empty()).unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
-fn elect(args: &Args, client: &Client, clock: Clock, own: &str, stop: watch::Receiver<bool>) -> (Claim, Option<tokio::task::JoinHandle<()>>) {
+fn elect(
+    args: &Args,
+    client: &Client,
+    clock: Clock,
+    own: &str,
+    stop: watch::Receiver<bool>,
+) -> (Claim, Option<tokio::task::JoinHandle<()>>) {
     if !args.leader_elect {
         return (Claim::always(), None);
     }
-    let name = if args.instance_id.is_empty() { LEASE.to_owned() } else { format!("{LEASE}-{}", args.instance_id) };
+    let name =
+        if args.instance_id.is_empty() { LEASE.to_owned() } else { format!("{LEASE}-{}", args.instance_id) };
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let unique = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     let settings = lease::Settings {
@@ -126,7 +140,14 @@ fn own_kinds(args: &Args) -> watcher::Config {
     watcher::Config::default().labels(&selector)
 }
 
-fn start_watches(watches: &mut Watches, client: &Client, caches: &Caches, queue: &Arc<Queue>, args: &Args, own: &str) {
+fn start_watches(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    args: &Args,
+    own: &str,
+) {
     let scope = args.namespaced.then_some(own);
     let keys = |kind: Kind| {
         let queue = queue.clone();
@@ -149,38 +170,69 @@ fn start_watches(watches: &mut Watches, client: &Client, caches: &Caches, queue:
 
     let owner = rollout.clone();
     let config = watcher::Config::default().labels(POD_TEMPLATE_HASH_LABEL);
-    cache::start(watches, api(client, scope), config, caches.replica_sets.clone(), move |set: &cache::RawReplicaSet, _| {
-        enqueue_owner(&set.metadata, &owner);
-    });
+    cache::start(
+        watches,
+        api(client, scope),
+        config,
+        caches.replica_sets.clone(),
+        move |set: &cache::RawReplicaSet, _| {
+            enqueue_owner(&set.metadata, &owner);
+        },
+    );
 
-    cache::start(watches, api(client, scope), watcher::Config::default(), caches.services.clone(), move |new, _| {
-        service(new.namespace().unwrap_or_default(), new.name_any());
-    });
+    cache::start(
+        watches,
+        api(client, scope),
+        watcher::Config::default(),
+        caches.services.clone(),
+        move |new, _| {
+            service(new.namespace().unwrap_or_default(), new.name_any());
+        },
+    );
 
     let (owner, run) = (rollout.clone(), keys(Kind::AnalysisRun));
-    cache::start(watches, api(client, scope), own_kinds(args), caches.runs.clone(), move |new: &crds::AnalysisRun, old| {
-        let phase = |run: &crds::AnalysisRun| run.status.as_ref().map(|status| status.phase);
-        if old.is_none_or(|old| phase(old) != phase(new)) {
-            enqueue_owner(&new.metadata, &owner);
-        }
-        run(new.namespace().unwrap_or_default(), new.name_any());
-    });
+    cache::start(
+        watches,
+        api(client, scope),
+        own_kinds(args),
+        caches.runs.clone(),
+        move |new: &crds::AnalysisRun, old| {
+            let phase = |run: &crds::AnalysisRun| run.status.as_ref().map(|status| status.phase);
+            if old.is_none_or(|old| phase(old) != phase(new)) {
+                enqueue_owner(&new.metadata, &owner);
+            }
+            run(new.namespace().unwrap_or_default(), new.name_any());
+        },
+    );
 
     let run = keys(Kind::AnalysisRun);
     let config = watcher::Config::default().labels(ANALYSIS_RUN_UID_LABEL);
-    cache::start(watches, api(client, scope), config, caches.jobs.clone(), move |job: &k8s_openapi::api::batch::v1::Job, _| {
-        let annotations = job.metadata.annotations.clone().unwrap_or_default();
-        let name = annotations.get(crds::meta::ANALYSIS_RUN_NAME_ANNOTATION);
-        let namespace = annotations.get(crds::meta::ANALYSIS_RUN_NAMESPACE_ANNOTATION);
-        if let (Some(namespace), Some(name)) = (namespace, name) {
-            run(namespace.clone(), name.clone());
-        }
-    });
+    cache::start(
+        watches,
+        api(client, scope),
+        config,
+        caches.jobs.clone(),
+        move |job: &k8s_openapi::api::batch::v1::Job, _| {
+            let annotations = job.metadata.annotations.clone().unwrap_or_default();
+            let name = annotations.get(crds::meta::ANALYSIS_RUN_NAME_ANNOTATION);
+            let namespace = annotations.get(crds::meta::ANALYSIS_RUN_NAMESPACE_ANNOTATION);
+            if let (Some(namespace), Some(name)) = (namespace, name) {
+                run(namespace.clone(), name.clone());
+            }
+        },
+    );
     start_template_watches(watches, client, caches, queue, args, scope);
 }
 
 /// A template that appears or changes may mend a Rollout that waits for it.
-fn start_template_watches(watches: &mut Watches, client: &Client, caches: &Caches, queue: &Arc<Queue>, args: &Args, scope: Option<&str>) {
+fn start_template_watches(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    args: &Args,
+    scope: Option<&str>,
+) {
     let wake = |caches: &Caches, queue: &Arc<Queue>| {
         let (caches, queue) = (caches.clone(), queue.clone());
         move |namespace: Option<String>| {
@@ -194,14 +246,26 @@ fn start_template_watches(watches: &mut Watches, client: &Client, caches: &Cache
         }
     };
     let near = wake(caches, queue);
-    cache::start(watches, api(client, scope), own_kinds(args), caches.templates.clone(), move |new: &crds::AnalysisTemplate, _| {
-        near(new.namespace());
-    });
+    cache::start(
+        watches,
+        api(client, scope),
+        own_kinds(args),
+        caches.templates.clone(),
+        move |new: &crds::AnalysisTemplate, _| {
+            near(new.namespace());
+        },
+    );
     if scope.is_none() {
         let all = wake(caches, queue);
         let config = own_kinds(args);
         let api: Api<DeserializeGuard<crds::ClusterAnalysisTemplate>> = Api::all(client.clone());
-        cache::start(watches, api, config, caches.cluster_templates.clone(), move |_: &crds::ClusterAnalysisTemplate, _| all(None));
+        cache::start(
+            watches,
+            api,
+            config,
+            caches.cluster_templates.clone(),
+            move |_: &crds::ClusterAnalysisTemplate, _| all(None),
+        );
     }
 }
 
@@ -216,7 +280,10 @@ where
     }
 }
 
-fn enqueue_owner(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta, add: &impl Fn(String, String)) {
+fn enqueue_owner(
+    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    add: &impl Fn(String, String),
+) {
     let owners = metadata.owner_references.iter().flatten();
     for owner in owners.filter(|owner| owner.kind == "Rollout" && owner.controller == Some(true)) {
         add(metadata.namespace.clone().unwrap_or_default(), owner.name.clone());
@@ -228,13 +295,25 @@ async fn look_at_all(caches: Caches, queue: Arc<Queue>, mut claim: Claim, every:
     loop {
         claim.held().await;
         for rollout in caches.rollouts.all() {
-            queue.add(Key { namespace: rollout.namespace().unwrap_or_default(), kind: Kind::Rollout, name: rollout.name_any() });
+            queue.add(Key {
+                namespace: rollout.namespace().unwrap_or_default(),
+                kind: Kind::Rollout,
+                name: rollout.name_any(),
+            });
         }
         for run in caches.runs.all() {
-            queue.add(Key { namespace: run.namespace().unwrap_or_default(), kind: Kind::AnalysisRun, name: run.name_any() });
+            queue.add(Key {
+                namespace: run.namespace().unwrap_or_default(),
+                kind: Kind::AnalysisRun,
+                name: run.name_any(),
+            });
         }
         for service in caches.services.all() {
-            queue.add(Key { namespace: service.namespace().unwrap_or_default(), kind: Kind::Service, name: service.name_any() });
+            queue.add(Key {
+                namespace: service.namespace().unwrap_or_default(),
+                kind: Kind::Service,
+                name: service.name_any(),
+            });
         }
         tokio::select! {
             biased;

@@ -19,7 +19,11 @@ pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome
     for rollout in applier.caches.rollouts.list(&key.namespace) {
         if observe::service_names(&rollout).contains(&key.name) {
             referred = true;
-            queue.add(Key { kind: Kind::Rollout, name: rollout.name_any(), namespace: key.namespace.clone() });
+            queue.add(Key {
+                kind: Kind::Rollout,
+                name: rollout.name_any(),
+                namespace: key.namespace.clone(),
+            });
         }
     }
     let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));
@@ -45,9 +49,10 @@ async fn release(applier: &Applier, service: &Service) -> Result<(), ApplyError>
         let mut exists = false;
         applier
             .guard("get Rollout", async {
-                exists = api.get_opt(name).await?.is_some_and(|rollout| {
-                    observe::service_names(&rollout).contains(&service.name_any())
-                });
+                exists = api
+                    .get_opt(name)
+                    .await?
+                    .is_some_and(|rollout| observe::service_names(&rollout).contains(&service.name_any()));
                 Ok(())
             })
             .await?;

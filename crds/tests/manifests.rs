@@ -1,4 +1,5 @@
 //! The committed manifests against the generator, and against facts about those of Argo Rollouts.
+#![allow(clippy::disallowed_methods, reason = "tests read recorded data")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use crds::manifest::{self, CLIENT_SIDE_APPLY_MAX_BYTES, Detail, Facts};

@@ -1,4 +1,5 @@
 //! Objects of Argo Rollouts' users go through our types without loss.
+#![allow(clippy::disallowed_methods, reason = "tests read recorded data")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};

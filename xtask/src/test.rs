@@ -13,7 +13,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     cargo("made files are current", &["run", "--quiet", "--locked", "-p", "xtask", "--", "gen", "--check"])?;
     cargo("unit and property tests", &["test", "--workspace", "--locked"])?;
     if std::env::var_os("STEPGATE_PEER_DIR").is_none() {
-        println!("not run: comparisons with recordings of Argo Rollouts (they read the folder that STEPGATE_PEER_DIR names)");
+        println!(
+            "not run: comparisons with recordings of Argo Rollouts (they read the folder that STEPGATE_PEER_DIR names)"
+        );
     }
     println!("all checks passed in {} s", start.elapsed().as_secs());
     Ok(())

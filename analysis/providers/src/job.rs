@@ -127,8 +127,11 @@ fn image_problem(pod: &Value) -> Option<String> {
         let Some(reason) = status.pointer("/state/waiting/reason").and_then(Value::as_str) else { continue };
         if ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"].contains(&reason) {
             let container = status.get("name").and_then(Value::as_str).unwrap_or_default();
-            let message = status.pointer("/state/waiting/message").and_then(Value::as_str).unwrap_or_default();
-            return Some(format!("Pod {name}, container {container} has terminal error ({reason}): {message}\n"));
+            let message =
+                status.pointer("/state/waiting/message").and_then(Value::as_str).unwrap_or_default();
+            return Some(format!(
+                "Pod {name}, container {container} has terminal error ({reason}): {message}\n"
+            ));
         }
     }
     None

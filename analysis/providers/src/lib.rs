@@ -69,7 +69,11 @@ pub struct Settings {
 }
 
 /// Takes one measurement of an HTTP provider through `executor`; gives the reading and the notes on the metric.
-pub async fn measure(executor: http::Executor, context: MetricContext<'_>, settings: &Settings) -> (Reading, Metadata) {
+pub async fn measure(
+    executor: http::Executor,
+    context: MetricContext<'_>,
+    settings: &Settings,
+) -> (Reading, Metadata) {
     match kind(context.metric) {
         Kind::Prometheus => prometheus::measure(executor, context, settings).await,
         Kind::Web => (web::measure(executor, context).await, Metadata::new()),

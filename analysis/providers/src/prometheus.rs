@@ -19,7 +19,8 @@ const RESOLVED_QUERY: &str = "ResolvedPrometheusQuery";
 /// # Errors
 /// What is wrong with the metric.
 pub fn prepare(context: MetricContext<'_>, settings: &Settings) -> Result<Request, String> {
-    let metric = context.metric.provider.prometheus.as_ref().ok_or("the metric has no prometheus provider")?;
+    let metric =
+        context.metric.provider.prometheus.as_ref().ok_or("the metric has no prometheus provider")?;
     let given = metric.address.clone().filter(|address| !address.is_empty());
     let address = given.or_else(|| settings.prometheus_address.clone()).unwrap_or_default();
     let (scheme, host) = address.split_once("://").unwrap_or_default();
@@ -78,7 +79,9 @@ fn login(auth: &crds::analysis::provider::Authentication) -> Result<Option<(Stri
             return Ok(None);
         }
         if user.is_empty() || password.is_empty() {
-            return Err("missing mandatory parameter in metric for Basic Auth: username and password".to_owned());
+            return Err(
+                "missing mandatory parameter in metric for Basic Auth: username and password".to_owned()
+            );
         }
         return Ok(Some(("Authorization".to_owned(), http::basic_auth(user, password))));
     }
@@ -88,7 +91,10 @@ fn login(auth: &crds::analysis::provider::Authentication) -> Result<Option<(Stri
     if auth.oauth2.as_ref().is_some_and(|oauth2| oauth2.token_url.is_some()) {
         return asked(true, "OAuth 2 login to Prometheus");
     }
-    asked(auth.sigv4.as_ref().is_some_and(|sigv4| sigv4.region.is_some()), "AWS Signature Version 4 login to Prometheus")
+    asked(
+        auth.sigv4.as_ref().is_some_and(|sigv4| sigv4.region.is_some()),
+        "AWS Signature Version 4 login to Prometheus",
+    )
 }
 
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of our time fit a double exactly")]
@@ -127,7 +133,9 @@ pub fn interpret(response: &Response) -> Reading {
     }
     let answer: Answer = match serde_json::from_slice(&response.body) {
         Ok(answer) => answer,
-        Err(problem) => return error(format!("bad_response: the answer is not that of Prometheus: {problem}")),
+        Err(problem) => {
+            return error(format!("bad_response: the answer is not that of Prometheus: {problem}"));
+        }
     };
     if answer.status != "success" {
         return error(format!("{}: {}", answer.error_type, answer.error));
@@ -187,7 +195,11 @@ fn text_of(number: f64) -> String {
     }
 }
 
-pub(crate) async fn measure(executor: Executor, context: MetricContext<'_>, settings: &Settings) -> (Reading, Metadata) {
+pub(crate) async fn measure(
+    executor: Executor,
+    context: MetricContext<'_>,
+    settings: &Settings,
+) -> (Reading, Metadata) {
     let query = context.metric.provider.prometheus.as_ref().and_then(|metric| metric.query.clone());
     let notes = Metadata::from([(RESOLVED_QUERY.to_owned(), query.unwrap_or_default())]);
     let request = match prepare(context, settings) {

@@ -24,7 +24,11 @@ pub fn prepare(context: MetricContext<'_>) -> Result<Request, String> {
     if method == "GET" && (!body.is_empty() || web.json_body.is_some()) {
         return Err("Body/JSONBody can only be used with POST or PUT WebMetric Method types".to_owned());
     }
-    if web.authentication.as_ref().is_some_and(|auth| auth.oauth2.as_ref().is_some_and(|o| o.token_url.is_some())) {
+    if web
+        .authentication
+        .as_ref()
+        .is_some_and(|auth| auth.oauth2.as_ref().is_some_and(|o| o.token_url.is_some()))
+    {
         return Err("OAuth 2 is not supported by this version of Stepgate yet".to_owned());
     }
     let mut headers: Vec<(String, String)> = Vec::new();
@@ -36,7 +40,8 @@ pub fn prepare(context: MetricContext<'_>) -> Result<Request, String> {
         }
         None => body,
     };
-    let seconds = web.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+    let seconds =
+        web.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
     Ok(Request {
         method,
         url: web.url.clone(),

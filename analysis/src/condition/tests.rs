@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods, reason = "tests read recorded data")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;

@@ -18,7 +18,8 @@ const PODS_MAX: u32 = 20;
 /// Makes the Job of a measurement. One that exists is ours: its name has the run's uid, and an earlier answer was
 /// lost.
 pub(super) async fn start(applier: &Applier, context: MetricContext<'_>) -> Reading {
-    let parsed = job::manifest(context).and_then(|value| serde_json::from_value::<Job>(value).map_err(|e| e.to_string()));
+    let parsed = job::manifest(context)
+        .and_then(|value| serde_json::from_value::<Job>(value).map_err(|e| e.to_string()));
     let manifest = match parsed {
         Ok(manifest) => manifest,
         Err(problem) => return providers::error(problem),
@@ -28,7 +29,9 @@ pub(super) async fn start(applier: &Applier, context: MetricContext<'_>) -> Read
     let made = applier.guard("create Job", async { api.create(&params, &manifest).await.map(|_| ()) }).await;
     match made {
         Ok(()) => job::started(context),
-        Err(ApplyError::Request { source: kube::Error::Api(status), .. }) if status.code == 409 => job::started(context),
+        Err(ApplyError::Request { source: kube::Error::Api(status), .. }) if status.code == 409 => {
+            job::started(context)
+        }
         Err(ApplyError::Request { source: kube::Error::Api(status), .. }) => providers::error(status.message),
         Err(error) => providers::error(error.to_string()),
     }
@@ -46,7 +49,8 @@ pub(super) async fn resume(applier: &Applier, measurement: &Measurement, now: Ti
         return providers::error(error.to_string());
     }
     let Some(found) = found else { return providers::error(format!("jobs.batch {name:?} not found")) };
-    let ended = found.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|c| !c.is_empty());
+    let ended =
+        found.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|c| !c.is_empty());
     let pods = if ended { Vec::new() } else { pods(applier, &namespace, &name).await };
     match serde_json::to_value(&found) {
         Ok(value) => job::interpret(&value, &pods, measurement, now),
@@ -59,7 +63,9 @@ async fn pods(applier: &Applier, namespace: &str, job: &str) -> Vec<Value> {
     let api: Api<Pod> = Api::namespaced(applier.client.clone(), namespace);
     let params = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}")).limit(PODS_MAX);
     let mut pods = Vec::new();
-    let asked = applier.guard("list pods of a Job", async { api.list(&params).await.map(|list| pods = list.items) }).await;
+    let asked = applier
+        .guard("list pods of a Job", async { api.list(&params).await.map(|list| pods = list.items) })
+        .await;
     if let Err(error) = asked {
         tracing::debug!(%error, job, "the pods of a Job could not be listed");
     }

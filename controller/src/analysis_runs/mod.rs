@@ -85,7 +85,8 @@ impl AnalysisRuns {
             return self.delete(run).await.map(|()| None);
         }
         let mut rounds = vec![first];
-        let begun = rounds.first().map(|round| (round.status.clone(), round.tasks.clone())).unwrap_or_default();
+        let begun =
+            rounds.first().map(|round| (round.status.clone(), round.tasks.clone())).unwrap_or_default();
         if !begun.1.is_empty() {
             let redactor = Redactor::new(run.spec.args.as_deref().unwrap_or_default(), &secrets);
             let carried = begun.1.iter().map(|task| self.carry_out(run, view(&begun.0), task, &redactor));
@@ -105,14 +106,17 @@ impl AnalysisRuns {
     /// The Secrets of the run's arguments, read anew each time: a rotated one is used with the next measurement.
     async fn secrets(&self, run: &AnalysisRun) -> Result<Secrets, ApplyError> {
         let mut secrets = Secrets::default();
-        let api: Api<Secret> = Api::namespaced(self.applier.client.clone(), &run.namespace().unwrap_or_default());
+        let api: Api<Secret> =
+            Api::namespaced(self.applier.client.clone(), &run.namespace().unwrap_or_default());
         for name in secret_names(run.spec.args.as_deref().unwrap_or_default()) {
             let mut data = None;
             self.applier
                 .guard("get Secret", async {
                     data = api.get_opt(&name).await?.map(|secret| {
                         let entries = secret.data.unwrap_or_default().into_iter();
-                        entries.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned())).collect()
+                        entries
+                            .map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned()))
+                            .collect()
                     });
                     Ok(())
                 })
@@ -122,12 +126,23 @@ impl AnalysisRuns {
         Ok(secrets)
     }
 
-    async fn carry_out(&self, run: &AnalysisRun, view: RunView<'_>, task: &Task, redactor: &Redactor) -> Answer {
+    async fn carry_out(
+        &self,
+        run: &AnalysisRun,
+        view: RunView<'_>,
+        task: &Task,
+        redactor: &Redactor,
+    ) -> Answer {
         let begun = self.clock.now();
         let metric = match task.metric(view) {
             Ok(metric) => metric,
             Err(problem) => {
-                let measurement = interpret_reading(&Metric::default(), providers::error(problem.to_string()), begun, begun);
+                let measurement = interpret_reading(
+                    &Metric::default(),
+                    providers::error(problem.to_string()),
+                    begun,
+                    begun,
+                );
                 return Answer::new(task, measurement, BTreeMap::new());
             }
         };
@@ -146,11 +161,16 @@ impl AnalysisRuns {
         let (reading, notes) = match &task.kind {
             TaskKind::Measure if is_job => (jobs::start(&self.applier, context).await, BTreeMap::new()),
             TaskKind::Measure => providers::measure(self.executor.clone(), context, &self.settings).await,
-            TaskKind::Resume(before) if is_job => (jobs::resume(&self.applier, before, begun).await, BTreeMap::new()),
-            TaskKind::Terminate(before) if is_job => (jobs::terminate(&self.applier, before).await, BTreeMap::new()),
-            TaskKind::Resume(_) | TaskKind::Terminate(_) => {
-                (providers::error("this measurement cannot be resumed: its provider answers at once"), BTreeMap::new())
+            TaskKind::Resume(before) if is_job => {
+                (jobs::resume(&self.applier, before, begun).await, BTreeMap::new())
             }
+            TaskKind::Terminate(before) if is_job => {
+                (jobs::terminate(&self.applier, before).await, BTreeMap::new())
+            }
+            TaskKind::Resume(_) | TaskKind::Terminate(_) => (
+                providers::error("this measurement cannot be resumed: its provider answers at once"),
+                BTreeMap::new(),
+            ),
         };
         let measurement = self.measurement(&metric, task, reading, begun);
         Answer::new(task, redactor.measurement(measurement), notes)
@@ -169,11 +189,19 @@ impl AnalysisRuns {
     }
 
     /// AnalysisRuns have no status subresource: the difference goes to the object itself.
-    async fn write(&self, run: &AnalysisRun, old: &AnalysisRunStatus, new: &AnalysisRunStatus) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        run: &AnalysisRun,
+        old: &AnalysisRunStatus,
+        new: &AnalysisRunStatus,
+    ) -> Result<(), ApplyError> {
         let before = run.status.as_ref().map_or(Ok(json!({})), |_| serde_json::to_value(old));
         let what = "status of the AnalysisRun";
         let request = async {
-            let (before, after) = (before.map_err(kube::Error::SerdeError)?, serde_json::to_value(new).map_err(kube::Error::SerdeError)?);
+            let (before, after) = (
+                before.map_err(kube::Error::SerdeError)?,
+                serde_json::to_value(new).map_err(kube::Error::SerdeError)?,
+            );
             let Some(difference) = difference(&before, &after) else { return Ok(()) };
             let patch = json!({
                 "metadata": {"resourceVersion": run.resource_version(), "uid": run.uid()},
@@ -181,7 +209,8 @@ impl AnalysisRuns {
             });
             let api: Api<AnalysisRun> =
                 Api::namespaced(self.applier.client.clone(), &run.namespace().unwrap_or_default());
-            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            let params =
+                PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
             let written = api.patch(&run.name_any(), &params, &Patch::Merge(patch)).await?;
             self.applier.caches.runs.put(written);
             Ok(())
@@ -201,7 +230,8 @@ impl AnalysisRuns {
     }
 
     async fn delete(&self, run: &AnalysisRun) -> Result<(), ApplyError> {
-        let api: Api<AnalysisRun> = Api::namespaced(self.applier.client.clone(), &run.namespace().unwrap_or_default());
+        let api: Api<AnalysisRun> =
+            Api::namespaced(self.applier.client.clone(), &run.namespace().unwrap_or_default());
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: run.uid(), resource_version: None }),
             ..DeleteParams::background()

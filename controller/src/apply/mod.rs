@@ -102,7 +102,11 @@ impl Applier {
     }
 
     /// One request: only while we lead, and not for longer than [`WRITE_TIMEOUT`].
-    pub(crate) async fn guard(&self, what: &str, request: impl Future<Output = kube::Result<()>>) -> Result<(), ApplyError> {
+    pub(crate) async fn guard(
+        &self,
+        what: &str,
+        request: impl Future<Output = kube::Result<()>>,
+    ) -> Result<(), ApplyError> {
         if !self.claim.is_held() {
             return Err(ApplyError::NotLeading);
         }
@@ -116,23 +120,30 @@ impl Applier {
     async fn write(&self, requests: &mut Requests<'_>, write: &Write) -> Result<(), ApplyError> {
         let what = describe(write);
         let result = self.guard(&what, requests.send(write)).await;
-        let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = &result else { return result };
+        let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = &result else {
+            return result;
+        };
         match (write, status.code) {
             (Write::CreateReplicaSet { name, .. }, 409) => self.in_the_way(requests, name).await,
-            (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => Err(ApplyError::Refused(Box::new(Refusal {
-                target: format!("ReplicaSet/{name}"),
-                code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
-                message: status.message.clone(),
-                existing: None,
-            }))),
+            (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => {
+                Err(ApplyError::Refused(Box::new(Refusal {
+                    target: format!("ReplicaSet/{name}"),
+                    code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
+                    message: status.message.clone(),
+                    existing: None,
+                })))
+            }
             (Write::CreateAnalysisRun { name, .. }, 409) => {
                 // Our own create of a moment ago, or a foreign one: either way the next plan has to see it.
                 self.guard(&what, requests.reread_run(name)).await?;
                 result
             }
             // What is gone needs no deletion, and a budget that forbids an eviction now is asked again later.
-            (Write::DeleteReplicaSet { .. } | Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. }, 404) => Ok(()),
-            (Write::EvictPod { .. }, 429) => Ok(()),
+            (
+                Write::DeleteReplicaSet { .. } | Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. },
+                404,
+            )
+            | (Write::EvictPod { .. }, 429) => Ok(()),
             _ => result,
         }
     }
@@ -172,7 +183,9 @@ fn describe(write: &Write) -> String {
         Write::CreateReplicaSet { name, .. } => format!("create ReplicaSet {name}"),
         Write::AdoptReplicaSet { target } => format!("adopt ReplicaSet {}", target.name),
         Write::ReleaseReplicaSet { target } => format!("release ReplicaSet {}", target.name),
-        Write::ScaleReplicaSet { target, from, to, .. } => format!("scale ReplicaSet {} from {from} to {to}", target.name),
+        Write::ScaleReplicaSet { target, from, to, .. } => {
+            format!("scale ReplicaSet {} from {from} to {to}", target.name)
+        }
         Write::AnnotateReplicaSet { target, .. } => format!("annotate ReplicaSet {}", target.name),
         Write::DeleteReplicaSet { target } => format!("delete ReplicaSet {}", target.name),
         Write::SelectService { target, .. } => format!("select with Service {}", target.name),

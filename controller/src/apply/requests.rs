@@ -1,7 +1,7 @@
 //! One write as one request, with the uid and the resource version that the decision was made on as preconditions.
 
-use super::status::difference;
 use super::Applier;
+use super::status::difference;
 use crate::FIELD_MANAGER;
 use crate::cache::RawReplicaSet;
 use crate::observe;
@@ -9,7 +9,9 @@ use crds::rollout::RolloutStatus;
 use crds::{AnalysisRun, Rollout, meta};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::{DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
 use kube::{Api, Resource, ResourceExt};
 use planner::{ReplicaSet, Target, Write};
 use serde_json::{Value, json};
@@ -72,19 +74,24 @@ impl<'a> Requests<'a> {
             }
             Write::DeleteReplicaSet { target } => {
                 let (uid, version) = self.preconditions(target);
-                self.api::<RawReplicaSet>().delete(&target.name, &delete_params(uid, Some(version))).await.map(|_| ())
+                self.api::<RawReplicaSet>()
+                    .delete(&target.name, &delete_params(uid, Some(version)))
+                    .await
+                    .map(|_| ())
             }
             Write::SelectService { target, hash, managed_by } => self.select(target, hash, managed_by).await,
             Write::AnnotateRollout { annotations } => {
                 self.patch_rollout(json!({"metadata": {"annotations": annotations}})).await
             }
-            Write::SetRolloutReplicas { replicas } => self.patch_rollout(json!({"spec": {"replicas": replicas}})).await,
-            Write::CreateAnalysisRun { .. } | Write::TerminateAnalysisRun { .. } | Write::DeleteAnalysisRun { .. } => {
-                self.send_run(write).await
+            Write::SetRolloutReplicas { replicas } => {
+                self.patch_rollout(json!({"spec": {"replicas": replicas}})).await
             }
+            Write::CreateAnalysisRun { .. }
+            | Write::TerminateAnalysisRun { .. }
+            | Write::DeleteAnalysisRun { .. } => self.send_run(write).await,
             Write::EvictPod { target } => {
-                let mut params = EvictParams::default();
-                params.delete_options = Some(delete_params(target.uid.clone(), None));
+                let delete_options = Some(delete_params(target.uid.clone(), None));
+                let params = EvictParams { delete_options, ..EvictParams::default() };
                 self.api::<Pod>().evict(&target.name, &params).await.map(|_| ())
             }
         }
@@ -113,7 +120,15 @@ impl<'a> Requests<'a> {
     }
 
     async fn create_replica_set(&mut self, write: &Write) -> kube::Result<()> {
-        let Write::CreateReplicaSet { name, labels, annotations, selector, template, replicas, min_ready_seconds } = write
+        let Write::CreateReplicaSet {
+            name,
+            labels,
+            annotations,
+            selector,
+            template,
+            replicas,
+            min_ready_seconds,
+        } = write
         else {
             return Ok(());
         };
@@ -144,18 +159,25 @@ impl<'a> Requests<'a> {
     async fn patch_replica_set(&mut self, target: &Target, patch: Value) -> kube::Result<()> {
         let (uid, version) = self.preconditions(target);
         let patch = with_preconditions(patch, &uid, &version);
-        let set = self.api::<RawReplicaSet>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+        let set =
+            self.api::<RawReplicaSet>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
         self.wrote(set);
         Ok(())
     }
 
-    async fn select(&self, target: &Target, hash: &Option<String>, managed_by: &Option<String>) -> kube::Result<()> {
+    async fn select(
+        &self,
+        target: &Target,
+        hash: &Option<String>,
+        managed_by: &Option<String>,
+    ) -> kube::Result<()> {
         let patch = json!({
             "metadata": {"annotations": {meta::MANAGED_BY_ANNOTATION: managed_by}},
             "spec": {"selector": {meta::POD_TEMPLATE_HASH_LABEL: hash}},
         });
         let patch = with_preconditions(patch, &target.uid, &target.resource_version);
-        let service = self.api::<Service>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+        let service =
+            self.api::<Service>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
         self.applier.caches.services.put(service);
         Ok(())
     }
@@ -163,7 +185,10 @@ impl<'a> Requests<'a> {
     async fn patch_rollout(&mut self, patch: Value) -> kube::Result<()> {
         let version = self.rollout_version.clone().unwrap_or_default();
         let patch = with_preconditions(patch, &self.rollout.uid().unwrap_or_default(), &version);
-        let rollout = self.api::<Rollout>().patch(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch)).await?;
+        let rollout = self
+            .api::<Rollout>()
+            .patch(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch))
+            .await?;
         self.rollout_version = rollout.resource_version();
         self.applier.caches.rollouts.put(rollout);
         Ok(())
@@ -225,8 +250,10 @@ impl<'a> Requests<'a> {
         let Some(difference) = difference(&old, &new) else { return Ok(()) };
         let version = self.rollout_version.clone().unwrap_or_default();
         let patch = json!({"metadata": {"resourceVersion": version}, "status": difference});
-        let rollout =
-            self.api::<Rollout>().patch_status(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch)).await?;
+        let rollout = self
+            .api::<Rollout>()
+            .patch_status(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch))
+            .await?;
         self.applier.caches.rollouts.put(rollout);
         Ok(())
     }

@@ -54,14 +54,18 @@ mod tests {
     fn only_what_changed_is_sent() {
         let old = json!({"phase": "Paused", "abort": true, "canary": {"a": 1, "b": 2}, "conditions": [1]});
         let new = json!({"phase": "Healthy", "canary": {"a": 1}, "conditions": [1]});
-        assert_eq!(difference(&old, &new), Some(json!({"phase": "Healthy", "abort": null, "canary": {"b": null}})));
+        assert_eq!(
+            difference(&old, &new),
+            Some(json!({"phase": "Healthy", "abort": null, "canary": {"b": null}}))
+        );
         assert_eq!(difference(&new, &new), None);
     }
 
     fn object() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![any::<bool>().prop_map(Value::from), any::<i32>().prop_map(Value::from)];
         leaf.prop_recursive(3, 16, 4, |inner| {
-            prop::collection::btree_map("[a-d]", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+            prop::collection::btree_map("[a-d]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
         })
         .prop_map(|value| if value.is_object() { value } else { json!({"a": value}) })
     }

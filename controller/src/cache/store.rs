@@ -81,7 +81,11 @@ impl<K: Resource> Store<K> {
     pub(crate) fn list(&self, namespace: &str) -> Vec<Arc<K>> {
         let from = (namespace.to_owned(), String::new());
         let objects = self.read();
-        objects.range(from..).take_while(|((ns, _), _)| ns == namespace).map(|(_, object)| object.clone()).collect()
+        objects
+            .range(from..)
+            .take_while(|((ns, _), _)| ns == namespace)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// All objects, by namespace and name.

@@ -105,7 +105,11 @@ fn take<K>(
     }
 }
 
-fn put<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>, mut object: K, changed: &impl Fn(&K, Option<&K>)) {
+fn put<K: Resource<DynamicType = ()> + Clone>(
+    store: &Store<K>,
+    mut object: K,
+    changed: &impl Fn(&K, Option<&K>),
+) {
     // Nobody here reads them, and they are the larger part of many objects.
     object.meta_mut().managed_fields = None;
     let seen = object.clone();
@@ -119,7 +123,8 @@ fn readable<K: Resource<DynamicType = ()>>(object: DeserializeGuard<K>) -> Optio
         Ok(object) => Some(object),
         Err(invalid) => {
             let meta = &invalid.metadata;
-            let (namespace, name) = (meta.namespace.as_deref().unwrap_or(""), meta.name.as_deref().unwrap_or(""));
+            let (namespace, name) =
+                (meta.namespace.as_deref().unwrap_or(""), meta.name.as_deref().unwrap_or(""));
             tracing::error!(kind = %K::kind(&()), namespace, name, error = %invalid.error, "an object cannot be read and is left alone");
             None
         }

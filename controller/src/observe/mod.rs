@@ -31,7 +31,9 @@ pub(crate) fn template_refs(rollout: &Rollout) -> Vec<AnalysisTemplateRef> {
     let Some(strategy) = rollout.spec.strategy.as_ref() else { return Vec::new() };
     let mut refs = Vec::new();
     if let Some(canary) = &strategy.canary {
-        refs.extend(canary.analysis.iter().flat_map(|analysis| analysis.templates.clone().unwrap_or_default()));
+        refs.extend(
+            canary.analysis.iter().flat_map(|analysis| analysis.templates.clone().unwrap_or_default()),
+        );
         let steps = canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref());
         refs.extend(steps.flat_map(|analysis| analysis.templates.clone().unwrap_or_default()));
     }
@@ -43,7 +45,12 @@ pub(crate) fn template_refs(rollout: &Rollout) -> Vec<AnalysisTemplateRef> {
 }
 
 /// The world of `rollout`, as far as the caches know it.
-pub(crate) fn world(caches: &Caches, rollout: &Rollout, refusals: Vec<Refusal>, settings: &Settings) -> World {
+pub(crate) fn world(
+    caches: &Caches,
+    rollout: &Rollout,
+    refusals: Vec<Refusal>,
+    settings: &Settings,
+) -> World {
     let namespace = rollout.namespace().unwrap_or_default();
     let uid = rollout.uid().unwrap_or_default();
     let mut world = World {
@@ -93,7 +100,8 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
     let mut open = refs;
     let mut looked: BTreeMap<(bool, String), ()> = BTreeMap::new();
     while let Some(reference) = open.pop() {
-        let (cluster, name) = (reference.cluster_scope == Some(true), reference.template_name.unwrap_or_default());
+        let (cluster, name) =
+            (reference.cluster_scope == Some(true), reference.template_name.unwrap_or_default());
         if looked.len() >= TEMPLATES_MAX || looked.insert((cluster, name.clone()), ()).is_some() {
             continue;
         }
@@ -104,7 +112,8 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
         };
         let Some(spec) = spec else { continue };
         open.extend(spec.templates.clone().unwrap_or_default());
-        let place = if cluster { &mut world.cluster_analysis_templates } else { &mut world.analysis_templates };
+        let place =
+            if cluster { &mut world.cluster_analysis_templates } else { &mut world.analysis_templates };
         place.insert(name, spec);
     }
 }

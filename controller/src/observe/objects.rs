@@ -48,7 +48,9 @@ pub(crate) fn replica_set(set: &RawReplicaSet, rollout_uid: &str) -> ReplicaSet 
             replicas: set.status.replicas,
             ready: set.status.ready_replicas,
             available: set.status.available_replicas,
-            generation_observed: metadata.generation.is_none_or(|generation| set.status.observed_generation >= generation),
+            generation_observed: metadata
+                .generation
+                .is_none_or(|generation| set.status.observed_generation >= generation),
         },
         failure: failure.map(|condition| (condition.reason.clone(), condition.message.clone())),
     }

@@ -24,8 +24,7 @@ const NOT_COPIED: [&str; 6] = [
 pub(super) fn sort_out(pass: &mut Pass<'_>) {
     let selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
     let mine = |set: &&ReplicaSet| match set.owner {
-        Owner::Ours => !set.deleting && matches(&selector, set),
-        Owner::Nobody => !set.deleting && matches(&selector, set),
+        Owner::Ours | Owner::Nobody => !set.deleting && matches(&selector, set),
         Owner::Other => false,
     };
     pass.all = pass.world.replica_sets.iter().filter(mine).collect();

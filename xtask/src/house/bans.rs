@@ -33,8 +33,11 @@ const TYPES: [(&str, &str); 3] = [
 
 /// Text of a pure room's `clippy.toml`.
 pub(crate) fn clippy_toml() -> String {
-    let mut out = String::from("# Made by `cargo xtask gen` from xtask/src/house/bans.rs: change it there.\n");
-    out.push_str("too-many-lines-threshold = 70\nallow-unwrap-in-tests = true\nallow-expect-in-tests = true\n");
+    let mut out =
+        String::from("# Made by `cargo xtask gen` from xtask/src/house/bans.rs: change it there.\n");
+    out.push_str(
+        "too-many-lines-threshold = 70\nallow-unwrap-in-tests = true\nallow-expect-in-tests = true\n",
+    );
     out.push_str("allow-indexing-slicing-in-tests = true\n");
     for (key, list) in [("disallowed-methods", &METHODS[..]), ("disallowed-types", &TYPES[..])] {
         out.push_str(&format!("{key} = [\n"));

@@ -23,13 +23,32 @@ const ARROWS: [(&str, &[&str]); 10] = [
 
 /// What must not stand anywhere below a pure room: IO, tasks, clients and random generators.
 const IMPURE: [&str; 11] = [
-    "tokio", "reqwest", "hyper", "kube-client", "kube-runtime", "kube", "rand", "fastrand", "axum", "socket2", "mio",
+    "tokio",
+    "reqwest",
+    "hyper",
+    "kube-client",
+    "kube-runtime",
+    "kube",
+    "rand",
+    "fastrand",
+    "axum",
+    "socket2",
+    "mio",
 ];
 
 /// Licences that an Apache-2.0 project can take in. One of the alternatives of an expression is enough.
 const LICENCES: [&str; 11] = [
-    "Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "0BSD", "Unlicense",
-    "CDLA-Permissive-2.0", "Apache-2.0 WITH LLVM-exception",
+    "Apache-2.0",
+    "MIT",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "0BSD",
+    "Unlicense",
+    "CDLA-Permissive-2.0",
+    "Apache-2.0 WITH LLVM-exception",
 ];
 
 /// Packages by id, and for each the ids of what it needs in a build without tests.
@@ -52,9 +71,9 @@ fn graph(metadata: &Value) -> Graph {
     let rooms = members.iter().map(|id| (names[id].clone(), id.clone())).collect();
     let mut needs = BTreeMap::new();
     for node in list(&metadata["resolve"]["nodes"]) {
-        let direct = list(&node["deps"]).into_iter().filter(|dep| {
-            list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null())
-        });
+        let direct = list(&node["deps"])
+            .into_iter()
+            .filter(|dep| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()));
         needs.insert(text(&node, "id"), direct.map(|dep| text(&dep, "pkg")).collect());
     }
     Graph { names, needs, rooms }
@@ -129,6 +148,9 @@ fn licences_fit() {
     assert!(packages.len() > 100);
     for package in packages {
         let (name, licence) = (text(package, "name"), text(package, "license"));
-        assert!(is_allowed(&licence), "{name}: licence {licence:?} is not on the list of xtask/src/house/rooms.rs");
+        assert!(
+            is_allowed(&licence),
+            "{name}: licence {licence:?} is not on the list of xtask/src/house/rooms.rs"
+        );
     }
 }
