@@ -66,7 +66,8 @@ pub fn desired_pair(replicas: i32, weight: i32, max_surge: i32) -> CanaryReplica
     let mut best: Option<(i64, i64)> = None;
     for (new, of) in candidates.into_iter().flatten() {
         let error = |new: i64, of: i64| (new * WHOLE - weight * of).abs();
-        let better = best.is_none_or(|(best_new, best_of)| error(new, of) * best_of < error(best_new, best_of) * of);
+        let better =
+            best.is_none_or(|(best_new, best_of)| error(new, of) * best_of < error(best_new, best_of) * of);
         if better {
             best = Some((new, of));
         }
@@ -112,7 +113,12 @@ pub fn canary_replicas(input: &CanaryInput) -> CanaryReplicas {
 ///
 /// Example: 5 replicas, 1 may be unavailable, stable 5 of 5, new 0, desired (1, 4): 5 available pods count and 4
 /// must stay, so stable may go to 4.
-fn scale_down(input: &CanaryInput, stable: Counts, desired: CanaryReplicas, mut now: CanaryReplicas) -> CanaryReplicas {
+fn scale_down(
+    input: &CanaryInput,
+    stable: Counts,
+    desired: CanaryReplicas,
+    mut now: CanaryReplicas,
+) -> CanaryReplicas {
     let min_available = input.replicas - input.max_unavailable;
     let increasing = desired.new >= input.new.spec;
     let counted = count(input.new, !increasing) + count(stable, increasing);
@@ -143,7 +149,14 @@ fn count(counts: Counts, ignore_availability: bool) -> i32 {
 
 /// Keeps the sum of both sides inside `limit`: first the side that grows gives way, but not so far that fewer than
 /// `min_available` pods would be available; the rest is taken from the side that drains.
-fn clamp(drain: i32, adjust: i32, drain_now: Counts, adjust_now: Counts, limit: i32, min_available: i32) -> (i32, i32) {
+fn clamp(
+    drain: i32,
+    adjust: i32,
+    drain_now: Counts,
+    adjust_now: Counts,
+    limit: i32,
+    min_available: i32,
+) -> (i32, i32) {
     let over = (adjust + drain - limit).max(0);
     if over == 0 {
         return (drain, adjust);

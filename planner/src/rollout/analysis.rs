@@ -5,7 +5,7 @@ mod retention;
 
 use super::pass::Pass;
 use super::{pause, status};
-use crate::{Anchor, AnalysisRunView, EventType, Target, Write};
+use crate::{AnalysisRunView, Anchor, EventType, Target, Write};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::rollout::analysis::RolloutAnalysis;
@@ -22,7 +22,8 @@ pub(super) enum RunKind {
     PostPromotion,
 }
 
-const KINDS: [RunKind; 4] = [RunKind::Step, RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
+const KINDS: [RunKind; 4] =
+    [RunKind::Step, RunKind::Background, RunKind::PrePromotion, RunKind::PostPromotion];
 
 impl RunKind {
     /// Value of the label `rollout-type`.
@@ -134,21 +135,23 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         let (pre, post) = (&strategy.pre_promotion_analysis, &strategy.post_promotion_analysis);
         let begun = |kind| current(pass, kind).is_some();
         let full = status::is_saturated(pass, new)
-            || strategy.preview_replica_count.is_some_and(|count| new.counts.available == count && new.replicas == count);
+            || strategy
+                .preview_replica_count
+                .is_some_and(|count| new.counts.available == count && new.replicas == count);
         let (pre_begun, post_begun) = (begun(RunKind::PrePromotion), begun(RunKind::PostPromotion));
         if active == new.hash() {
             if let Some(kept) = recorded(&pass.old, RunKind::PrePromotion) {
                 runs.insert(RunKind::PrePromotion, kept.clone());
             }
-            if let Some(analysis) = post.as_ref().filter(|analysis| !is_empty(analysis)) {
-                if post_begun || status::is_saturated(pass, new) {
-                    need(pass, RunKind::PostPromotion, analysis, &mut runs);
-                }
+            if let Some(analysis) = post.as_ref().filter(|analysis| !is_empty(analysis))
+                && (post_begun || status::is_saturated(pass, new))
+            {
+                need(pass, RunKind::PostPromotion, analysis, &mut runs);
             }
-        } else if let Some(analysis) = pre.as_ref().filter(|analysis| !is_empty(analysis)) {
-            if pre_begun || full {
-                need(pass, RunKind::PrePromotion, analysis, &mut runs);
-            }
+        } else if let Some(analysis) = pre.as_ref().filter(|analysis| !is_empty(analysis))
+            && (pre_begun || full)
+        {
+            need(pass, RunKind::PrePromotion, analysis, &mut runs);
         }
     }
     settle(pass, runs);
@@ -161,7 +164,12 @@ pub(super) fn pre_promotion_is_done(pass: &Pass<'_>, strategy: &BlueGreenStrateg
 }
 
 /// Makes sure that there is a run, and lets its end speak.
-fn need(pass: &mut Pass<'_>, kind: RunKind, analysis: &RolloutAnalysis, runs: &mut BTreeMap<RunKind, RolloutAnalysisRunStatus>) {
+fn need(
+    pass: &mut Pass<'_>,
+    kind: RunKind,
+    analysis: &RolloutAnalysis,
+    runs: &mut BTreeMap<RunKind, RolloutAnalysisRunStatus>,
+) {
     let run = current(pass, kind).filter(|run| kind != RunKind::Step || belongs_to_step(pass, run));
     if pause::any(&pass.old) && kind != RunKind::Background {
         // Whoever waits for a person starts nothing; the run that stands is kept as it is.
@@ -256,7 +264,9 @@ pub(super) fn record_blue_green(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
 fn current_runs(pass: &mut Pass<'_>) -> BTreeMap<RunKind, RolloutAnalysisRunStatus> {
     let runs = pass.runs.clone().unwrap_or_else(|| {
         // The pass ended before its analyses: what was recorded stays, seen as the runs stand now.
-        let seen = |kind| Some((kind, current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned())?));
+        let seen = |kind| {
+            Some((kind, current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned())?))
+        };
         KINDS.into_iter().filter_map(seen).collect()
     });
     for (kind, run) in &runs {

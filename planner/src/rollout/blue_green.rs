@@ -15,10 +15,9 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
         scale(pass, strategy);
         return conclude(pass, strategy, None);
     }
-    if !pass.is_halted() {
-        if let (Some(name), Some(new)) = (strategy.preview_service.as_deref(), pass.new) {
-            services::switch(pass, name, new.hash());
-        }
+    if let (Some(name), Some(new), false) = (strategy.preview_service.as_deref(), pass.new, pass.is_halted())
+    {
+        services::switch(pass, name, new.hash());
     }
     if status::has_changed(pass) {
         return conclude(pass, strategy, None);

@@ -31,9 +31,10 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
 
 /// `spec.replicas` has changed since new or stable were last scaled.
 pub(super) fn is_scaling_event(pass: &Pass<'_>) -> bool {
-    [pass.new, pass.stable].into_iter().flatten().any(|set| {
-        set.replicas > 0 && set.desired_annotation() != Some(pass.replicas)
-    })
+    [pass.new, pass.stable]
+        .into_iter()
+        .flatten()
+        .any(|set| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas))
 }
 
 /// Scales stable, then new, then the others. True when a size has changed.

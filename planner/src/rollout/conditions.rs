@@ -26,7 +26,13 @@ pub(super) const REASON_SET_AVAILABLE: &str = "NewReplicaSetAvailable";
 pub(super) const REASON_TIMED_OUT: &str = "ProgressDeadlineExceeded";
 
 /// A condition that was confirmed and changed at `now`.
-pub(super) fn condition(kind: &str, status: &str, reason: &str, message: &str, now: Time) -> RolloutCondition {
+pub(super) fn condition(
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: Time,
+) -> RolloutCondition {
     let now = now.whole_seconds();
     RolloutCondition {
         kind: kind.to_owned(),

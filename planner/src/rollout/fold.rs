@@ -78,7 +78,15 @@ fn decisions(status: &RolloutStatus) -> RolloutStatus {
 /// The world after a write, as far as we write it ourselves: never counts, and nothing that others do first.
 pub(crate) fn apply(world: &mut World, write: &Write) {
     match write {
-        Write::CreateReplicaSet { name, labels, annotations, selector, template, replicas, min_ready_seconds } => {
+        Write::CreateReplicaSet {
+            name,
+            labels,
+            annotations,
+            selector,
+            template,
+            replicas,
+            min_ready_seconds,
+        } => {
             world.replica_sets.push(ReplicaSet {
                 name: name.clone(),
                 // The API server stamps it; until then it is younger than all that exist.

@@ -58,7 +58,10 @@ pub(super) fn claim(pass: &mut Pass<'_>) {
         match set.owner {
             Owner::Nobody if matches(&selector, set) => {
                 let write = Write::AdoptReplicaSet { target: target(set) };
-                pass.write(write, format!("ReplicaSet {} matches the selector and nobody controls it", set.name));
+                pass.write(
+                    write,
+                    format!("ReplicaSet {} matches the selector and nobody controls it", set.name),
+                );
             }
             Owner::Ours if !matches(&selector, set) => {
                 let write = Write::ReleaseReplicaSet { target: target(set) };
@@ -72,7 +75,8 @@ pub(super) fn claim(pass: &mut Pass<'_>) {
 /// Makes the new ReplicaSet when it is missing, and keeps its revision, annotations and `minReadySeconds` in step.
 /// A status ends the pass.
 pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
-    let revision = 1 + pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
+    let revision =
+        1 + pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
     let Some(new) = pass.new else { return Some(create(pass, revision)) };
     let mut annotations = BTreeMap::new();
     for (key, value) in copied_annotations(pass) {
@@ -84,8 +88,10 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     if old_revision < revision {
         annotations.insert(meta::REVISION_ANNOTATION.to_owned(), Some(revision.to_string()));
         if old_revision > 0 {
-            let history = new.annotations.get(meta::REVISION_HISTORY_ANNOTATION).filter(|text| !text.is_empty());
-            let history = history.map_or_else(|| old_revision.to_string(), |text| format!("{text},{old_revision}"));
+            let history =
+                new.annotations.get(meta::REVISION_HISTORY_ANNOTATION).filter(|text| !text.is_empty());
+            let history =
+                history.map_or_else(|| old_revision.to_string(), |text| format!("{text},{old_revision}"));
             annotations.insert(meta::REVISION_HISTORY_ANNOTATION.to_owned(), Some(history));
         }
     }
@@ -108,7 +114,12 @@ fn record_revision(pass: &mut Pass<'_>, revision: i64) {
     }
     let annotations = BTreeMap::from([(meta::REVISION_ANNOTATION.to_owned(), revision.clone())]);
     let anchor = pass.write(Write::AnnotateRollout { annotations }, format!("this is revision {revision}"));
-    pass.notice(anchor, EventType::Normal, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+    pass.notice(
+        anchor,
+        EventType::Normal,
+        "RolloutUpdated",
+        format!("Rollout updated to revision {revision}"),
+    );
 }
 
 fn copied_annotations(pass: &Pass<'_>) -> BTreeMap<String, String> {
@@ -127,7 +138,12 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     if pass.old.observed_generation.is_empty() {
         let namespace = pass.world.rollout.metadata.namespace.as_deref().unwrap_or_default();
         let message = format!("Rollout resource added to informer: {namespace}/{}", pass.name());
-        pass.notice(Anchor::Write(pass.plan.writes.len()), EventType::Normal, "RolloutAddedToInformer", message);
+        pass.notice(
+            Anchor::Write(pass.plan.writes.len()),
+            EventType::Normal,
+            "RolloutAddedToInformer",
+            message,
+        );
     }
     let template = with_hash(&template, &hash);
     let mut selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
@@ -146,7 +162,12 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     };
     let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
     record_revision(pass, revision);
-    pass.notice(anchor, EventType::Normal, "NewReplicaSetCreated", format!("Created ReplicaSet {name} (revision {revision})"));
+    pass.notice(
+        anchor,
+        EventType::Normal,
+        "NewReplicaSetCreated",
+        format!("Created ReplicaSet {name} (revision {revision})"),
+    );
     let mut status = status::carry_over(pass);
     let message = format!("Created new replica set {name:?}");
     let created = condition(conditions::PROGRESSING, "True", conditions::REASON_CREATED, &message, pass.now);

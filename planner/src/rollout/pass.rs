@@ -163,7 +163,8 @@ impl<'w> Pass<'w> {
         let anchor = self.write(Write::ScaleReplicaSet { target, from, to, annotations }, why);
         let direction = if to > from { "up" } else { "down" };
         let (name, revision) = (&set.name, set.revision());
-        let message = format!("Scaled {direction} ReplicaSet {name} (revision {revision}) from {from} to {to}");
+        let message =
+            format!("Scaled {direction} ReplicaSet {name} (revision {revision}) from {from} to {to}");
         self.notice(anchor, EventType::Normal, "ScalingReplicaSet", message);
         true
     }

@@ -60,7 +60,8 @@ impl PauseChange {
     /// Writes abort, pause conditions and controllerPause into `new`. An abort drops every pause.
     pub(super) fn record(&self, old: &RolloutStatus, new: &mut RolloutStatus, now: Time, keep_resumed: bool) {
         new.abort = self.is_aborted(old);
-        new.aborted_at = new.abort.then(|| old.aborted_at.filter(|_| old.abort).unwrap_or(now.whole_seconds()));
+        new.aborted_at =
+            new.abort.then(|| old.aborted_at.filter(|_| old.abort).unwrap_or(now.whole_seconds()));
         new.controller_pause = false;
         new.pause_conditions = None;
         if new.abort || self.clear {

@@ -54,8 +54,10 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
     if pass.blue_green().is_some() {
         let (active, preview) = super::services::blue_green_hashes(pass);
         let old = old.blue_green.clone().unwrap_or_default();
-        status.blue_green = Some(BlueGreenStatus { preview_selector: preview, active_selector: active, ..old });
-        let active = pass.all.iter().copied().find(|set| !set.hash().is_empty() && set.hash() == active_of(&status));
+        status.blue_green =
+            Some(BlueGreenStatus { preview_selector: preview, active_selector: active, ..old });
+        let active =
+            pass.all.iter().copied().find(|set| !set.hash().is_empty() && set.hash() == active_of(&status));
         status.ready_replicas = active.map_or(status.ready_replicas, |set| set.counts.ready);
         status.available_replicas = active.map_or(0, |set| set.counts.available);
         status.hpa_replicas = active.map_or(status.replicas, |set| set.counts.replicas);
@@ -123,7 +125,8 @@ pub(super) fn conclude(pass: &mut Pass<'_>, mut status: RolloutStatus) -> Rollou
     let aborted = pass.is_aborted();
     update_conditions(pass, &mut status, aborted);
     if pause::any(&status) != was_paused {
-        let reason = status.pause_conditions.iter().flatten().next().map(|condition| condition.reason.clone());
+        let reason =
+            status.pause_conditions.iter().flatten().next().map(|condition| condition.reason.clone());
         if let Some(reason) = reason {
             pass.tell(conditions::REASON_PAUSED, format!("Rollout is paused ({reason})"));
         } else if !aborted {
@@ -140,10 +143,16 @@ fn update_conditions(pass: &mut Pass<'_>, status: &mut RolloutStatus, aborted: b
     let healthy = is_healthy(pass, status);
     if healthy && !paused {
         let message = "Rollout is healthy";
-        conditions::set(status, condition(conditions::HEALTHY, "True", conditions::REASON_HEALTHY, message, now));
+        conditions::set(
+            status,
+            condition(conditions::HEALTHY, "True", conditions::REASON_HEALTHY, message, now),
+        );
     } else if conditions::get(status, conditions::HEALTHY).is_some() {
         let message = "Rollout is not healthy";
-        conditions::set(status, condition(conditions::HEALTHY, "False", conditions::REASON_HEALTHY, message, now));
+        conditions::set(
+            status,
+            condition(conditions::HEALTHY, "False", conditions::REASON_HEALTHY, message, now),
+        );
     }
     let reason = conditions::REASON_COMPLETED;
     let completed = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
@@ -209,12 +218,15 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
     }
     let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
     if healthy {
-        let (reason, message) = (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
+        let (reason, message) =
+            (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
     } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
-        let mut progress = condition(conditions::PROGRESSING, "True", conditions::REASON_UPDATED, &message, now);
-        if let Some(old) = conditions::get(status, conditions::PROGRESSING).filter(|old| old.status == "True") {
+        let mut progress =
+            condition(conditions::PROGRESSING, "True", conditions::REASON_UPDATED, &message, now);
+        if let Some(old) = conditions::get(status, conditions::PROGRESSING).filter(|old| old.status == "True")
+        {
             progress.last_transition_time = old.last_transition_time;
         }
         conditions::replace(status, progress);
@@ -240,7 +252,11 @@ fn pause_holds(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
 pub(super) fn has_progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
     let olds = |status: &RolloutStatus| status.replicas - status.updated_replicas;
     let selectors = |status: &RolloutStatus| {
-        status.blue_green.as_ref().map(|b| (b.active_selector.clone(), b.preview_selector.clone())).unwrap_or_default()
+        status
+            .blue_green
+            .as_ref()
+            .map(|b| (b.active_selector.clone(), b.preview_selector.clone()))
+            .unwrap_or_default()
     };
     new.updated_replicas != old.updated_replicas
         || olds(new) < olds(old)
@@ -259,11 +275,16 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let progressing = conditions::get(status, conditions::PROGRESSING)?;
     let exempt = [conditions::REASON_ABORTED, conditions::REASON_PAUSED, conditions::REASON_TIMED_OUT];
     let step = pass.canary().and_then(|_| super::steps::current(pass, status));
-    let endless = step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
+    let endless =
+        step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
     let delayed = pass.others().iter().any(|set| set.scale_down_deadline().is_some());
-    let settled = progressing.reason == conditions::REASON_SET_AVAILABLE && progressing.status == "True"
+    let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
+        && progressing.status == "True"
         && is_healthy(pass, status);
-    if exempt.contains(&progressing.reason.as_str()) || endless || delayed || settled
+    if exempt.contains(&progressing.reason.as_str())
+        || endless
+        || delayed
+        || settled
         || conditions::is_true(status, conditions::PAUSED)
     {
         return None;
@@ -285,7 +306,10 @@ fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
     } else {
         ("False", "Rollout does not have minimum availability")
     };
-    conditions::set(status, condition(conditions::AVAILABLE, value, conditions::REASON_AVAILABLE, message, pass.now));
+    conditions::set(
+        status,
+        condition(conditions::AVAILABLE, value, conditions::REASON_AVAILABLE, message, pass.now),
+    );
 }
 
 /// The ReplicaSet has all the pods that the Rollout wants, and all of them are available.
@@ -300,7 +324,10 @@ fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {
     let failure = pass.new.as_ref().and_then(failure).or_else(|| pass.all.iter().find_map(failure));
     match failure {
         Some((reason, message)) => {
-            conditions::set(status, condition(conditions::REPLICA_FAILURE, "True", &reason, &message, pass.now));
+            conditions::set(
+                status,
+                condition(conditions::REPLICA_FAILURE, "True", &reason, &message, pass.now),
+            );
         }
         None => conditions::remove(status, conditions::REPLICA_FAILURE),
     }

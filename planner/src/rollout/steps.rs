@@ -40,9 +40,9 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
     if let Some(step) = &step.pause {
         let condition = pause::get(&pass.old, pause::CANARY_PAUSE_STEP);
         let resumed = pass.old.controller_pause && condition.is_none();
-        let over = condition.zip(duration_seconds(step)).is_some_and(|(condition, seconds)| {
-            pass.now >= condition.start_time.plus_seconds(seconds)
-        });
+        let over = condition
+            .zip(duration_seconds(step))
+            .is_some_and(|(condition, seconds)| pass.now >= condition.start_time.plus_seconds(seconds));
         return resumed || over;
     }
     if step.set_weight.is_some() {
@@ -69,9 +69,10 @@ fn has_reached_replicas(pass: &Pass<'_>) -> bool {
     };
     let Some(new) = pass.new else { return false };
     let new_is_there = new.replicas == desired.new && new.counts.available == desired.new;
-    let stable_is_there = pass.stable.filter(|stable| !pass.is_new(stable)).is_none_or(|stable| {
-        stable.replicas == desired.stable && stable.counts.replicas == desired.stable
-    });
+    let stable_is_there = pass
+        .stable
+        .filter(|stable| !pass.is_new(stable))
+        .is_none_or(|stable| stable.replicas == desired.stable && stable.counts.replicas == desired.stable);
     new_is_there && stable_is_there && pass.others().iter().all(|set| set.counts.available == 0)
 }
 

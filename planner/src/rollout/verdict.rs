@@ -24,13 +24,22 @@ impl References for Around<'_> {
     }
 
     fn template(&self, name: &str, cluster: bool) -> Option<&AnalysisTemplateSpec> {
-        if cluster { self.0.cluster_analysis_templates.get(name) } else { self.0.analysis_templates.get(name) }
+        if cluster {
+            self.0.cluster_analysis_templates.get(name)
+        } else {
+            self.0.analysis_templates.get(name)
+        }
     }
 
     fn compose(&self, wanted: &ReferencedAnalysis<'_>) -> Result<(), TemplateFault> {
         let templates = Templates {
             namespaced: self.0.analysis_templates.iter().map(|(name, spec)| (name.as_str(), spec)).collect(),
-            cluster: self.0.cluster_analysis_templates.iter().map(|(name, spec)| (name.as_str(), spec)).collect(),
+            cluster: self
+                .0
+                .cluster_analysis_templates
+                .iter()
+                .map(|(name, spec)| (name.as_str(), spec))
+                .collect(),
         };
         check_reference(wanted, &templates)
     }

@@ -18,7 +18,11 @@ const NAMES_MAX: usize = 1000;
 
 /// Plans a new run and tells how it is recorded. A run of ours that is equal and unfinished is taken up again: the
 /// status that named it was lost.
-pub(super) fn new_run(pass: &mut Pass<'_>, kind: RunKind, wanted: &RolloutAnalysis) -> Result<RolloutAnalysisRunStatus, String> {
+pub(super) fn new_run(
+    pass: &mut Pass<'_>,
+    kind: RunKind,
+    wanted: &RolloutAnalysis,
+) -> Result<RolloutAnalysisRunStatus, String> {
     let spec = spec(pass, wanted)?;
     let hash = pass.new.map_or_else(String::new, |new| new.hash().to_owned());
     let index = status::step_index(pass).unwrap_or(0);
@@ -38,9 +42,18 @@ pub(super) fn new_run(pass: &mut Pass<'_>, kind: RunKind, wanted: &RolloutAnalys
             }
             None if !pass.world.foreign_run_names.contains(&name) => {
                 let (labels, annotations) = metadata(pass, kind, wanted, &hash, index);
-                let write = Write::CreateAnalysisRun { name: name.clone(), labels, annotations, spec: Arc::new(spec) };
+                let write = Write::CreateAnalysisRun {
+                    name: name.clone(),
+                    labels,
+                    annotations,
+                    spec: Arc::new(spec),
+                };
                 pass.write(write, format!("the {} analysis begins", kind.label()));
-                return Ok(RolloutAnalysisRunStatus { name, status: AnalysisPhase::New, message: String::new() });
+                return Ok(RolloutAnalysisRunStatus {
+                    name,
+                    status: AnalysisPhase::New,
+                    message: String::new(),
+                });
             }
             _ => {}
         }
@@ -64,7 +77,8 @@ fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, St
         namespaced: world.analysis_templates.iter().map(|(name, spec)| (name.as_str(), spec)).collect(),
         cluster: world.cluster_analysis_templates.iter().map(|(name, spec)| (name.as_str(), spec)).collect(),
     };
-    let found = collect(wanted.templates.as_deref().unwrap_or_default(), &templates).map_err(|e| e.to_string())?;
+    let found =
+        collect(wanted.templates.as_deref().unwrap_or_default(), &templates).map_err(|e| e.to_string())?;
     let composed = compose(&found).map_err(|e| e.to_string())?;
     let rollout = serde_json::to_value(&world.rollout).map_err(|e| e.to_string())?;
     let facts = RolloutFacts {
@@ -72,7 +86,8 @@ fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, St
         stable_hash: pass.stable.map_or("", |stable| stable.hash()),
         latest_hash: pass.new.map_or("", |new| new.hash()),
     };
-    let args = arguments_of_rollout(wanted.args.as_deref().unwrap_or_default(), facts).map_err(|e| e.to_string())?;
+    let args =
+        arguments_of_rollout(wanted.args.as_deref().unwrap_or_default(), facts).map_err(|e| e.to_string())?;
     let dry_run = wanted.dry_run.as_deref().unwrap_or_default();
     let retention = wanted.measurement_retention.as_deref().unwrap_or_default();
     new_run_spec(composed, &args, dry_run, retention).map_err(|e| e.to_string())

@@ -35,7 +35,10 @@ fn has_version(pass: &Pass<'_>, run: &AnalysisRunView) -> bool {
 }
 
 /// The oldest runs that are too many; the list is sorted by age.
-fn beyond<'a, 'w>(runs: &'a [&'w AnalysisRunView], limit: i32) -> impl Iterator<Item = &'w AnalysisRunView> + use<'a, 'w> {
+fn beyond<'a, 'w>(
+    runs: &'a [&'w AnalysisRunView],
+    limit: i32,
+) -> impl Iterator<Item = &'w AnalysisRunView> + use<'a, 'w> {
     let many = runs.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
     runs.iter().take(many).copied()
 }
