@@ -56,9 +56,13 @@ pub fn desired_pair(replicas: i32, weight: i32, max_surge: i32) -> CanaryReplica
     // Exactly half a pod: rounding down would be as good, and the larger canary is preferred.
     let tied = |total: i64| (total * weight) % WHOLE * 2 == WHOLE;
     let floor_allowed = floor != 0 || zero_allowed;
+    let ceil_allowed = ceil < total || zero_allowed;
+    // DIFFERS: Argo Rollouts takes no pair at all where rounding up would leave no stable pod and rounding down is
+    // tied (2 replicas, weight 75, no surge), and falls back to no new pod; here rounding down is taken then.
+    let floor_wins = !tied(total) || (!ceil_allowed && max_surge == 0);
     let candidates = [
-        (ceil < total || zero_allowed).then_some((ceil, total)),
-        (!tied(total) && floor_allowed).then_some((floor, total)),
+        ceil_allowed.then_some((ceil, total)),
+        (floor_wins && floor_allowed).then_some((floor, total)),
         (max_surge > 0).then_some((ceil, total + 1)),
         (max_surge > 0 && !tied(total + 1) && floor_allowed).then_some((floor, total + 1)),
     ];

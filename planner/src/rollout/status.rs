@@ -91,10 +91,12 @@ pub(super) fn sum(sets: &[&ReplicaSet], of: impl Fn(&ReplicaSet) -> i32) -> i32 
     sets.iter().map(|set| of(set)).sum()
 }
 
-/// Template or steps have changed since the last status.
+/// Template or steps have changed since the last status. A first deploy has no earlier template; that of a canary
+/// counts as a change because its steps were never recorded. `[status.change]`
 pub(super) fn has_changed(pass: &Pass<'_>) -> bool {
     let recorded = pass.old.current_pod_hash.as_str();
-    step_hash(pass) != pass.old.current_step_hash || pass.new.is_some_and(|new| new.hash() != recorded)
+    let other = |new: &ReplicaSet| !recorded.is_empty() && new.hash() != recorded;
+    step_hash(pass) != pass.old.current_step_hash || pass.new.is_some_and(other)
 }
 
 /// What a change of template or steps puts back to the beginning. A restart that was asked for counts as done: the
