@@ -162,6 +162,11 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     };
     let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
     record_revision(pass, revision);
+    // Told after the revision, though it is written before: clients know the events in this order.
+    let anchor = match pass.plan.writes.len().checked_sub(1) {
+        Some(last) => Anchor::Write(last),
+        None => anchor,
+    };
     pass.notice(
         anchor,
         EventType::Normal,

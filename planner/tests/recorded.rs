@@ -1,0 +1,203 @@
+//! Plays recorded scenarios of Argo Rollouts against the planner and compares what an observer sees.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use crds::analysis::AnalysisPhase;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use support::{Model, Script};
+
+/// Scenarios that need what is not built yet, or what the model does not have.
+const NOT_PLAYED: [(&str, &str); 8] = [
+    ("nginx-", "traffic routing"),
+    ("workloadref-", "workloadRef"),
+    ("experiment-", "experiments"),
+    ("canary-ephemeral-metadata", "ephemeral metadata"),
+    ("bluegreen-ephemeral-metadata", "ephemeral metadata"),
+    ("canary-rollback-window", "rollback window"),
+    ("canary-delete", "nothing is planned for a Rollout that goes; garbage collection does it"),
+    ("strategy-", "a change of the strategy"),
+];
+
+/// Scenarios whose difference is meant; each has its reason.
+const DIFFERS: [(&str, &str); 0] = [];
+
+fn wait_holds(model: &Model, wait: &Value) -> bool {
+    let status = model.world.rollout.status.clone().unwrap_or_default();
+    let generation = model.world.rollout.metadata.generation.unwrap_or(0).to_string();
+    let text = |key: &str, have: &str| wait[key].as_str().is_none_or(|want| want == have);
+    let about_status = ["phase", "message", "step", "revision"].iter().any(|key| !wait[*key].is_null());
+    if about_status && wait["unobserved"] != true && status.observed_generation != generation {
+        return false;
+    }
+    let step = wait["step"].as_i64().is_none_or(|want| status.current_step_index.map(i64::from) == Some(want));
+    let annotations = model.world.rollout.metadata.annotations.clone().unwrap_or_default();
+    let revision = annotations.get(crds::meta::REVISION_ANNOTATION).cloned().unwrap_or_default();
+    let revision = wait["revision"].as_i64().is_none_or(|want| want.to_string() == revision);
+    let sets = wait["rs"].as_object().into_iter().flatten().all(|(revision, want)| {
+        let Some(set) = model.set_of_revision(revision.parse().unwrap()) else { return false };
+        let is = |key: &str, have: i32| want[key].as_i64().is_none_or(|want| want == i64::from(have));
+        is("spec", set.replicas) && is("replicas", set.counts.replicas) && is("available", set.counts.available)
+    });
+    let analysis = wait["analysis"].as_object().into_iter().flatten().all(|(kind, want)| {
+        let canary = status.canary.clone().unwrap_or_default();
+        let blue_green = status.blue_green.clone().unwrap_or_default();
+        let run = match kind.as_str() {
+            "Step" => canary.current_step_analysis_run_status,
+            "Background" => canary.current_background_analysis_run_status,
+            "PrePromotion" => blue_green.pre_promotion_analysis_run_status,
+            _ => blue_green.post_promotion_analysis_run_status,
+        };
+        run.is_some_and(|run| run.status.as_str() == want.as_str().unwrap())
+    });
+    text("phase", &status.phase) && text("message", &model.plain(&status.message)) && step && revision && sets && analysis
+}
+
+fn wait_for(model: &mut Model, wait: &Value) -> bool {
+    let implied = if wait["phase"].is_null() { 0.0 } else { 0.8 };
+    let settle = Duration::from_secs_f64(wait["settle"].as_f64().unwrap_or(implied));
+    let limit = Duration::from_secs_f64(wait["timeout"].as_f64().unwrap_or(60.0));
+    if let Some(length) = wait["seconds"].as_f64() {
+        let end = model.now.plus(Duration::from_secs_f64(length));
+        loop {
+            model.reconcile();
+            match model.next_moment() {
+                Some(next) if next < end => model.now = next,
+                _ => break,
+            }
+        }
+        model.now = end;
+    }
+    model.run_until(settle, limit, |model| wait_holds(model, wait))
+}
+
+/// What became of each AnalysisRun in the recording.
+fn scripts(lines: &[Value]) -> BTreeMap<String, Script> {
+    let mut scripts: BTreeMap<String, Script> = BTreeMap::new();
+    let mut began: BTreeMap<String, (f64, bool, String)> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line["kind"] == "AnalysisRun") {
+        let name = line["name"].as_str().unwrap().to_owned();
+        let time = line["t"].as_f64().unwrap();
+        let seen = began.entry(name.clone()).or_insert((time, false, String::new()));
+        if let Some(message) = line["message"].as_str() {
+            seen.2 = message.to_owned();
+        }
+        seen.1 |= line["terminate"] == true;
+        let Some(phase) = line["phase"].as_str() else { continue };
+        let phase: AnalysisPhase = serde_json::from_value(Value::from(phase)).unwrap();
+        // What came of a request to end comes when it is made again, not by itself.
+        let after = if seen.1 { f64::from(1_000_000) } else { time - seen.0 };
+        let millis = Duration::from_secs_f64(after).as_millis();
+        let message = seen.2.clone();
+        scripts.entry(name).or_default().push((u64::try_from(millis).unwrap(), phase, message));
+    }
+    scripts
+}
+
+/// What is done: one map of verbs, or a list of them.
+fn verbs(done: &Value) -> Vec<(&String, &Value)> {
+    match done {
+        Value::Array(list) => list.iter().flat_map(verbs).collect(),
+        other => other.as_object().into_iter().flatten().collect(),
+    }
+}
+
+/// Plays one scenario; `Err` says what differs.
+fn play(scenario: &Value, lines: &[Value]) -> Result<(), String> {
+    let mut model = Model::new();
+    model.scripts = scripts(lines);
+    for manifest in scenario["manifests"].as_array().unwrap() {
+        model.create(manifest);
+    }
+    for action in scenario["actions"].as_array().into_iter().flatten() {
+        if !wait_for(&mut model, &action["wait"]) {
+            let status = model.world.rollout.status.clone().unwrap_or_default();
+            return Err(format!("never came to {}: {} {} step {:?}; events {:?}", action["wait"], status.phase, status.message, status.current_step_index, model.reasons()));
+        }
+        for (verb, value) in verbs(&action["do"]) {
+            if !model.act(verb, value) {
+                return Err(format!("the model cannot {verb}"));
+            }
+        }
+    }
+    if !wait_for(&mut model, &scenario["end"]) {
+        return Err(format!("never came to the end {}: {:?}", scenario["end"], model.world.rollout.status));
+    }
+    compare(&model, lines)
+}
+
+fn compare(model: &Model, lines: &[Value]) -> Result<(), String> {
+    let summary = lines.last().unwrap();
+    let mut wrong = Vec::new();
+    let events = summary["eventReasonsFromLog"].as_array().or(summary["eventReasons"].as_array()).unwrap();
+    let events: Vec<&str> = events.iter().map(|reason| reason.as_str().unwrap()).collect();
+    if events != model.reasons() {
+        let first = events.iter().zip(model.reasons()).position(|(a, b)| *a != b).unwrap_or(events.len().min(model.events.len()));
+        wrong.push(format!("events differ at {first}\n    recorded {:?}\n    ours     {:?}", &events[first.saturating_sub(2)..], &model.reasons()[first.saturating_sub(2)..]));
+    }
+    let recorded: Vec<(String, String, Option<i64>)> = serde_json::from_value(summary["phases"].clone()).unwrap();
+    let mut left = recorded.iter();
+    for (phase, message, step) in &model.phases {
+        let ours = (phase.clone(), message.clone(), step.map(i64::from));
+        if !left.any(|theirs| *theirs == ours) {
+            wrong.push(format!("phase {ours:?} is not in order\n    recorded {recorded:?}\n    ours     {:?}", model.phases));
+            break;
+        }
+    }
+    for (name, set) in summary["replicaSets"].as_object().unwrap() {
+        let ours = model.world.replica_sets.iter().find(|set| model.plain(&set.name) == *name);
+        let ours = ours.map(|set| (i64::from(set.replicas), i64::from(set.counts.available)));
+        let theirs = (set["spec"].as_i64().unwrap(), set["available"].as_i64().unwrap_or(0));
+        if ours != Some(theirs) {
+            wrong.push(format!("{name} has {ours:?}, recorded {theirs:?}"));
+        }
+    }
+    let mut selectors = BTreeMap::new();
+    for line in lines.iter().filter(|line| line["kind"] == "Service" && !line["selector"].is_null()) {
+        selectors.insert(line["name"].as_str().unwrap(), line["selector"][crds::meta::POD_TEMPLATE_HASH_LABEL].as_str().unwrap_or(""));
+    }
+    for (name, hash) in selectors {
+        let ours = model.world.services.get(name).map_or(String::new(), |service| model.plain(service.hash()));
+        if ours != hash {
+            wrong.push(format!("Service {name} selects {ours:?}, recorded {hash:?}"));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ")) }
+}
+
+#[test]
+fn recorded_scenarios() {
+    let Ok(directory) = std::env::var("STEPGATE_PEER_DIR") else {
+        println!("STEPGATE_PEER_DIR is not set: recorded scenarios were not played");
+        return;
+    };
+    let root = Path::new(&directory).join("traces");
+    let only = std::env::var("SCENARIO").ok();
+    let mut paths: Vec<_> = std::fs::read_dir(root.join("scenarios")).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    let (mut played, mut failed) = (0, Vec::new());
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let left_out = NOT_PLAYED.iter().any(|(start, _)| if start.ends_with('-') { name.starts_with(start) } else { name == *start });
+        if left_out || only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        let scenario: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let trace = std::fs::read_to_string(root.join("traces").join(format!("{name}.jsonl"))).unwrap();
+        let lines: Vec<Value> = trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        played += 1;
+        let outcome = std::panic::catch_unwind(|| play(&scenario, &lines));
+        let outcome = outcome.unwrap_or_else(|_| Err("panicked".to_owned()));
+        let meant = DIFFERS.iter().find(|(differs, _)| *differs == name);
+        match (outcome, meant) {
+            (Ok(()), None) | (Err(_), Some(_)) => {}
+            (Ok(()), Some((_, why))) => failed.push(format!("{name}: does not differ any more ({why})")),
+            (Err(wrong), None) => failed.push(format!("{name}:\n  {wrong}")),
+        }
+    }
+    println!("{played} scenarios played, {} differ", failed.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

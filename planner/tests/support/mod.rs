@@ -1,0 +1,296 @@
+//! A small cluster in virtual time: it carries plans out write by write, and pods become ready after a while.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "shared by several test programs, none of which uses all of it"
+)]
+
+mod actions;
+mod writes;
+
+use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
+use crds::{Rollout, Time};
+use planner::{Owner, Plan, Pod, ReplicaSet, Service, World, plan};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a pod takes to become ready.
+const READY_MILLISECONDS: u64 = 1500;
+/// Plans that may follow each other at one moment; more mean that planning does not come to an end.
+const PLANS_MAX: usize = 60;
+
+/// What becomes of an AnalysisRun: milliseconds after its first pass, phase and message.
+pub type Script = Vec<(u64, AnalysisPhase, String)>;
+
+/// A pod of the model.
+#[derive(Clone, Debug)]
+pub struct ModelPod {
+    pub name: String,
+    pub set: String,
+    pub created: Time,
+    pub ready: Option<Time>,
+}
+
+/// The cluster.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub world: World,
+    pub now: Time,
+    pub pods: Vec<ModelPod>,
+    /// Reason and message of each event, in order.
+    pub events: Vec<(String, String)>,
+    /// Phase, message and step of each status that differs from the one before.
+    pub phases: Vec<(String, String, Option<i32>)>,
+    /// Outcomes of AnalysisRuns, by name with hashes replaced.
+    pub scripts: BTreeMap<String, Script>,
+    pub runs_began: BTreeMap<String, Time>,
+    pub changed: Time,
+    pub wake: Option<Time>,
+    /// Runs after every plan.
+    pub inspect: fn(&World, &Plan, Time),
+    pub counter: u64,
+    /// Hashes in order of appearance.
+    pub hashes: Vec<String>,
+}
+
+pub fn at(milliseconds: u64) -> Time {
+    Time::from_unix_seconds(1_900_000_000).unwrap().plus(Duration::from_millis(milliseconds))
+}
+
+impl Model {
+    pub fn new() -> Self {
+        Self {
+            world: World::default(),
+            now: at(0),
+            pods: Vec::new(),
+            events: Vec::new(),
+            phases: Vec::new(),
+            scripts: BTreeMap::new(),
+            runs_began: BTreeMap::new(),
+            changed: at(0),
+            wake: None,
+            inspect: |_, _, _| {},
+            counter: 0,
+            hashes: Vec::new(),
+        }
+    }
+
+    pub fn next_number(&mut self) -> String {
+        self.counter += 1;
+        self.counter.to_string()
+    }
+
+    /// Creates an object from its manifest.
+    pub fn create(&mut self, manifest: &Value) {
+        let name = manifest["metadata"]["name"].as_str().unwrap_or("demo").to_owned();
+        let number = self.next_number();
+        match manifest["kind"].as_str().unwrap() {
+            "Rollout" => {
+                let mut rollout: Rollout = serde_json::from_value(manifest.clone()).unwrap();
+                rollout.metadata.namespace = Some("ns".to_owned());
+                rollout.metadata.uid = Some("uid-of-demo".to_owned());
+                rollout.metadata.generation = Some(1);
+                self.world.rollout = rollout;
+            }
+            "Service" => {
+                let selector = serde_json::from_value(manifest["spec"]["selector"].clone()).unwrap_or_default();
+                let service = Service {
+                    name: name.clone(),
+                    uid: number.clone(),
+                    resource_version: number,
+                    selector,
+                    annotations: BTreeMap::new(),
+                };
+                self.world.services.insert(name, service);
+            }
+            "AnalysisTemplate" => {
+                let spec = serde_json::from_value(manifest["spec"].clone()).unwrap();
+                self.world.analysis_templates.insert(name, spec);
+            }
+            "ClusterAnalysisTemplate" => {
+                let spec = serde_json::from_value(manifest["spec"].clone()).unwrap();
+                self.world.cluster_analysis_templates.insert(name, spec);
+            }
+            other => panic!("the model has no {other}"),
+        }
+        self.changed = self.now;
+    }
+
+    /// Text with hashes replaced by h1, h2, ... in order of appearance.
+    pub fn plain(&self, text: &str) -> String {
+        self.hashes.iter().enumerate().fold(text.to_owned(), |text, (index, hash)| {
+            text.replace(hash, &format!("h{}", index + 1))
+        })
+    }
+
+    /// Plans and carries out until nothing changes any more at this moment.
+    pub fn reconcile(&mut self) {
+        for _ in 0..PLANS_MAX {
+            self.surroundings();
+            let plan = plan(&self.world, self.now);
+            (self.inspect)(&self.world, &plan, self.now);
+            self.wake = plan.wake.as_ref().map(|wake| wake.at);
+            let same = plan.status.is_none() || plan.status == self.world.rollout.status;
+            if plan.writes.is_empty() && same {
+                assert!(plan.notices.is_empty(), "a quiet plan has notices: {:?}", plan.notices);
+                return;
+            }
+            self.carry_out(&plan);
+        }
+        let last = plan(&self.world, self.now);
+        panic!("planning does not end: {:#?}\nwas {:#?}", last, self.world.rollout.status);
+    }
+
+    /// ReplicaSet controller, kubelet and analysis controller.
+    pub fn surroundings(&mut self) {
+        let now = self.now;
+        for index in 0..self.world.replica_sets.len() {
+            self.follow_size(index);
+        }
+        for set in &mut self.world.replica_sets {
+            let mine = || self.pods.iter().filter(|pod| pod.set == set.name);
+            let min = i64::from(set.min_ready_seconds);
+            let count = |n: usize| i32::try_from(n).unwrap();
+            let counts = planner::ReplicaSetCounts {
+                replicas: count(mine().count()),
+                ready: count(mine().filter(|pod| pod.ready.is_some_and(|at| at <= now)).count()),
+                available: count(
+                    mine().filter(|pod| pod.ready.is_some_and(|at| at.plus_seconds(min) <= now)).count(),
+                ),
+                generation_observed: true,
+            };
+            if set.counts != counts {
+                set.counts = counts;
+                self.changed = now;
+                self.counter += 1;
+                set.resource_version = self.counter.to_string();
+            }
+        }
+        self.world.pods = self
+            .pods
+            .iter()
+            .filter_map(|pod| {
+                let set = self.world.replica_sets.iter().find(|set| set.name == pod.set)?;
+                let min = i64::from(set.min_ready_seconds);
+                Some(Pod {
+                    name: pod.name.clone(),
+                    uid: pod.name.clone(),
+                    replica_set_uid: set.uid.clone(),
+                    created: pod.created.whole_seconds(),
+                    deleting: false,
+                    available: pod.ready.is_some_and(|at| at.plus_seconds(min) <= now),
+                    eviction: None,
+                })
+            })
+            .collect();
+        self.analyse();
+    }
+
+    fn follow_size(&mut self, index: usize) {
+        let set = &self.world.replica_sets[index];
+        let (name, image) = (set.name.clone(), image(set));
+        let want = usize::try_from(set.replicas).unwrap_or(0);
+        let have = self.pods.iter().filter(|pod| pod.set == name).count();
+        for extra in 0..want.saturating_sub(have) {
+            self.counter += 1;
+            let wait = READY_MILLISECONDS + u64::try_from(extra).unwrap();
+            self.pods.push(ModelPod {
+                name: format!("{name}-{}", self.counter),
+                set: name.clone(),
+                created: self.now,
+                ready: (!never_starts(&image)).then(|| self.now.plus(Duration::from_millis(wait))),
+            });
+        }
+        for _ in 0..have.saturating_sub(want) {
+            // Pods that are not ready go first, then the youngest.
+            let now = self.now;
+            let key = |pod: &ModelPod| (pod.ready.is_some_and(|at| at <= now), std::cmp::Reverse(pod.created));
+            let goes = self.pods.iter().filter(|pod| pod.set == name).min_by_key(|pod| key(pod)).unwrap();
+            let goes = goes.name.clone();
+            self.pods.retain(|pod| pod.name != goes);
+        }
+    }
+
+    fn analyse(&mut self) {
+        for index in 0..self.world.analysis_runs.len() {
+            let run = self.world.analysis_runs[index].clone();
+            let began = *self.runs_began.entry(run.name.clone()).or_insert(self.now);
+            let fallback = vec![(0, AnalysisPhase::Running, String::new())];
+            let plain = self.plain(&run.name);
+            let script = self.scripts.get(&plain).unwrap_or(&fallback).clone();
+            let over = run.status.as_ref().is_some_and(|status| status.phase.is_completed());
+            if over {
+                continue;
+            }
+            let mut due =
+                script.iter().rfind(|(after, ..)| began.plus(Duration::from_millis(*after)) <= self.now).cloned();
+            if run.spec.terminate == Some(true) {
+                let last = script.last().cloned().filter(|(_, phase, _)| phase.is_completed());
+                due = Some(last.unwrap_or((0, AnalysisPhase::Successful, "Run Terminated".to_owned())));
+            }
+            let Some((_, phase, message)) = due else { continue };
+            let status = AnalysisRunStatus { phase, message, ..AnalysisRunStatus::default() };
+            if run.status.as_deref() != Some(&status) {
+                self.world.analysis_runs[index].status = Some(Arc::new(status));
+                self.changed = self.now;
+            }
+        }
+    }
+
+    /// The next moment at which something happens by itself.
+    pub fn next_moment(&self) -> Option<Time> {
+        let min = |pod: &ModelPod| {
+            let set = self.world.replica_sets.iter().find(|set| set.name == pod.set);
+            set.map_or(0, |set| i64::from(set.min_ready_seconds))
+        };
+        let pods = self.pods.iter().flat_map(|pod| {
+            pod.ready.into_iter().flat_map(move |at| [at, at.plus_seconds(min(pod))])
+        });
+        let runs = self.world.analysis_runs.iter().flat_map(|run| {
+            let began = self.runs_began.get(&run.name).copied().unwrap_or(self.now);
+            let script = self.scripts.get(&self.plain(&run.name)).cloned().unwrap_or_default();
+            script.into_iter().map(move |(after, ..)| began.plus(Duration::from_millis(after)))
+        });
+        pods.chain(runs).chain(self.wake).filter(|at| *at > self.now).min()
+    }
+
+    /// Lets time pass until `done` holds and nothing has changed for `settle`; false when it never does.
+    pub fn run_until(&mut self, settle: Duration, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now.plus(limit);
+        loop {
+            self.reconcile();
+            let calm = self.changed.plus(settle).max(self.now);
+            let next = self.next_moment();
+            if done(self) && next.is_none_or(|next| next > calm) {
+                self.now = calm;
+                return true;
+            }
+            match next {
+                Some(next) if next <= end => self.now = next,
+                _ => return false,
+            }
+        }
+    }
+
+    pub fn set_of_revision(&self, revision: i64) -> Option<&ReplicaSet> {
+        self.world.replica_sets.iter().find(|set| set.revision() == revision && set.owner == Owner::Ours)
+    }
+
+    pub fn reasons(&self) -> Vec<&str> {
+        self.events.iter().map(|(reason, _)| reason.as_str()).collect()
+    }
+}
+
+fn image(set: &ReplicaSet) -> String {
+    set.template.0.pointer("/spec/containers/0/image").and_then(Value::as_str).unwrap_or("").to_owned()
+}
+
+fn never_starts(image: &str) -> bool {
+    ["argo-error", "does-not-exist", "nonexistent", "bad"].iter().any(|bad| image.contains(bad))
+        || image.ends_with(":error")
+}

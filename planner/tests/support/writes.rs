@@ -1,0 +1,142 @@
+//! Carrying plans out.
+
+use super::Model;
+use planner::{Anchor, AnalysisRunView, Owner, Plan, ReplicaSet, Target, Write};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+type Changes = BTreeMap<String, Option<String>>;
+
+fn merge(into: &mut BTreeMap<String, String>, changes: &Changes) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => into.insert(key.clone(), value.clone()),
+            None => into.remove(key),
+        };
+    }
+}
+
+impl Model {
+    /// All writes with their notices, then the status with its own.
+    pub fn carry_out(&mut self, plan: &Plan) {
+        for (index, planned) in plan.writes.iter().enumerate() {
+            self.write(&planned.write);
+            self.tell(plan, Anchor::Write(index));
+        }
+        self.record(plan);
+        self.tell(plan, Anchor::Status);
+    }
+
+    pub fn tell(&mut self, plan: &Plan, anchor: Anchor) {
+        for notice in plan.notices.iter().filter(|notice| notice.anchor == anchor) {
+            let message = self.plain(&notice.message);
+            self.events.push((notice.reason.to_owned(), message));
+        }
+    }
+
+    pub fn record(&mut self, plan: &Plan) {
+        let Some(status) = &plan.status else { return };
+        if self.world.rollout.status.as_ref() != Some(status) {
+            self.changed = self.now;
+            // The API server keeps whole seconds only.
+            let text = serde_json::to_value(status).unwrap();
+            let status: crds::rollout::RolloutStatus = serde_json::from_value(text).unwrap();
+            let phase = (status.phase.clone(), self.plain(&status.message), status.current_step_index);
+            if self.phases.last() != Some(&phase) {
+                self.phases.push(phase);
+            }
+            self.world.rollout.status = Some(status);
+        }
+    }
+
+    /// One write.
+    pub fn write(&mut self, write: &Write) {
+        self.changed = self.now;
+        let number = self.next_number();
+        match write {
+            Write::CreateReplicaSet { name, labels, annotations, selector, template, replicas, min_ready_seconds } => {
+                assert!(self.world.replica_sets.iter().all(|set| set.name != *name), "{name} is there already");
+                let hash = &labels[crds::meta::POD_TEMPLATE_HASH_LABEL];
+                if !self.hashes.contains(hash) {
+                    self.hashes.push(hash.clone());
+                }
+                self.world.replica_sets.push(ReplicaSet {
+                    name: name.clone(),
+                    uid: format!("uid-{number}"),
+                    resource_version: number,
+                    created: self.now.whole_seconds(),
+                    owner: Owner::Ours,
+                    labels: labels.clone(),
+                    annotations: annotations.clone(),
+                    selector: selector.clone(),
+                    template: template.clone(),
+                    replicas: *replicas,
+                    min_ready_seconds: *min_ready_seconds,
+                    ..ReplicaSet::default()
+                });
+                self.world.replica_sets.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+            }
+            Write::AdoptReplicaSet { target } => self.set(target).owner = Owner::Ours,
+            Write::ReleaseReplicaSet { target } => self.set(target).owner = Owner::Nobody,
+            Write::ScaleReplicaSet { target, from, to, annotations } => {
+                let set = self.set(target);
+                assert_eq!(set.replicas, *from, "the size that the decision was made on");
+                set.replicas = *to;
+                set.counts.generation_observed = false;
+                merge(&mut set.annotations, annotations);
+            }
+            Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => {
+                let set = self.set(target);
+                merge(&mut set.annotations, annotations);
+                set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+            }
+            Write::DeleteReplicaSet { target } => {
+                self.set(target);
+                self.world.replica_sets.retain(|set| set.name != target.name);
+            }
+            Write::SelectService { target, hash, managed_by } => {
+                let service = self.world.services.get_mut(&target.name).expect("the Service is there");
+                let hash = BTreeMap::from([(crds::meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone())]);
+                let by = BTreeMap::from([(crds::meta::MANAGED_BY_ANNOTATION.to_owned(), managed_by.clone())]);
+                merge(&mut service.selector, &hash);
+                merge(&mut service.annotations, &by);
+            }
+            Write::AnnotateRollout { annotations } => {
+                self.world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
+            }
+            Write::SetRolloutReplicas { replicas } => {
+                self.world.rollout.spec.replicas = Some(*replicas);
+                *self.world.rollout.metadata.generation.as_mut().unwrap() += 1;
+            }
+            Write::CreateAnalysisRun { name, labels, annotations, spec } => {
+                assert!(self.world.analysis_runs.iter().all(|run| run.name != *name), "{name} is there already");
+                self.world.analysis_runs.push(AnalysisRunView {
+                    name: name.clone(),
+                    uid: format!("uid-{number}"),
+                    resource_version: number,
+                    created: self.now.whole_seconds(),
+                    deleting: false,
+                    labels: labels.clone(),
+                    annotations: annotations.clone(),
+                    spec: spec.clone(),
+                    status: None,
+                });
+            }
+            Write::TerminateAnalysisRun { target } => {
+                let run = self.world.analysis_runs.iter_mut().find(|run| run.name == target.name).unwrap();
+                Arc::make_mut(&mut run.spec).terminate = Some(true);
+            }
+            Write::DeleteAnalysisRun { target } => {
+                self.world.analysis_runs.retain(|run| run.name != target.name);
+            }
+            Write::EvictPod { target } => self.pods.retain(|pod| pod.name != target.name),
+        }
+    }
+
+    fn set(&mut self, target: &Target) -> &mut ReplicaSet {
+        let sets = &mut self.world.replica_sets;
+        let set = sets.iter_mut().find(|set| set.name == target.name).expect("the ReplicaSet is there");
+        assert!(target.uid.is_empty() || target.uid == set.uid, "the same object");
+        set
+    }
+}
