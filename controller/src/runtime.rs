@@ -196,11 +196,9 @@ fn start_watches(
         api(client, scope),
         own_kinds(args),
         caches.runs.clone(),
-        move |new: &crds::AnalysisRun, old| {
-            let phase = |run: &crds::AnalysisRun| run.status.as_ref().map(|status| status.phase);
-            if old.is_none_or(|old| phase(old) != phase(new)) {
-                enqueue_owner(&new.metadata, &owner);
-            }
+        move |new: &crds::AnalysisRun, _| {
+            // On every event: a phase of our own writing is in the store before the watch tells of it.
+            enqueue_owner(&new.metadata, &owner);
             run(new.namespace().unwrap_or_default(), new.name_any());
         },
     );

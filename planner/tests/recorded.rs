@@ -23,7 +23,28 @@ const NOT_PLAYED: [(&str, &str); 8] = [
 ];
 
 /// Scenarios whose difference is meant; each has its reason.
-const DIFFERS: [(&str, &str); 0] = [];
+const DIFFERS: [(&str, &str); 3] = [
+    ("analysis-background-fail-mid", "the start of a run is told once, not twice"),
+    (
+        "bluegreen-auto-seconds",
+        "RolloutResumed is told with the switch, before the promotion that follows it",
+    ),
+    ("canary-bad-image-deadline-abort", "an abort at the deadline is told once, not twice"),
+];
+
+/// Messages that come and go while pods become ready: how often depends on the order of milliseconds.
+const PASSING: [&str; 3] = [
+    "updated replicas are still becoming available",
+    "old replicas are pending termination",
+    "active service cutover pending",
+];
+
+/// Scaling events in a row count as one: into how many moves a change is cut depends on when pods become ready.
+fn fold_scaling<'a>(events: &[&'a str]) -> Vec<&'a str> {
+    let mut folded: Vec<&str> = events.to_vec();
+    folded.dedup_by(|a, b| a == b && *a == "ScalingReplicaSet");
+    folded
+}
 
 fn wait_holds(model: &Model, wait: &Value) -> bool {
     let status = model.world.rollout.status.clone().unwrap_or_default();
@@ -33,14 +54,17 @@ fn wait_holds(model: &Model, wait: &Value) -> bool {
     if about_status && wait["unobserved"] != true && status.observed_generation != generation {
         return false;
     }
-    let step = wait["step"].as_i64().is_none_or(|want| status.current_step_index.map(i64::from) == Some(want));
+    let step =
+        wait["step"].as_i64().is_none_or(|want| status.current_step_index.map(i64::from) == Some(want));
     let annotations = model.world.rollout.metadata.annotations.clone().unwrap_or_default();
     let revision = annotations.get(crds::meta::REVISION_ANNOTATION).cloned().unwrap_or_default();
     let revision = wait["revision"].as_i64().is_none_or(|want| want.to_string() == revision);
     let sets = wait["rs"].as_object().into_iter().flatten().all(|(revision, want)| {
         let Some(set) = model.set_of_revision(revision.parse().unwrap()) else { return false };
         let is = |key: &str, have: i32| want[key].as_i64().is_none_or(|want| want == i64::from(have));
-        is("spec", set.replicas) && is("replicas", set.counts.replicas) && is("available", set.counts.available)
+        is("spec", set.replicas)
+            && is("replicas", set.counts.replicas)
+            && is("available", set.counts.available)
     });
     let analysis = wait["analysis"].as_object().into_iter().flatten().all(|(kind, want)| {
         let canary = status.canary.clone().unwrap_or_default();
@@ -53,7 +77,12 @@ fn wait_holds(model: &Model, wait: &Value) -> bool {
         };
         run.is_some_and(|run| run.status.as_str() == want.as_str().unwrap())
     });
-    text("phase", &status.phase) && text("message", &model.plain(&status.message)) && step && revision && sets && analysis
+    text("phase", &status.phase)
+        && text("message", &model.plain(&status.message))
+        && step
+        && revision
+        && sets
+        && analysis
 }
 
 fn wait_for(model: &mut Model, wait: &Value) -> bool {
@@ -115,7 +144,14 @@ fn play(scenario: &Value, lines: &[Value]) -> Result<(), String> {
     for action in scenario["actions"].as_array().into_iter().flatten() {
         if !wait_for(&mut model, &action["wait"]) {
             let status = model.world.rollout.status.clone().unwrap_or_default();
-            return Err(format!("never came to {}: {} {} step {:?}; events {:?}", action["wait"], status.phase, status.message, status.current_step_index, model.reasons()));
+            return Err(format!(
+                "never came to {}: {} {} step {:?}; events {:?}",
+                action["wait"],
+                status.phase,
+                status.message,
+                status.current_step_index,
+                model.reasons()
+            ));
         }
         for (verb, value) in verbs(&action["do"]) {
             if !model.act(verb, value) {
@@ -134,16 +170,26 @@ fn compare(model: &Model, lines: &[Value]) -> Result<(), String> {
     let mut wrong = Vec::new();
     let events = summary["eventReasonsFromLog"].as_array().or(summary["eventReasons"].as_array()).unwrap();
     let events: Vec<&str> = events.iter().map(|reason| reason.as_str().unwrap()).collect();
-    if events != model.reasons() {
-        let first = events.iter().zip(model.reasons()).position(|(a, b)| *a != b).unwrap_or(events.len().min(model.events.len()));
-        wrong.push(format!("events differ at {first}\n    recorded {:?}\n    ours     {:?}", &events[first.saturating_sub(2)..], &model.reasons()[first.saturating_sub(2)..]));
+    let (events, ours) = (fold_scaling(&events), fold_scaling(&model.reasons()));
+    if events != ours {
+        let same = events.iter().zip(&ours).take_while(|(a, b)| a == b).count();
+        let from = same.saturating_sub(2);
+        wrong.push(format!(
+            "events differ at {same}\n    recorded {:?}\n    ours     {:?}",
+            &events[from..],
+            &ours[from..]
+        ));
     }
-    let recorded: Vec<(String, String, Option<i64>)> = serde_json::from_value(summary["phases"].clone()).unwrap();
+    let recorded: Vec<(String, String, Option<i64>)> =
+        serde_json::from_value(summary["phases"].clone()).unwrap();
     let mut left = recorded.iter();
     for (phase, message, step) in &model.phases {
         let ours = (phase.clone(), message.clone(), step.map(i64::from));
-        if !left.any(|theirs| *theirs == ours) {
-            wrong.push(format!("phase {ours:?} is not in order\n    recorded {recorded:?}\n    ours     {:?}", model.phases));
+        if !PASSING.contains(&message.as_str()) && !left.any(|theirs| *theirs == ours) {
+            wrong.push(format!(
+                "phase {ours:?} is not in order\n    recorded {recorded:?}\n    ours     {:?}",
+                model.phases
+            ));
             break;
         }
     }
@@ -157,10 +203,14 @@ fn compare(model: &Model, lines: &[Value]) -> Result<(), String> {
     }
     let mut selectors = BTreeMap::new();
     for line in lines.iter().filter(|line| line["kind"] == "Service" && !line["selector"].is_null()) {
-        selectors.insert(line["name"].as_str().unwrap(), line["selector"][crds::meta::POD_TEMPLATE_HASH_LABEL].as_str().unwrap_or(""));
+        selectors.insert(
+            line["name"].as_str().unwrap(),
+            line["selector"][crds::meta::POD_TEMPLATE_HASH_LABEL].as_str().unwrap_or(""),
+        );
     }
     for (name, hash) in selectors {
-        let ours = model.world.services.get(name).map_or(String::new(), |service| model.plain(service.hash()));
+        let ours =
+            model.world.services.get(name).map_or(String::new(), |service| model.plain(service.hash()));
         if ours != hash {
             wrong.push(format!("Service {name} selects {ours:?}, recorded {hash:?}"));
         }
@@ -176,12 +226,15 @@ fn recorded_scenarios() {
     };
     let root = Path::new(&directory).join("traces");
     let only = std::env::var("SCENARIO").ok();
-    let mut paths: Vec<_> = std::fs::read_dir(root.join("scenarios")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(root.join("scenarios")).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
     let (mut played, mut failed) = (0, Vec::new());
     for path in paths {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let left_out = NOT_PLAYED.iter().any(|(start, _)| if start.ends_with('-') { name.starts_with(start) } else { name == *start });
+        let left_out = NOT_PLAYED
+            .iter()
+            .any(|(start, _)| if start.ends_with('-') { name.starts_with(start) } else { name == *start });
         if left_out || only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
         }

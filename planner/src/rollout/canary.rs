@@ -23,7 +23,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     history::replica_sets(pass);
     services::canary(pass);
     analysis::canary(pass);
-    if !pass.pause.has_added() && !scale(pass) {
+    if !pass.pause.has_added() && !pass.pause.has_aborted() && !scale(pass) {
         pause_step(pass);
     }
     conclude(pass, restarted.done_at)

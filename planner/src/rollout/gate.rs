@@ -9,6 +9,7 @@ use crds::rollout::RolloutStatus;
 pub(super) fn invalid(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     let message = super::verdict::verdict(pass.world)?;
     pass.plan.trail.push(format!("invalid: {message}"));
+    pass.greet(crate::Anchor::Status);
     let mut status = pass.old.clone();
     let kind = conditions::INVALID_SPEC;
     conditions::set(&mut status, condition(kind, "True", kind, &message, pass.now));

@@ -135,16 +135,7 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     if let Some(status) = refused(pass, &name) {
         return status;
     }
-    if pass.old.observed_generation.is_empty() {
-        let namespace = pass.world.rollout.metadata.namespace.as_deref().unwrap_or_default();
-        let message = format!("Rollout resource added to informer: {namespace}/{}", pass.name());
-        pass.notice(
-            Anchor::Write(pass.plan.writes.len()),
-            EventType::Normal,
-            "RolloutAddedToInformer",
-            message,
-        );
-    }
+    pass.greet(Anchor::Write(pass.plan.writes.len()));
     let template = with_hash(&template, &hash);
     let mut selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
     selector.match_labels.get_or_insert_default().insert(meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash);
@@ -163,10 +154,7 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
     record_revision(pass, revision);
     // Told after the revision, though it is written before: clients know the events in this order.
-    let anchor = match pass.plan.writes.len().checked_sub(1) {
-        Some(last) => Anchor::Write(last),
-        None => anchor,
-    };
+    let anchor = pass.plan.writes.len().checked_sub(1).map_or(anchor, Anchor::Write);
     pass.notice(
         anchor,
         EventType::Normal,

@@ -138,6 +138,15 @@ impl<'w> Pass<'w> {
         self.plan.notices.push(Notice { anchor, event_type: kind, reason, message });
     }
 
+    /// Tells that the Rollout is seen for the first time.
+    pub(super) fn greet(&mut self, anchor: Anchor) {
+        if self.old.observed_generation.is_empty() {
+            let namespace = self.world.rollout.metadata.namespace.as_deref().unwrap_or_default();
+            let message = format!("Rollout resource added to informer: {namespace}/{}", self.name());
+            self.notice(anchor, EventType::Normal, "RolloutAddedToInformer", message);
+        }
+    }
+
     pub(super) fn tell(&mut self, reason: &'static str, message: String) {
         self.notice(Anchor::Status, EventType::Normal, reason, message);
     }

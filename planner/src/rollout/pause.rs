@@ -44,6 +44,11 @@ impl PauseChange {
         }
     }
 
+    /// The update is given up in this very pass: what follows from it waits until that is recorded.
+    pub(super) fn has_aborted(&self) -> bool {
+        self.abort.is_some()
+    }
+
     pub(super) fn remove_abort(&mut self) {
         self.remove_abort = true;
         self.abort = None;

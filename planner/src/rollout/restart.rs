@@ -42,7 +42,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
     let available = count(pods.iter().filter(|pod| pod.available && !pod.deleting).count());
     let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
     let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
-    let mut budget = available - (total - unavailable);
+    let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
     let mut evicted = false;
     for pod in old.into_iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
         if budget <= 0 {

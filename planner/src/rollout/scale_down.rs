@@ -24,13 +24,17 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     }
     let available = sum(&pass.all, |set| set.counts.available.min(set.replicas));
     let unavailable = defaults::max_unavailable(&pass.world.rollout);
-    let mut budget = (available - (pass.replicas - unavailable)).max(0);
+    let mut budget = available.saturating_sub(pass.replicas.saturating_sub(unavailable)).max(0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     for set in others {
         let size = sizes.get(&set.name).copied().unwrap_or(0);
         let less = size.min(budget);
-        budget -= less;
-        scaled |= pass.scale(set, size - less, format!("version {} is neither new nor stable", set.hash()));
+        budget = budget.saturating_sub(less);
+        scaled |= pass.scale(
+            set,
+            size.saturating_sub(less),
+            format!("version {} is neither new nor stable", set.hash()),
+        );
     }
     scaled
 }

@@ -88,7 +88,7 @@ pub(super) fn step_index(pass: &Pass<'_>) -> Option<i32> {
 }
 
 pub(super) fn sum(sets: &[&ReplicaSet], of: impl Fn(&ReplicaSet) -> i32) -> i32 {
-    sets.iter().map(|set| of(set)).sum()
+    sets.iter().fold(0, |total: i32, set| total.saturating_add(of(set)))
 }
 
 /// Template or steps have changed since the last status. A first deploy has no earlier template; that of a canary
@@ -252,7 +252,7 @@ fn pause_holds(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
 
 /// Something got better since the last status.
 pub(super) fn has_progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
-    let olds = |status: &RolloutStatus| status.replicas - status.updated_replicas;
+    let olds = |status: &RolloutStatus| status.replicas.saturating_sub(status.updated_replicas);
     let selectors = |status: &RolloutStatus| {
         status
             .blue_green

@@ -95,7 +95,7 @@ impl Model {
                 }
             }
             "patch" => self.patch(value),
-            "patchStatus" => self.patch(&json!({"status": value})),
+            "patchStatus" => self.patch(value),
             "apply" => {
                 for manifest in value.as_array().unwrap() {
                     self.create(manifest);

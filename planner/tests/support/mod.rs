@@ -98,7 +98,8 @@ impl Model {
                 self.world.rollout = rollout;
             }
             "Service" => {
-                let selector = serde_json::from_value(manifest["spec"]["selector"].clone()).unwrap_or_default();
+                let selector =
+                    serde_json::from_value(manifest["spec"]["selector"].clone()).unwrap_or_default();
                 let service = Service {
                     name: name.clone(),
                     uid: number.clone(),
@@ -123,9 +124,10 @@ impl Model {
 
     /// Text with hashes replaced by h1, h2, ... in order of appearance.
     pub fn plain(&self, text: &str) -> String {
-        self.hashes.iter().enumerate().fold(text.to_owned(), |text, (index, hash)| {
-            text.replace(hash, &format!("h{}", index + 1))
-        })
+        self.hashes
+            .iter()
+            .enumerate()
+            .fold(text.to_owned(), |text, (index, hash)| text.replace(hash, &format!("h{}", index + 1)))
     }
 
     /// Plans and carries out until nothing changes any more at this moment.
@@ -209,7 +211,8 @@ impl Model {
         for _ in 0..have.saturating_sub(want) {
             // Pods that are not ready go first, then the youngest.
             let now = self.now;
-            let key = |pod: &ModelPod| (pod.ready.is_some_and(|at| at <= now), std::cmp::Reverse(pod.created));
+            let key =
+                |pod: &ModelPod| (pod.ready.is_some_and(|at| at <= now), std::cmp::Reverse(pod.created));
             let goes = self.pods.iter().filter(|pod| pod.set == name).min_by_key(|pod| key(pod)).unwrap();
             let goes = goes.name.clone();
             self.pods.retain(|pod| pod.name != goes);
@@ -227,8 +230,10 @@ impl Model {
             if over {
                 continue;
             }
-            let mut due =
-                script.iter().rfind(|(after, ..)| began.plus(Duration::from_millis(*after)) <= self.now).cloned();
+            let mut due = script
+                .iter()
+                .rfind(|(after, ..)| began.plus(Duration::from_millis(*after)) <= self.now)
+                .cloned();
             if run.spec.terminate == Some(true) {
                 let last = script.last().cloned().filter(|(_, phase, _)| phase.is_completed());
                 due = Some(last.unwrap_or((0, AnalysisPhase::Successful, "Run Terminated".to_owned())));
@@ -248,9 +253,10 @@ impl Model {
             let set = self.world.replica_sets.iter().find(|set| set.name == pod.set);
             set.map_or(0, |set| i64::from(set.min_ready_seconds))
         };
-        let pods = self.pods.iter().flat_map(|pod| {
-            pod.ready.into_iter().flat_map(move |at| [at, at.plus_seconds(min(pod))])
-        });
+        let pods = self
+            .pods
+            .iter()
+            .flat_map(|pod| pod.ready.into_iter().flat_map(move |at| [at, at.plus_seconds(min(pod))]));
         let runs = self.world.analysis_runs.iter().flat_map(|run| {
             let began = self.runs_began.get(&run.name).copied().unwrap_or(self.now);
             let script = self.scripts.get(&self.plain(&run.name)).cloned().unwrap_or_default();

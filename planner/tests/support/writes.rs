@@ -1,7 +1,7 @@
 //! Carrying plans out.
 
 use super::Model;
-use planner::{Anchor, AnalysisRunView, Owner, Plan, ReplicaSet, Target, Write};
+use planner::{AnalysisRunView, Anchor, Owner, Plan, ReplicaSet, Target, Write};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,8 +54,19 @@ impl Model {
         self.changed = self.now;
         let number = self.next_number();
         match write {
-            Write::CreateReplicaSet { name, labels, annotations, selector, template, replicas, min_ready_seconds } => {
-                assert!(self.world.replica_sets.iter().all(|set| set.name != *name), "{name} is there already");
+            Write::CreateReplicaSet {
+                name,
+                labels,
+                annotations,
+                selector,
+                template,
+                replicas,
+                min_ready_seconds,
+            } => {
+                assert!(
+                    self.world.replica_sets.iter().all(|set| set.name != *name),
+                    "{name} is there already"
+                );
                 let hash = &labels[crds::meta::POD_TEMPLATE_HASH_LABEL];
                 if !self.hashes.contains(hash) {
                     self.hashes.push(hash.clone());
@@ -109,7 +120,10 @@ impl Model {
                 *self.world.rollout.metadata.generation.as_mut().unwrap() += 1;
             }
             Write::CreateAnalysisRun { name, labels, annotations, spec } => {
-                assert!(self.world.analysis_runs.iter().all(|run| run.name != *name), "{name} is there already");
+                assert!(
+                    self.world.analysis_runs.iter().all(|run| run.name != *name),
+                    "{name} is there already"
+                );
                 self.world.analysis_runs.push(AnalysisRunView {
                     name: name.clone(),
                     uid: format!("uid-{number}"),
