@@ -1,4 +1,5 @@
 //! Plays recorded scenarios of Argo Rollouts against the planner and compares what an observer sees.
+#![allow(clippy::disallowed_methods, reason = "recordings are read from where the environment says")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
@@ -246,9 +247,11 @@ fn recorded_scenarios() {
         let outcome = outcome.unwrap_or_else(|_| Err("panicked".to_owned()));
         let meant = DIFFERS.iter().find(|(differs, _)| *differs == name);
         match (outcome, meant) {
-            (Ok(()), None) | (Err(_), Some(_)) => {}
+            (Ok(()), None) => {}
+            // Only the events may differ; sizes, selectors and phases may not.
+            (Err(wrong), Some(_)) if wrong.starts_with("events differ") && wrong.lines().count() == 3 => {}
             (Ok(()), Some((_, why))) => failed.push(format!("{name}: does not differ any more ({why})")),
-            (Err(wrong), None) => failed.push(format!("{name}:\n  {wrong}")),
+            (Err(wrong), _) => failed.push(format!("{name}:\n  {wrong}")),
         }
     }
     println!("{played} scenarios played, {} differ", failed.len());

@@ -1,1 +1,149 @@
-//! The lint of plans.
+//! The lint of plans: a small closed list of rules that every plan keeps. Tests run it after every plan; the rules
+//! are explained in `docs/invariants.md`.
+
+mod gates;
+#[cfg(test)]
+mod tests;
+
+use crate::rollout::fold;
+use crate::{Owner, Plan, ReplicaSet, World, Write};
+use crds::{Time, defaults, meta};
+use std::collections::BTreeSet;
+
+/// A rule that a plan breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Name of the rule: that of its function.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// All rules that `plan`, made for `world` at `now`, breaks; empty for a good plan.
+#[must_use]
+pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
+    let mut after = world.clone();
+    plan.writes.iter().for_each(|planned| fold::apply(&mut after, &planned.write));
+    let found = [
+        ("only_own_objects", only_own_objects(world, plan)),
+        ("one_create_per_hash", one_create_per_hash(world, plan)),
+        ("availability", availability(world, &after)),
+        ("services_have_pods", services_have_pods(world, plan)),
+        ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
+        ("wake_is_present", gates::wake_is_present(world, plan, now)),
+    ];
+    found.into_iter().filter_map(|(rule, what)| Some(Fault { rule, what: what? })).collect()
+}
+
+/// Writes go to objects that we control or have just made, and to Services that the Rollout names.
+fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
+    let mut own: BTreeSet<&str> = world
+        .replica_sets
+        .iter()
+        .filter(|set| set.owner == Owner::Ours)
+        .map(|set| set.name.as_str())
+        .collect();
+    own.extend(world.analysis_runs.iter().map(|run| run.name.as_str()));
+    let services = named_services(world);
+    for planned in &plan.writes {
+        let target = match &planned.write {
+            Write::CreateReplicaSet { name, .. } | Write::CreateAnalysisRun { name, .. } => {
+                own.insert(name);
+                continue;
+            }
+            Write::AdoptReplicaSet { target } => {
+                let free = |set: &&ReplicaSet| set.name == target.name && set.owner == Owner::Nobody;
+                if !world.replica_sets.iter().any(|set| free(&set)) {
+                    return Some(format!("{} is adopted but not free", target.name));
+                }
+                own.insert(&target.name);
+                continue;
+            }
+            Write::SelectService { target, .. } => {
+                if !services.contains(&target.name.as_str()) {
+                    return Some(format!("the Rollout does not name Service {}", target.name));
+                }
+                continue;
+            }
+            Write::EvictPod { target } => {
+                if !world.pods.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
+                    return Some(format!("pod {} is not ours", target.name));
+                }
+                continue;
+            }
+            Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. } => continue,
+            Write::ReleaseReplicaSet { target }
+            | Write::ScaleReplicaSet { target, .. }
+            | Write::AnnotateReplicaSet { target, .. }
+            | Write::DeleteReplicaSet { target }
+            | Write::TerminateAnalysisRun { target }
+            | Write::DeleteAnalysisRun { target } => target,
+        };
+        if !own.contains(target.name.as_str()) {
+            return Some(format!("{} is not ours", target.name));
+        }
+    }
+    None
+}
+
+fn named_services(world: &World) -> Vec<&str> {
+    let Some(strategy) = &world.rollout.spec.strategy else { return Vec::new() };
+    let canary = strategy.canary.as_ref();
+    let blue_green = strategy.blue_green.as_ref();
+    [
+        canary.and_then(|canary| canary.canary_service.as_deref()),
+        canary.and_then(|canary| canary.stable_service.as_deref()),
+        blue_green.map(|blue_green| blue_green.active_service.as_str()),
+        blue_green.and_then(|blue_green| blue_green.preview_service.as_deref()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A hash gets one ReplicaSet: not a second one beside ours, nor two in one plan.
+fn one_create_per_hash(world: &World, plan: &Plan) -> Option<String> {
+    let ours = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let mut seen: BTreeSet<&str> = ours.map(ReplicaSet::hash).collect();
+    plan.writes.iter().find_map(|planned| match &planned.write {
+        Write::CreateReplicaSet { labels, name, .. } => {
+            let hash = labels.get(meta::POD_TEMPLATE_HASH_LABEL)?;
+            (!seen.insert(hash)).then(|| format!("{name} is a second ReplicaSet of {hash}"))
+        }
+        _ => None,
+    })
+}
+
+/// Scaling down leaves the pods that must be available, as far as there are that many: for a canary all versions
+/// together, for blue-green those of the version that the active Service selects.
+fn availability(world: &World, after: &World) -> Option<String> {
+    let rollout = &world.rollout;
+    let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+    let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
+    let available = |world: &World| {
+        let sets = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+        let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
+        sets.map(|set| i64::from(set.counts.available.min(set.replicas).max(0))).sum::<i64>()
+    };
+    let missing = if active.is_some() { 0 } else { defaults::max_unavailable(rollout) };
+    let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);
+    let (before, left) = (available(world), available(after));
+    (left < bound.min(before)).then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
+}
+
+/// No Service moves from a version with available pods to one without, but for the preview.
+fn services_have_pods(world: &World, plan: &Plan) -> Option<String> {
+    let strategy = world.rollout.spec.strategy.as_ref()?;
+    let preview = strategy.blue_green.as_ref().and_then(|strategy| strategy.preview_service.as_deref());
+    let available = |hash: &str| {
+        let sets = world.replica_sets.iter().filter(|set| !hash.is_empty() && set.hash() == hash);
+        sets.map(|set| set.counts.available).max().unwrap_or(0)
+    };
+    plan.writes.iter().find_map(|planned| {
+        let Write::SelectService { target, hash: Some(to), .. } = &planned.write else { return None };
+        let from = world.services.get(&target.name)?.hash();
+        let empty = preview != Some(target.name.as_str()) && available(to) <= 0 && available(from) > 0;
+        empty
+            .then(|| format!("Service {} goes from {from} to {to}, which has no available pods", target.name))
+    })
+}

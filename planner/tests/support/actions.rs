@@ -94,8 +94,7 @@ impl Model {
                     self.pods.remove(index);
                 }
             }
-            "patch" => self.patch(value),
-            "patchStatus" => self.patch(value),
+            "patch" | "patchStatus" => self.patch(value),
             "apply" => {
                 for manifest in value.as_array().unwrap() {
                     self.create(manifest);

@@ -74,7 +74,10 @@ impl Model {
             runs_began: BTreeMap::new(),
             changed: at(0),
             wake: None,
-            inspect: |_, _, _| {},
+            inspect: |world, plan, now| {
+                let faults = planner::check::check(world, plan, now);
+                assert!(faults.is_empty(), "a plan breaks rules: {faults:?}\n{plan:#?}");
+            },
             counter: 0,
             hashes: Vec::new(),
         }

@@ -50,6 +50,7 @@ impl Model {
     }
 
     /// One write.
+    #[allow(clippy::too_many_lines, reason = "one arm for each kind of write")]
     pub fn write(&mut self, write: &Write) {
         self.changed = self.now;
         let number = self.next_number();

@@ -1,0 +1,108 @@
+//! Each rule finds a plan that breaks it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use super::{Fault, check};
+use crate::{Owner, Plan, Planned, ReplicaSet, ReplicaSetCounts, Service, Target, World, Write};
+use crds::rollout::RolloutStatus;
+use crds::rollout::status::PauseCondition;
+use crds::{Time, meta};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn set(name: &str, pods: i32, available: i32) -> ReplicaSet {
+    ReplicaSet {
+        name: name.to_owned(),
+        owner: Owner::Ours,
+        labels: hash(name),
+        replicas: pods,
+        counts: ReplicaSetCounts { replicas: pods, ready: available, available, generation_observed: true },
+        ..ReplicaSet::default()
+    }
+}
+
+fn hash(hash: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash.to_owned())])
+}
+
+fn world(strategy: &Value) -> World {
+    let rollout = json!({"metadata": {"name": "demo"}, "spec": {"replicas": 4, "strategy": strategy}});
+    let service = Service { name: "active".to_owned(), selector: hash("old"), ..Service::default() };
+    World {
+        rollout: serde_json::from_value(rollout).unwrap(),
+        replica_sets: vec![set("old", 4, 4), set("new", 1, 0)],
+        services: BTreeMap::from([("active".to_owned(), service)]),
+        ..World::default()
+    }
+}
+
+fn target(name: &str) -> Target {
+    Target { name: name.to_owned(), ..Target::default() }
+}
+
+fn broken(world: &World, write: Write) -> Vec<&'static str> {
+    let planned = Planned { write, reason: String::new() };
+    let plan = Plan { writes: vec![planned], ..Plan::default() };
+    check(world, &plan, Time::default()).into_iter().map(|fault: Fault| fault.rule).collect()
+}
+
+fn scale(name: &str, from: i32, to: i32) -> Write {
+    Write::ScaleReplicaSet { target: target(name), from, to, annotations: BTreeMap::new() }
+}
+
+#[test]
+fn sizes_keep_their_bound() {
+    let world = world(&json!({"canary": {"maxUnavailable": 1}}));
+    assert_eq!(broken(&world, scale("old", 4, 3)), Vec::<&str>::new());
+    assert_eq!(broken(&world, scale("old", 4, 2)), ["availability"]);
+}
+
+#[test]
+fn strangers_are_left_alone() {
+    let mut world = world(&json!({"canary": {}}));
+    world.replica_sets[1].owner = Owner::Other;
+    assert_eq!(broken(&world, scale("new", 1, 2)), ["only_own_objects"]);
+}
+
+#[test]
+fn a_hash_has_one_set() {
+    let create = Write::CreateReplicaSet {
+        name: "again".to_owned(),
+        labels: hash("new"),
+        annotations: BTreeMap::new(),
+        selector: crds::LabelSelector::default(),
+        template: Arc::default(),
+        replicas: 0,
+        min_ready_seconds: 0,
+    };
+    assert_eq!(broken(&world(&json!({"canary": {}})), create), ["one_create_per_hash"]);
+}
+
+#[test]
+fn a_service_does_not_go_where_nobody_is() {
+    let world = world(&json!({"blueGreen": {"activeService": "active"}}));
+    let write =
+        Write::SelectService { target: target("active"), hash: Some("new".to_owned()), managed_by: None };
+    assert!(broken(&world, write).contains(&"services_have_pods"));
+}
+
+#[test]
+fn gates_hold_and_timed_pauses_wake() {
+    let mut world = world(&json!({"canary": {"steps": [{"pause": {"duration": 10}}]}}));
+    let pause = PauseCondition { reason: "CanaryPauseStep".to_owned(), start_time: Time::default() };
+    let status = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        current_step_index: Some(0),
+        pause_conditions: Some(vec![pause]),
+        controller_pause: true,
+        ..RolloutStatus::default()
+    };
+    world.rollout.status = Some(status.clone());
+    let rules = |status: RolloutStatus| {
+        let plan = Plan { status: Some(status), ..Plan::default() };
+        check(&world, &plan, Time::default()).into_iter().map(|fault| fault.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(status.clone()), ["wake_is_present"]);
+    assert_eq!(rules(RolloutStatus { current_step_index: Some(1), ..status }), ["no_skipped_gate"]);
+}
