@@ -22,7 +22,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for detail in [Detail::Slim, Detail::Full] {
         for (file, value) in manifest::all(detail) {
-            files.push((root.join("manifests").join(detail.folder()).join(file), manifest::to_yaml(&value)));
+            let text = manifest::to_yaml(&value);
+            if detail == Detail::Slim {
+                files.push((root.join("../charts/stepgate/crds-slim").join(&file), text.clone()));
+            }
+            files.push((root.join("manifests").join(detail.folder()).join(file), text));
         }
     }
     for room in crate::house::bans::PURE_ROOMS {
