@@ -11,7 +11,7 @@ use crds::{Rollout, Time};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use planner::{Plan, Refusal, Settings};
+use planner::{Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -91,7 +91,7 @@ impl Rollouts {
                 world.pods = self.pods(&rollout, &world.replica_sets).await?;
             }
             let plan = planner::plan(&world, now);
-            self.explain(key, &plan);
+            self.explain(key, &world, &plan, now);
             match self.applier.apply(&rollout, &plan).await {
                 Ok(()) => {
                     let wake = plan.wake.map(|wake| wake.at);
@@ -105,9 +105,15 @@ impl Rollouts {
         Ok(Some(self.clock.now().plus_seconds(REFUSAL_SECONDS)))
     }
 
-    fn explain(&self, key: &Key, plan: &Plan) {
+    /// Says what is about to be done, and warns where the plan breaks a law of the house. A warning stops nothing:
+    /// the lint has to earn more trust before it may.
+    fn explain(&self, key: &Key, world: &World, plan: &Plan, now: Time) {
+        let (namespace, name) = (&key.namespace, &key.name);
+        for fault in planner::check::check(world, plan, now) {
+            tracing::warn!(namespace, name, ?fault, "the plan breaks a law: please report this");
+        }
         if !plan.writes.is_empty() {
-            tracing::debug!(namespace = key.namespace, name = key.name, writes = plan.writes.len(), trail = ?plan.trail, "plan");
+            tracing::debug!(namespace, name, writes = plan.writes.len(), trail = ?plan.trail, "plan");
         }
     }
 
