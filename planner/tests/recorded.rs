@@ -24,12 +24,8 @@ const NOT_PLAYED: [(&str, &str); 8] = [
 ];
 
 /// Scenarios whose difference is meant; each has its reason.
-const DIFFERS: [(&str, &str); 3] = [
+const DIFFERS: [(&str, &str); 2] = [
     ("analysis-background-fail-mid", "the start of a run is told once, not twice"),
-    (
-        "bluegreen-auto-seconds",
-        "RolloutResumed is told with the switch, before the promotion that follows it",
-    ),
     ("canary-bad-image-deadline-abort", "an abort at the deadline is told once, not twice"),
 ];
 

@@ -172,7 +172,13 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
                 pass.plan.wake_at(deadline(pass.now.whole_seconds()), "the automatic promotion");
             }
         }
-        Some(since) if timed && pass.now >= deadline(since) => pass.pause.remove(pause::BLUE_GREEN_PAUSE),
+        Some(since) if timed && pass.now >= deadline(since) => {
+            // Without a preview of its own size the pause stands until the switch is seen, and ends with the
+            // promotion; with one, it has to end first, or the preview would not be scaled up.
+            if preview_count(pass, strategy).is_some() {
+                pass.pause.remove(pause::BLUE_GREEN_PAUSE);
+            }
+        }
         Some(since) if timed => pass.plan.wake_at(deadline(since), "the automatic promotion"),
         Some(_) => {}
     }
