@@ -158,7 +158,7 @@ fn value_of(data: &Value) -> Result<(ReadingValue, String), String> {
         let number = sample(result)?;
         return Ok((ReadingValue::Number(number), text_of(number)));
     }
-    let series = result.as_array().map(Vec::as_slice).unwrap_or_default();
+    let series = result.as_array().ok_or("bad_response: the answer has no list of results")?;
     let numbers: Result<Vec<f64>, String> = match kind {
         "vector" => series.iter().map(|series| sample(series.get("value").unwrap_or(&Value::Null))).collect(),
         "matrix" => series
