@@ -2,6 +2,7 @@
 
 mod patches;
 mod phase;
+mod tree;
 mod verbs;
 
 use clap::{Args, Parser, Subcommand};
@@ -79,6 +80,19 @@ enum Verb {
     /// List Rollouts.
     #[command(subcommand)]
     List(List),
+    /// Show a Rollout with its versions, pods and analyses.
+    #[command(subcommand)]
+    Get(Get),
+}
+
+#[derive(Debug, Subcommand)]
+enum Get {
+    /// Show a Rollout.
+    #[command(alias = "rollouts", alias = "ro")]
+    Rollout {
+        /// Name of the Rollout.
+        rollout: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,6 +141,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Status { rollout, watch, timeout, revision, exit_code } => {
             return cluster.status(&rollout, watch, &timeout, revision, exit_code).await;
         }
+        Verb::Get(Get::Rollout { rollout }) => cluster.show(&rollout).await?,
         Verb::List(List::Rollouts { all_namespaces }) => cluster.list(all_namespaces).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,13 @@
 //! The verbs: reading, patching, printing.
 
 use crate::patches::{self, Patches};
-use crate::{Connection, phase};
+use crate::{Connection, phase, tree};
 use anyhow::{Context, bail};
-use crds::{GoDuration, Rollout, defaults};
+use crds::{AnalysisRun, GoDuration, Rollout, defaults};
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -195,6 +198,28 @@ impl Cluster {
             }
         }
         bail!("the watch of rollout '{name}' ended")
+    }
+
+    /// Prints a Rollout with everything below it.
+    pub(crate) async fn show(&self, name: &str) -> anyhow::Result<()> {
+        let rollout = self.get(name).await?;
+        let uid = rollout.uid().unwrap_or_default();
+        let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+        let (client, namespace) = (self.client.clone(), &self.namespace);
+        let below = ListParams::default().labels(&selector);
+        let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), namespace);
+        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let runs: Api<AnalysisRun> = Api::namespaced(client, namespace);
+        let owned = |owners: &[OwnerReference]| owners.iter().any(|owner| owner.uid == uid);
+        let mut objects = tree::Objects {
+            replica_sets: sets.list(&below).await?.items,
+            pods: pods.list(&below).await?.items,
+            runs: runs.list(&ListParams::default()).await?.items,
+        };
+        objects.replica_sets.retain(|set| owned(set.owner_references()));
+        objects.runs.retain(|run| owned(run.owner_references()));
+        print!("{}", tree::render(&rollout, &objects));
+        Ok(())
     }
 
     pub(crate) async fn list(&self, all: bool) -> anyhow::Result<()> {
