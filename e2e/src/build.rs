@@ -38,12 +38,15 @@ pub fn programs() -> Result<Programs> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
     let mut hash = Sha256::new();
     for name in ["go.sum", "tools.go"] {
-        hash.update(fs::read(source.join(name)).with_context(|| format!("read {name} of {}", source.display()))?);
+        hash.update(
+            fs::read(source.join(name)).with_context(|| format!("read {name} of {}", source.display()))?,
+        );
     }
     let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let cache = match std::env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache"),
+        None => PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
+            .join(".cache"),
     };
     let root = cache.join("stepgate").join(format!("cluster-{digest}"));
     let programs = Programs { bin: root.join("bin"), debian: root.join("debian") };
@@ -65,9 +68,14 @@ fn go(source: &Path, bin: &Path) -> Result<()> {
         .context("go.mod does not require k8s.io/kubernetes")?;
     let minor = version.split('.').nth(1).context("the version of k8s.io/kubernetes has no minor number")?;
     let package = "k8s.io/component-base/version";
-    let flags = format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor=1 -X {package}.gitMinor={minor}");
-    let kubernetes = KUBERNETES.iter().map(|name| (*name, format!("k8s.io/kubernetes/cmd/{name}"), flags.as_str()));
-    for (name, package, flags) in kubernetes.chain([("etcd", "go.etcd.io/etcd/server/v3".to_owned(), "-s -w")]) {
+    let flags = format!(
+        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor=1 -X {package}.gitMinor={minor}"
+    );
+    let kubernetes =
+        KUBERNETES.iter().map(|name| (*name, format!("k8s.io/kubernetes/cmd/{name}"), flags.as_str()));
+    for (name, package, flags) in
+        kubernetes.chain([("etcd", "go.etcd.io/etcd/server/v3".to_owned(), "-s -w")])
+    {
         let target = bin.join(name);
         if target.is_file() {
             continue;

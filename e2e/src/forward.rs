@@ -47,7 +47,7 @@ pub fn pipe(target: &str) -> Result<()> {
         let _ = copy(&mut std::io::stdin().lock(), &mut inward);
         let _ = inward.shutdown(Shutdown::Write);
     });
-    let mut outward = std::fs::File::from(OwnedFd::from(std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned()?));
+    let mut outward = std::fs::File::from(std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned()?);
     let mut stream = stream;
     copy(&mut stream, &mut outward)?;
     outward.flush()?;

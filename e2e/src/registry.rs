@@ -49,11 +49,20 @@ fn answer(mut stream: TcpStream, state: &Path) -> Result<()> {
     let path = words.next().unwrap_or_default().split('?').next().unwrap_or_default();
     let (status, kind, digest, body) = match find(path, state) {
         Some((kind, digest, body)) => ("200 OK", kind, digest, body),
-        None => ("404 Not Found", "application/json", String::new(), br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#.to_vec()),
+        None => (
+            "404 Not Found",
+            "application/json",
+            String::new(),
+            br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#.to_vec(),
+        ),
     };
     eprintln!("{method} {path} {status}");
     let digest = if digest.is_empty() { digest } else { format!("Docker-Content-Digest: {digest}\r\n") };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{digest}Connection: close\r\n\r\n", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{digest}Connection: close\r\n\r\n",
+        body.len()
+    )?;
     if method != "HEAD" {
         stream.write_all(&body)?;
     }
@@ -75,16 +84,25 @@ fn find(path: &str, state: &Path) -> Option<(&'static str, String, Vec<u8>)> {
         let wanted = format!("{name}:{reference}");
         // The last of a name wins: an image can be built again.
         let (_, folder) = images.iter().rev().find(|(image, _)| *image == wanted)?;
-        let index: Value = serde_json::from_slice(&fs::read(Path::new(folder).join("index.json")).ok()?).ok()?;
+        let index: Value =
+            serde_json::from_slice(&fs::read(Path::new(folder).join("index.json")).ok()?).ok()?;
         index.pointer("/manifests/0/digest")?.as_str()?.to_owned()
     };
-    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    let body = images.iter().find_map(|(_, folder)| fs::read(Path::new(folder).join("blobs/sha256").join(hex)).ok())?;
+    let hex =
+        digest.strip_prefix("sha256:").filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let body = images
+        .iter()
+        .find_map(|(_, folder)| fs::read(Path::new(folder).join("blobs/sha256").join(hex)).ok())?;
     Some((if kind == "manifests" { MANIFEST } else { "application/octet-stream" }, digest, body))
 }
 
 /// Writes an image of one layer: `files` (path, content; all executable) and busybox's applets when `busybox` is given.
-pub(crate) fn write_image(folder: &Path, files: &[(&str, Vec<u8>)], busybox: Option<&Path>, command: &[&str]) -> Result<()> {
+pub(crate) fn write_image(
+    folder: &Path,
+    files: &[(&str, Vec<u8>)],
+    busybox: Option<&Path>,
+    command: &[&str],
+) -> Result<()> {
     let mut layer = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -113,7 +131,8 @@ pub(crate) fn write_image(folder: &Path, files: &[(&str, Vec<u8>)], busybox: Opt
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_size},
         "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer, "size": layer_size}]});
     let (manifest, size) = blob(folder, manifest.to_string().as_bytes())?;
-    let index = json!({"schemaVersion": 2, "manifests": [{"mediaType": MANIFEST, "digest": manifest, "size": size}]});
+    let index =
+        json!({"schemaVersion": 2, "manifests": [{"mediaType": MANIFEST, "digest": manifest, "size": size}]});
     fs::write(folder.join("index.json"), index.to_string())?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`. One module per command.
 
+mod e2e;
 mod r#gen;
 mod house;
 mod image;
@@ -16,6 +17,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// A real cluster for the end-to-end tests.
+    E2e(e2e::Args),
     /// Make the files that are made from code: the CRD manifests.
     Gen(r#gen::Args),
     /// Build the container images, without Docker.
@@ -26,6 +29,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::E2e(args) => e2e::run(&args),
         Command::Gen(args) => r#gen::run(&args),
         Command::Image(args) => image::run(&args),
         Command::Test => test::run(),

@@ -1,0 +1,55 @@
+//! `cargo xtask e2e`: a real cluster for the end-to-end tests.
+
+use ::e2e::Cluster;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// Which cluster: several can run side by side.
+    #[arg(long, global = true, default_value = "dev")]
+    run_id: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start a cluster and leave it running.
+    Up,
+    /// Remove the cluster and all that it left.
+    Down,
+    /// Start a cluster, see that pods run in it, remove it.
+    Test,
+    #[command(hide = true)]
+    Registry { listen: String, state: PathBuf },
+    /// The last argument only marks the process as part of a run.
+    #[command(hide = true)]
+    Forward { listen: String, namespace: String, target: String, _mark: PathBuf },
+    #[command(hide = true)]
+    Pipe { target: String },
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let helper = std::env::current_exe()?;
+    match &args.action {
+        Action::Up => {
+            let cluster = Cluster::up(&args.run_id, true, &helper)?;
+            println!("ready: kubectl --kubeconfig {} get nodes", cluster.outer_kubeconfig().display());
+        }
+        Action::Down => Cluster::of(&args.run_id, &helper)?.down(),
+        Action::Test => {
+            let cluster = Cluster::up(&args.run_id, false, &helper)?;
+            cluster.kubectl(&["create", "deployment", "web", "--image=nginx", "--replicas=2"])?;
+            cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
+            println!("{}", cluster.kubectl(&["get", "pods", "-o", "wide"])?);
+            cluster.down();
+        }
+        Action::Registry { listen, state } => ::e2e::registry::serve(listen, state)?,
+        Action::Forward { listen, namespace, target, .. } => {
+            ::e2e::forward::serve(listen, namespace, target)?
+        }
+        Action::Pipe { target } => ::e2e::forward::pipe(target)?,
+    }
+    Ok(())
+}
