@@ -24,7 +24,7 @@ pub fn network() -> Executor {
 }
 
 async fn exchange(client: &reqwest::Client, request: Request) -> Result<Response, NoAnswer> {
-    let place = format!("{} {:?}", verb(&request.method), request.url);
+    let place = format!("{} {:?}", verb(&request.method), shown(&request.url));
     let method = reqwest::Method::from_bytes(request.method.as_bytes())
         .map_err(|_| NoAnswer(format!("net/http: invalid method {:?}", request.method)))?;
     let mut builder = client.request(method, &request.url).timeout(request.timeout);
@@ -65,4 +65,27 @@ fn describe(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     text.unwrap_or_else(|| error.to_string())
+}
+
+/// A URL as errors may show it: without user, password and query, which may be secret.
+fn shown(url: &str) -> String {
+    let (place, query) = url.split_once('?').map_or((url, ""), |(place, _)| (place, "?*****"));
+    let Some((scheme, rest)) = place.split_once("://") else { return format!("{place}{query}") };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://*****@{host}{path}{query}"),
+        None => format!("{scheme}://{authority}{path}{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_show_no_credentials() {
+        assert_eq!(shown("http://user:hunter2@h:1/x?token=hunter2"), "http://*****@h:1/x?*****");
+        assert_eq!(shown("http://h/a@b"), "http://h/a@b");
+        assert_eq!(shown(":bad"), ":bad");
+    }
 }
