@@ -3,9 +3,9 @@
 //! The load itself is sent by `demo-server load`, a process of its own, because it may have to run inside a network
 //! namespace.
 
+use scenarios::Seen;
 use std::{
-    collections::BTreeMap,
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
@@ -59,6 +59,13 @@ pub fn start(
     seconds: u32,
     log: &Path,
 ) -> Result<RunningLoad, LoadLogError> {
+    // What an earlier load left would be taken for this one's until the generator has opened it.
+    match fs::remove_file(log) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(LoadLogError::Io { path: log.to_owned(), source: error });
+        }
+        _ => {}
+    }
     let mut command = match prefix.split_first() {
         Some((first, rest)) => {
             let mut command = Command::new(first);
@@ -91,11 +98,11 @@ impl RunningLoad {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn so_far(&self) -> Result<Summary, LoadLogError> {
+    pub fn so_far(&self) -> Result<Seen, LoadLogError> {
         match fs::read_to_string(&self.log) {
-            Ok(text) => Summary::of(text.rfind('\n').map_or("", |end| text.split_at(end).0)),
+            Ok(text) => sum_up(text.rfind('\n').map_or("", |end| text.split_at(end).0)),
             // The generator has not opened it yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Summary::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Seen::default()),
             Err(source) => Err(LoadLogError::Io { path: self.log.clone(), source }),
         }
     }
@@ -104,7 +111,7 @@ impl RunningLoad {
     ///
     /// # Errors
     /// As [`RunningLoad::wait`].
-    pub fn stop(self) -> Result<Summary, LoadLogError> {
+    pub fn stop(self) -> Result<Seen, LoadLogError> {
         // By `kill`, because std can only send SIGKILL, which would lose the requests in flight. One that has ended
         // already is no error: `wait` tells how.
         drop(
@@ -117,13 +124,13 @@ impl RunningLoad {
     ///
     /// # Errors
     /// When the generator fails or its log cannot be read.
-    pub fn wait(mut self) -> Result<Summary, LoadLogError> {
+    pub fn wait(mut self) -> Result<Seen, LoadLogError> {
         let ended =
             self.child.wait().map_err(|source| LoadLogError::Io { path: self.log.clone(), source })?;
         if !ended.success() {
             return Err(LoadLogError::Failed { status: ended });
         }
-        Summary::read(&self.log)
+        read(&self.log)
     }
 }
 
@@ -135,101 +142,40 @@ impl Drop for RunningLoad {
     }
 }
 
-/// What users saw of one version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Answers below 400.
-    pub answered: u64,
-    /// Answers of 400 and above.
-    pub failed: u64,
+/// Reads a log.
+///
+/// # Errors
+/// When it cannot be read or has a line that is not a record.
+pub fn read(log: &Path) -> Result<Seen, LoadLogError> {
+    let text = fs::read_to_string(log).map_err(|source| LoadLogError::Io { path: log.to_owned(), source })?;
+    sum_up(&text)
 }
 
-/// What users saw, by version.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// By the version that answered; an answer that names none (a proxy's, say) is under the empty name.
-    pub versions: BTreeMap<String, Seen>,
-    /// No connection.
-    pub connect_errors: u64,
-    /// No answer in time.
-    pub timeouts: u64,
-    /// Connections that ended before the answer did.
-    pub broken: u64,
-}
-
-impl Summary {
-    /// Reads a log.
-    ///
-    /// # Errors
-    /// When it cannot be read or has a line that is not a record.
-    pub fn read(log: &Path) -> Result<Self, LoadLogError> {
-        let text =
-            fs::read_to_string(log).map_err(|source| LoadLogError::Io { path: log.to_owned(), source })?;
-        Self::of(&text)
+/// Sums up the text of a log.
+///
+/// # Errors
+/// When a line is not a record.
+pub fn sum_up(text: &str) -> Result<Seen, LoadLogError> {
+    let mut seen = Seen::default();
+    for (index, line) in text.lines().enumerate() {
+        let record =
+            line.parse().map_err(|source| LoadLogError::Line { line: index.saturating_add(1), source })?;
+        add(&mut seen, &record);
     }
+    Ok(seen)
+}
 
-    /// Summarises the text of a log.
-    ///
-    /// # Errors
-    /// When a line is not a record.
-    pub fn of(text: &str) -> Result<Self, LoadLogError> {
-        let mut summary = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let record = line
-                .parse()
-                .map_err(|source| LoadLogError::Line { line: index.saturating_add(1), source })?;
-            summary.add(&record);
+fn add(seen: &mut Seen, record: &Record) {
+    let count = match record.outcome {
+        Outcome::Status(code) => {
+            let version = seen.versions.entry(record.version.clone().unwrap_or_default()).or_default();
+            if code < 400 { &mut version.answered } else { &mut version.failed }
         }
-        Ok(summary)
-    }
-
-    /// Adds one request.
-    pub fn add(&mut self, record: &Record) {
-        let count = match record.outcome {
-            Outcome::Status(code) => {
-                let seen = self.versions.entry(record.version.clone().unwrap_or_default()).or_default();
-                if code < 400 { &mut seen.answered } else { &mut seen.failed }
-            }
-            Outcome::Connect => &mut self.connect_errors,
-            Outcome::Timeout => &mut self.timeouts,
-            Outcome::Broken => &mut self.broken,
-        };
-        *count = count.saturating_add(1);
-    }
-
-    /// What users saw of one version; zeros when it never answered.
-    #[must_use]
-    pub fn version(&self, version: &str) -> Seen {
-        self.versions.get(version).copied().unwrap_or_default()
-    }
-
-    /// Requests that got no answer at all.
-    #[must_use]
-    pub fn unanswered(&self) -> u64 {
-        self.connect_errors.saturating_add(self.timeouts).saturating_add(self.broken)
-    }
-
-    /// All requests.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.versions.values().map(|seen| seen.answered.saturating_add(seen.failed)).sum::<u64>()
-            + self.unanswered()
-    }
-}
-
-impl fmt::Display for Summary {
-    /// One line: `v1 180 answered; v2 19 answered, 1 failed; no answer 0`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (version, seen) in &self.versions {
-            let name = if version.is_empty() { "(no version)" } else { version };
-            write!(f, "{name} {} answered", seen.answered)?;
-            if seen.failed > 0 {
-                write!(f, ", {} failed", seen.failed)?;
-            }
-            f.write_str("; ")?;
-        }
-        write!(f, "no answer {}", self.unanswered())
-    }
+        Outcome::Connect => &mut seen.connect_errors,
+        Outcome::Timeout => &mut seen.timeouts,
+        Outcome::Broken => &mut seen.broken,
+    };
+    *count = count.saturating_add(1);
 }
 
 #[cfg(test)]
@@ -237,14 +183,15 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use scenarios::Version;
 
     #[test]
     fn a_log_is_summed_up_by_version() {
         let log = "1 2 200 v1\n2 2 200 v1\n3 2 200 v2\n4 2 500 v2\n5 2 503 -\n6 0 connect -\n7 2000 timeout -\n8 3 broken -\n";
-        let summary = Summary::of(log).unwrap();
-        assert_eq!(summary.version("v1"), Seen { answered: 2, failed: 0 });
-        assert_eq!(summary.version("v2"), Seen { answered: 1, failed: 1 });
-        assert_eq!(summary.version(""), Seen { answered: 0, failed: 1 });
+        let summary = sum_up(log).unwrap();
+        assert_eq!(summary.version("v1"), Version { answered: 2, failed: 0 });
+        assert_eq!(summary.version("v2"), Version { answered: 1, failed: 1 });
+        assert_eq!(summary.version(""), Version { answered: 0, failed: 1 });
         assert_eq!((summary.unanswered(), summary.total()), (3, 8));
         let line = "(no version) 0 answered, 1 failed; v1 2 answered; v2 1 answered, 1 failed; no answer 3";
         assert_eq!(summary.to_string(), line);
@@ -252,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_named() {
-        let error = Summary::of("1 2 200 v1\n2 2 20").unwrap_err();
+        let error = sum_up("1 2 200 v1\n2 2 20").unwrap_err();
         assert!(error.to_string().starts_with("line 2: "), "{error}");
     }
 

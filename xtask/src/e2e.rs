@@ -19,8 +19,14 @@ enum Action {
     Up,
     /// Remove the cluster and all that it left.
     Down,
-    /// Start a cluster, see that pods run in it, remove it.
-    Test,
+    /// Start a cluster with Stepgate from its image in it, play all stories, remove the cluster.
+    Test {
+        /// Only stories whose names contain one of these words.
+        only: Vec<String>,
+        /// Leave the cluster running.
+        #[arg(long)]
+        keep: bool,
+    },
     #[command(hide = true)]
     Registry { listen: String, state: PathBuf },
     /// The last argument only marks the process as part of a run.
@@ -38,13 +44,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             println!("ready: kubectl --kubeconfig {} get nodes", cluster.outer_kubeconfig().display());
         }
         Action::Down => Cluster::of(&args.run_id, &helper)?.down(),
-        Action::Test => {
-            let cluster = Cluster::up(&args.run_id, false, &helper)?;
-            cluster.kubectl(&["create", "deployment", "web", "--image=nginx", "--replicas=2"])?;
-            cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
-            println!("{}", cluster.kubectl(&["get", "pods", "-o", "wide"])?);
-            cluster.down();
-        }
+        Action::Test { only, keep } => crate::real::test(&args.run_id, &helper, only, *keep)?,
         Action::Registry { listen, state } => ::e2e::registry::serve(listen, state)?,
         Action::Forward { listen, namespace, target, .. } => {
             ::e2e::forward::serve(listen, namespace, target)?

@@ -5,6 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crate::house;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use e2e::image::{Image, Written};
@@ -36,7 +37,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 3] = [Self::Controller, Self::DemoServer, Self::KubectlStepgate];
+    pub(crate) const ALL: [Self; 3] = [Self::Controller, Self::DemoServer, Self::KubectlStepgate];
 
     /// The folder, which is also the last part of the reference.
     fn folder(self) -> &'static str {
@@ -68,12 +69,27 @@ impl Name {
 
 /// Builds and writes; prints one line per image.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let project =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the project's folder")?;
-    let out = args.out.clone().unwrap_or_else(|| project.join("target/images"));
     let names = if args.only.is_empty() { &Name::ALL } else { args.only.as_slice() };
+    all(names, args.out.clone(), &args.tag).map(drop)
+}
+
+/// An image, and the binary that is in it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) written: Written,
+    pub(crate) binary: PathBuf,
+}
+
+/// Builds these images into `out` (default: `images` in the target folder), in the order of their names.
+pub(crate) fn all(names: &[Name], out: Option<PathBuf>, tag: &str) -> anyhow::Result<Vec<Made>> {
+    let project = house::root();
+    let out = out.unwrap_or_else(|| house::target().join("images"));
+    let mut made = Vec::new();
     for name in names {
-        let written = write(*name, &args.tag, project, &out)?;
+        let binary = build(*name, &project)?;
+        let reference = format!("stepgate/{}:{tag}", name.folder());
+        let image = Image { reference, binary: binary.clone(), ports: name.ports().to_vec() };
+        let written = image.write(&out.join(name.folder()))?;
         let size = written.layer.size / 1024;
         println!(
             "{} {} {size} KiB in {}",
@@ -81,17 +97,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             written.manifest.digest,
             written.folder.display()
         );
+        made.push(Made { written, binary });
     }
-    Ok(())
-}
-
-fn write(name: Name, tag: &str, project: &Path, out: &Path) -> anyhow::Result<Written> {
-    let image = Image {
-        reference: format!("stepgate/{}:{tag}", name.folder()),
-        binary: build(name, project)?,
-        ports: name.ports().to_vec(),
-    };
-    Ok(image.write(&out.join(name.folder()))?)
+    Ok(made)
 }
 
 /// Builds one package and returns its binary. One `cargo build` per package: built together, the features of one

@@ -4,6 +4,7 @@ mod e2e;
 mod r#gen;
 mod house;
 mod image;
+mod real;
 mod test;
 
 use clap::{Parser, Subcommand};

@@ -10,3 +10,8 @@ use std::path::{Path, PathBuf};
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
+
+/// Where cargo builds: `CARGO_TARGET_DIR`, or `target` of the project.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which rooms a room may depend on, directly.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("crds", &[]),
     ("analysis", &["crds"]),
     ("planner", &["crds", "analysis"]),
@@ -18,7 +18,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("controller", &["crds", "analysis", "planner", "providers"]),
     ("cli", &["crds", "analysis", "planner", "controller"]),
     ("demo-server", &[]),
-    ("e2e", &["crds", "demo-server"]),
+    ("scenarios", &["crds"]),
+    ("e2e", &["crds", "scenarios", "demo-server"]),
     ("xtask", &["crds", "e2e", "demo-server"]),
 ];
 

@@ -1,0 +1,65 @@
+//! Stepgate installed from its own image and manifests.
+
+use crate::Cluster;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Namespace of the installation for the whole cluster.
+pub const NAMESPACE: &str = "argo-rollouts";
+const READY_LIMIT: &str = "--timeout=90s";
+
+fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests")
+}
+
+/// Installs it for the whole cluster, as the README says.
+///
+/// # Errors
+/// When the API server refuses something, or the controller does not get ready.
+pub fn cluster_wide(cluster: &Cluster) -> Result<()> {
+    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    cluster.kubectl(&["apply", "-k", &manifests().join("install").to_string_lossy()])?;
+    ready(cluster, NAMESPACE)
+}
+
+/// Installs controllers for one namespace, with an instance id of the same name: they leave alone what is not labelled
+/// with it, and the cluster-wide controller leaves alone what is.
+///
+/// # Errors
+/// As [`cluster_wide`].
+pub fn namespaced(cluster: &Cluster, namespace: &str, replicas: u32) -> Result<()> {
+    let folder = manifests().join("namespace-install");
+    let text = cluster.kubectl(&["kustomize", &folder.to_string_lossy()])?;
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text)?;
+    let deployment = objects
+        .iter_mut()
+        .find(|object| object.pointer("/kind") == Some(&json!("Deployment")))
+        .context("the manifests have no Deployment")?;
+    let set = |deployment: &mut Value, pointer: &str, key: &str, value: Value| -> Result<()> {
+        let at = deployment.pointer_mut(pointer).and_then(Value::as_object_mut);
+        at.with_context(|| format!("no {pointer}"))?.insert(key.to_owned(), value);
+        Ok(())
+    };
+    set(deployment, "/spec", "replicas", json!(replicas))?;
+    let args = deployment
+        .pointer_mut("/spec/template/spec/containers/0/args")
+        .and_then(Value::as_array_mut)
+        .context("the container has no args")?;
+    args.push(json!(format!("--instance-id={namespace}")));
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    let path = cluster.state.join(format!("install-{namespace}.json"));
+    std::fs::write(&path, list.to_string())?;
+    cluster.kubectl(&["apply", "-n", namespace, "-f", &path.to_string_lossy()])?;
+    ready(cluster, namespace)
+}
+
+fn ready(cluster: &Cluster, namespace: &str) -> Result<()> {
+    let status = ["rollout", "status", "deployment/argo-rollouts", "-n", namespace, READY_LIMIT];
+    cluster.kubectl(&status).map(drop).map_err(|error| {
+        let pods = cluster.kubectl(&["describe", "pods", "-n", namespace]).unwrap_or_default();
+        let logs = ["logs", "-n", namespace, "deployment/argo-rollouts", "--tail=20"];
+        let logs = cluster.kubectl(&logs).unwrap_or_default();
+        error.context(format!("the controller did not get ready; its pods:\n{pods}\nits log:\n{logs}"))
+    })
+}

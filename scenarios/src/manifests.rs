@@ -1,0 +1,114 @@
+//! The objects of the stories.
+
+use serde_json::{Value, json};
+
+/// A version of the web server, and how it behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Release<'a> {
+    /// Its name.
+    pub version: &'a str,
+    /// Every Nth request fails; 0 for none.
+    pub error_every: u32,
+    /// Whether its pods ever get ready.
+    pub ready: bool,
+}
+
+impl<'a> Release<'a> {
+    /// One that works.
+    #[must_use]
+    pub const fn good(version: &'a str) -> Self {
+        Self { version, error_every: 0, ready: true }
+    }
+}
+
+/// A Rollout named `name` of `replicas` pods of a release; what `spec` has is added to its spec.
+#[must_use]
+pub fn rollout(name: &str, image: &str, release: Release<'_>, replicas: u32, spec: Value) -> Value {
+    let ready = if release.ready { "auto" } else { "never" };
+    let mut whole = json!({
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": name}},
+        "template": {
+            "metadata": {"labels": {"app": name}, "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}},
+            "spec": {
+                "terminationGracePeriodSeconds": 10,
+                "containers": [{
+                    "name": "web",
+                    "image": image,
+                    "env": [
+                        {"name": "VERSION", "value": release.version},
+                        {"name": "ERROR_EVERY", "value": release.error_every.to_string()},
+                        {"name": "READY", "value": ready},
+                        // Longer than it takes the node to learn that the pod goes.
+                        {"name": "SHUTDOWN_GRACE_SECONDS", "value": "5"},
+                    ],
+                    "ports": [{"containerPort": 8080}],
+                    "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1},
+                }],
+            },
+        },
+    });
+    if let (Some(whole), Value::Object(more)) = (whole.as_object_mut(), spec) {
+        whole.extend(more);
+    }
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": name},
+        "spec": whole,
+    })
+}
+
+/// A Service in front of the pods of an app.
+#[must_use]
+pub fn service(name: &str, app: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]},
+    })
+}
+
+/// An AnalysisTemplate of one metric.
+#[must_use]
+pub(crate) fn template(name: &str, args: &Value, metric: &Value) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": name},
+        "spec": {"args": args, "metrics": [metric]},
+    })
+}
+
+/// An AnalysisTemplate `errors` that asks Prometheus three times for the share of failed requests of one revision of
+/// an app, and lets less than 2% pass. Its argument is `hash`.
+#[must_use]
+pub fn analysis_by_errors(prometheus: &str, app: &str) -> Value {
+    let requests = |code: &str| {
+        format!(r#"sum(rate(http_requests_total{{app="{app}",hash="{{{{args.hash}}}}"{code}}}[5s]))"#)
+    };
+    // Without a failed request there is no series of failed ones: that is zero, not missing.
+    let query = format!("({} or vector(0)) / {}", requests(r#",code=~"5..""#), requests(""));
+    template(
+        "errors",
+        &json!([{"name": "hash"}]),
+        &json!({
+            "name": "error-rate",
+            "initialDelay": "6s",
+            "interval": "2s",
+            "count": 3,
+            "successCondition": "result[0] < 0.02",
+            "provider": {"prometheus": {"address": prometheus, "query": query}},
+        }),
+    )
+}
+
+/// An analysis step with a template that takes the hash of the version that is let through.
+#[must_use]
+pub(crate) fn analysis_of_latest(template: &str) -> Value {
+    json!({
+        "templates": [{"templateName": template}],
+        "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
+    })
+}

@@ -1,0 +1,65 @@
+//! The real cluster with Stepgate in it, from the images that this workspace builds.
+
+use crate::image::{self, Made, Name};
+use anyhow::{Context, Result};
+use e2e::{Cluster, install, stage::Theatre, suite};
+use std::path::Path;
+
+/// Tag of the images that are built here.
+const TAG: &str = "dev";
+
+/// What a cluster runs.
+#[derive(Debug)]
+pub(crate) struct Images {
+    made: Vec<Made>,
+}
+
+impl Images {
+    /// Builds them, in release mode: what is tested is what ships.
+    pub(crate) fn build() -> Result<Self> {
+        Ok(Self { made: image::all(&Name::ALL, None, TAG)? })
+    }
+
+    /// Lets the cluster's pods use them.
+    pub(crate) fn add_to(&self, cluster: &Cluster) -> Result<()> {
+        for made in &self.made {
+            cluster.add_image(&made.written.folder, &made.written.reference)?;
+        }
+        Ok(())
+    }
+
+    fn of(&self, name: Name) -> Result<&Made> {
+        let position = Name::ALL.iter().position(|one| *one == name);
+        position.and_then(|position| self.made.get(position)).context("an image was not built")
+    }
+
+    /// Where stories are played, with these images and programs.
+    pub(crate) fn theatre(&self, cluster: &Cluster, logs: &Path) -> Result<Theatre> {
+        std::fs::create_dir_all(logs)?;
+        let server = self.of(Name::DemoServer)?;
+        Ok(Theatre {
+            kubeconfig: cluster.outer_kubeconfig(),
+            inside: cluster.nsenter(),
+            demo_server: server.binary.clone(),
+            cli: self.of(Name::KubectlStepgate)?.binary.clone(),
+            logs: logs.to_owned(),
+            image: server.written.reference.clone(),
+            prometheus: "http://prometheus.monitoring.svc:9090".to_owned(),
+        })
+    }
+}
+
+/// Brings a cluster up, installs Stepgate from its image, tells the stories, and looks at what the controllers asked of
+/// the API server.
+pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> Result<()> {
+    let images = Images::build()?;
+    let cluster = Cluster::up(run_id, keep, helper)?;
+    images.add_to(&cluster)?;
+    install::cluster_wide(&cluster)?;
+    let logs = crate::house::target().join("e2e").join(run_id);
+    let theatre = images.theatre(&cluster, &logs)?;
+    suite::stories(&cluster, &theatre, only)?;
+    suite::nothing_written_at_rest(&cluster)?;
+    suite::no_refusals(&cluster)?;
+    Ok(())
+}
