@@ -1,80 +1,115 @@
 //! All stories on a real cluster, and what must be true of the cluster around them.
 
 use crate::stage::{RealStage, Theatre, connect};
-use crate::{Cluster, audit, install};
+use crate::{Cluster, audit, beside_syncer, install, interleavings};
 use anyhow::{Result, bail, ensure};
 use futures::{StreamExt, stream};
-use scenarios::{Play, STORIES, Story, tell};
-use std::time::{Duration, Instant};
+use scenarios::{Play, STORIES, tell};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// More at once would make the pods wait for the processor, and the stories for the pods.
 const STORIES_AT_ONCE: usize = 4;
 /// How long the rest is watched for writes.
 const REST: Duration = Duration::from_secs(20);
 
-/// How a story ended.
+/// What is played in a namespace of its own.
+#[derive(Debug, Clone, Copy)]
+struct Act {
+    /// Its name and that of its namespace.
+    name: &'static str,
+    shows: &'static str,
+    /// How many controllers of its own it needs.
+    controllers: u32,
+}
+
+/// What only a real cluster can play.
+const REAL: [Act; 2] = [
+    Act {
+        name: interleavings::NAME,
+        shows: "100 promotions, aborts and retries at the moment of the controller's writes: none lost, none twice",
+        controllers: 0,
+    },
+    Act {
+        name: beside_syncer::NAME,
+        shows: "beside a syncer: pause, promotion and abort survive it, nothing is written at rest, a revert rolls back",
+        controllers: 0,
+    },
+];
+
+/// How an act ended.
 #[derive(Debug)]
 struct Ended {
-    story: Story,
-    result: std::result::Result<(), String>,
+    act: Act,
+    result: Result<()>,
     log: Vec<String>,
     took: Duration,
     users: Vec<String>,
 }
 
-/// Tells the stories whose names contain one of `only` (all when it is empty), and prints how each ended.
+/// Plays the acts whose names contain one of `only` (all when it is empty), and prints how each ended.
 ///
 /// # Errors
-/// When a story does not end well; each that does not is printed with its log.
-pub fn stories(cluster: &Cluster, theatre: &Theatre, only: &[String]) -> Result<()> {
-    let wanted =
-        |story: &Story| only.is_empty() || only.iter().any(|name| story.name.contains(name.as_str()));
-    let chosen: Vec<Story> = STORIES.into_iter().filter(wanted).collect();
-    ensure!(!chosen.is_empty(), "no story is named {}", only.join(" or "));
+/// When one does not end well; each that does not is printed with its log.
+pub fn play(cluster: &Cluster, theatre: &Theatre, only: &[String]) -> Result<()> {
+    let stories =
+        STORIES.map(|story| Act { name: story.name, shows: story.shows, controllers: story.controllers });
+    let wanted = |act: &Act| only.is_empty() || only.iter().any(|name| act.name.contains(name.as_str()));
+    let chosen: Vec<Act> = REAL.into_iter().chain(stories).filter(wanted).collect();
+    ensure!(!chosen.is_empty(), "nothing to play is named {}", only.join(" or "));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let begun = Instant::now();
     let failed = runtime.block_on(async {
         let client = connect(&theatre.kubeconfig).await?;
         let mut failed = Vec::new();
         let mut ends = stream::iter(chosen)
-            .map(|story| tell_one(cluster, theatre, client.clone(), story))
+            .map(|act| one(cluster, theatre, client.clone(), act))
             .buffer_unordered(STORIES_AT_ONCE);
         while let Some(ended) = ends.next().await {
             let ended = ended?;
             report(&ended);
             if ended.result.is_err() {
-                failed.push(ended.story.name);
+                failed.push(ended.act.name);
             }
         }
         anyhow::Ok(failed)
     })?;
     if !failed.is_empty() {
-        bail!("stories that did not end well: {}", failed.join(", "));
+        bail!("did not end well: {}", failed.join(", "));
     }
-    println!("all stories ended well in {} s", begun.elapsed().as_secs());
+    println!("all ended well in {} s", begun.elapsed().as_secs());
     Ok(())
 }
 
-async fn tell_one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, story: Story) -> Result<Ended> {
+async fn one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, act: Act) -> Result<Ended> {
     let begun = Instant::now();
-    let stage = RealStage::open(theatre, client, story.name, story.controllers > 0).await?;
-    if story.controllers > 0 {
-        install::namespaced(cluster, story.name, story.controllers)?;
+    let stage = RealStage::open(theatre, client, act.name, act.controllers > 0).await?;
+    if act.controllers > 0 {
+        install::namespaced(cluster, act.name, act.controllers)?;
     }
     let play = Play::on(&stage);
-    let result = tell(story.name, &play).await.map_err(|error| error.to_string());
-    let users = stage.all_seen()?;
-    Ok(Ended { story, result, log: play.log(), took: begun.elapsed(), users })
+    let result = match act.name {
+        interleavings::NAME => {
+            let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+            interleavings::check(&play, seed).await
+        }
+        beside_syncer::NAME => beside_syncer::check(cluster, &play).await,
+        story => tell(story, &play).await.map_err(anyhow::Error::from),
+    };
+    let mut users = Vec::new();
+    for service in stage.visited() {
+        users.push(format!("{service}: {}", play.seen(&service).await?));
+    }
+    Ok(Ended { act, result, log: play.log(), took: begun.elapsed(), users })
 }
 
 fn report(ended: &Ended) {
     let verdict = if ended.result.is_ok() { "ok    " } else { "FAILED" };
-    println!("{verdict} {} ({} s): {}", ended.story.name, ended.took.as_secs(), ended.story.shows);
+    println!("{verdict} {} ({} s): {}", ended.act.name, ended.took.as_secs(), ended.act.shows);
     for users in &ended.users {
         println!("         users of {users}");
     }
     if let Err(error) = &ended.result {
-        println!("         {error}");
+        println!("         {error:#}");
         for line in &ended.log {
             println!("         {line}");
         }
