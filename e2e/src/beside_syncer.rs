@@ -14,6 +14,7 @@ pub(crate) const NAME: &str = "synced";
 const SOON: Duration = Duration::from_secs(90);
 /// Rounds of the syncer that a state must survive.
 const ROUNDS: usize = 3;
+const REPLICAS: usize = 2;
 
 struct Team<'p, 's, 't> {
     play: &'p Play<'s, RealStage<'t>>,
@@ -58,10 +59,7 @@ fn manifest(image: &str, version: &str) -> String {
 impl Team<'_, '_, '_> {
     async fn releases(&self, cluster: &Cluster) -> Result<()> {
         let play = self.play;
-        play.wait("the first commit is there", SOON, async || {
-            Ok(if play.list(Kind::Rollout).await?.is_empty() { Err(String::new()) } else { Ok(()) })
-        })
-        .await?;
+        play.appears(NAME, SOON).await?;
         let first = play.until(NAME, "the first commit is healthy", SOON, RolloutView::is_healthy).await?;
         play.send_users(NAME, 20, SOON).await?;
 
@@ -147,11 +145,15 @@ impl Team<'_, '_, '_> {
 
     /// The syncer goes on, and neither it nor the controller changes anything.
     async fn rests(&self, cluster: &Cluster) -> Result<()> {
-        // What the last commit led to has an end first.
+        // What the last commit led to has an end first: its old pods serve on for some seconds.
         let settled = self.syncer.rounds() + 2;
-        while self.syncer.rounds() < settled {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        self.play
+            .wait("only the pods of the last release are left", SOON, async || {
+                let pods = self.play.list(Kind::Pod).await?.len();
+                let is_settled = pods == REPLICAS && self.syncer.rounds() >= settled;
+                Ok(if is_settled { Ok(()) } else { Err(format!("{pods} pods")) })
+            })
+            .await?;
         self.syncer.changes()?;
         let before = self.versions().await?;
         let log = cluster.state.join("audit.log");

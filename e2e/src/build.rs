@@ -1,26 +1,92 @@
-//! The programs of the cluster: Kubernetes and etcd from pinned Go modules, the container runtime from Debian.
+//! The programs of the cluster: Kubernetes, etcd, CoreDNS and Helm from pinned Go modules, the container runtime and
+//! Prometheus from Debian. All are built or unpacked once, under `~/.cache/stepgate`; nothing is installed.
 
-use crate::process::run;
-use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-const KUBERNETES: [&str; 5] =
-    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"];
-const DEBIAN: [&str; 4] = ["containerd", "runc", "containernetworking-plugins", "busybox-static"];
+use crate::{cache, debian, golang};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::time::Instant;
 
 /// Where the programs lie.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    /// Kubernetes, etcd, pause.
+    /// Kubernetes, etcd, kubectl, pause.
     pub bin: PathBuf,
     /// Debian packages, unpacked but not installed.
     pub debian: PathBuf,
+    coredns: PathBuf,
+    helm: PathBuf,
 }
 
 impl Programs {
+    /// Names the places, whether they are filled or not.
+    ///
+    /// # Errors
+    ///
+    /// When the sources that name them cannot be read, or there is no home for a cache.
+    pub fn locate() -> Result<Self> {
+        let root = cache::root()?;
+        Ok(Self {
+            bin: golang::cluster()?.place(&root)?,
+            debian: debian::place(&root),
+            coredns: golang::coredns().place(&root)?,
+            helm: golang::helm()?.place(&root)?,
+        })
+    }
+
+    /// Builds and downloads what is not yet there, saying so. Several processes may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// When a build or a download fails; the message has what the tool said.
+    pub fn ensure() -> Result<Self> {
+        let places = Self::locate()?;
+        timed("containerd, runc, CNI plugins and Prometheus: Debian's packages", &places.debian, |out| {
+            debian::unpack(out)
+        })?;
+        timed("Kubernetes, etcd and kubectl: about 8 minutes on two cores", &places.bin, |out| {
+            golang::cluster()?.build(out)
+        })?;
+        timed("CoreDNS: about a minute", &places.coredns, |out| golang::coredns().build(out))?;
+        timed("Helm: about a minute", &places.helm, |out| golang::helm()?.build(out))?;
+        Ok(places)
+    }
+
+    /// What [`Programs::ensure`] would have to build or to download now.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&'static str> {
+        let places = [
+            ("containerd, runc, CNI plugins and Prometheus", &self.debian),
+            ("Kubernetes and etcd", &self.bin),
+            ("CoreDNS", &self.coredns),
+            ("Helm", &self.helm),
+        ];
+        places.into_iter().filter(|(_, place)| !place.is_dir()).map(|(what, _)| what).collect()
+    }
+
+    /// kubectl of the cluster's own version.
+    #[must_use]
+    pub fn kubectl(&self) -> PathBuf {
+        self.bin.join("kubectl")
+    }
+
+    /// Helm.
+    #[must_use]
+    pub fn helm(&self) -> PathBuf {
+        self.helm.join("helm")
+    }
+
+    /// CoreDNS.
+    #[must_use]
+    pub fn coredns(&self) -> PathBuf {
+        self.coredns.join("coredns")
+    }
+
+    /// Prometheus.
+    #[must_use]
+    pub fn prometheus(&self) -> PathBuf {
+        self.debian.join("usr/bin/prometheus")
+    }
+
     /// The static busybox, wherever this Debian puts it.
     #[must_use]
     pub fn busybox(&self) -> PathBuf {
@@ -29,78 +95,16 @@ impl Programs {
     }
 }
 
-/// Builds what is not yet in the cache; the cache is named by the pinned modules.
-///
-/// # Errors
-///
-/// When a build or a download fails; the message has what the tool said.
-pub fn programs() -> Result<Programs> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
-    let mut hash = Sha256::new();
-    for name in ["go.sum", "tools.go"] {
-        hash.update(
-            fs::read(source.join(name)).with_context(|| format!("read {name} of {}", source.display()))?,
-        );
-    }
-    let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let cache = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
-            .join(".cache"),
-    };
-    let root = cache.join("stepgate").join(format!("cluster-{digest}"));
-    let programs = Programs { bin: root.join("bin"), debian: root.join("debian") };
-    fs::create_dir_all(&programs.bin)?;
-    go(&source, &programs.bin)?;
-    debian(&root, &programs.debian)?;
-    let pause = programs.bin.join("pause");
-    if !pause.is_file() {
-        run(Command::new("cc").args(["-O2", "-static", "-o"]).arg(&pause).arg(source.join("pause.c")))?;
-    }
-    Ok(programs)
-}
-
-fn go(source: &Path, bin: &Path) -> Result<()> {
-    let modules = fs::read_to_string(source.join("go.mod"))?;
-    let version = modules
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
-        .context("go.mod does not require k8s.io/kubernetes")?;
-    let minor = version.split('.').nth(1).context("the version of k8s.io/kubernetes has no minor number")?;
-    let package = "k8s.io/component-base/version";
-    let flags = format!(
-        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor=1 -X {package}.gitMinor={minor}"
-    );
-    let kubernetes =
-        KUBERNETES.iter().map(|name| (*name, format!("k8s.io/kubernetes/cmd/{name}"), flags.as_str()));
-    for (name, package, flags) in
-        kubernetes.chain([("etcd", "go.etcd.io/etcd/server/v3".to_owned(), "-s -w")])
-    {
-        let target = bin.join(name);
-        if target.is_file() {
-            continue;
-        }
-        println!("building {name}");
-        run(Command::new("go")
-            .args(["build", "-trimpath", "-ldflags", flags, "-o"])
-            .arg(&target)
-            .arg(package)
-            .env("CGO_ENABLED", "0")
-            .current_dir(source))?;
-    }
-    Ok(())
-}
-
-fn debian(root: &Path, target: &Path) -> Result<()> {
-    if target.join("usr/bin/containerd").is_file() {
-        return Ok(());
-    }
-    let packages = root.join("packages");
-    fs::create_dir_all(&packages)?;
-    run(Command::new("apt-get").args(["update", "-qq"]))?;
-    run(Command::new("apt-get").args(["download", "-qq"]).args(DEBIAN).current_dir(&packages))?;
-    for entry in fs::read_dir(&packages)? {
-        run(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(target))?;
-    }
-    Ok(())
+fn timed(
+    what: &str,
+    place: &std::path::Path,
+    fill: impl FnOnce(&std::path::Path) -> Result<()>,
+) -> Result<()> {
+    cache::ensure(place, |out| {
+        println!("getting {what}; only this once");
+        let start = Instant::now();
+        fill(out)?;
+        println!("got it in {} s", start.elapsed().as_secs());
+        Ok(())
+    })
 }

@@ -6,16 +6,17 @@
 use anyhow::{Context, Result};
 use std::io::{Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-/// Accepts on `listen` for ever and hands each connection to [`pipe`] inside the namespace.
+/// Accepts for ever on the socket that is standard input, and hands each connection to [`pipe`] inside the namespace.
+/// The socket comes from the one who has to know its port, so that nobody else can take that port in between.
 ///
 /// # Errors
 ///
-/// When the address is taken.
-pub fn serve(listen: &str, namespace: &str, target: &str) -> Result<()> {
-    let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
+/// When standard input is not open.
+pub fn serve(namespace: &str, target: &str) -> Result<()> {
+    let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let program = std::env::current_exe()?;
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
@@ -47,7 +48,7 @@ pub fn pipe(target: &str) -> Result<()> {
         let _ = copy(&mut std::io::stdin().lock(), &mut inward);
         let _ = inward.shutdown(Shutdown::Write);
     });
-    let mut outward = std::fs::File::from(std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned()?);
+    let mut outward = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
     let mut stream = stream;
     copy(&mut stream, &mut outward)?;
     outward.flush()?;

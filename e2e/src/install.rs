@@ -1,9 +1,11 @@
 //! Stepgate installed from its own image and manifests.
 
 use crate::Cluster;
+use crate::process::run;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Namespace of the installation for the whole cluster.
 pub const NAMESPACE: &str = "argo-rollouts";
@@ -21,6 +23,23 @@ pub fn cluster_wide(cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
     cluster.kubectl(&["apply", "-k", &manifests().join("install").to_string_lossy()])?;
     ready(cluster, NAMESPACE)
+}
+
+/// Installs it for the whole cluster with Helm, as the README says, from images of this tag.
+///
+/// # Errors
+/// As [`cluster_wide`].
+pub fn chart(cluster: &Cluster, tag: &str) -> Result<()> {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/stepgate");
+    let tag = format!("controller.image.tag={tag}");
+    run(Command::new(cluster.helm())
+        .arg("--kubeconfig")
+        .arg(cluster.outer_kubeconfig())
+        .args(["install", "stepgate"])
+        .arg(chart)
+        .args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "90s"])
+        .args(["--set", &tag, "--set", "controller.readinessProbe.initialDelaySeconds=1"]))?;
+    Ok(())
 }
 
 /// Installs controllers for one namespace, with an instance id of the same name: they leave alone what is not labelled

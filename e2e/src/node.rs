@@ -1,7 +1,7 @@
 //! The node: registry, containerd and kubelet.
 
-use crate::build::Programs;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NODE_ADDRESS, SUBNET};
+use crate::dns;
 use crate::process::{start, wait};
 use crate::registry;
 use anyhow::Result;
@@ -11,9 +11,10 @@ use std::time::Duration;
 const READY_LIMIT: Duration = Duration::from_secs(90);
 const REGISTRY: &str = "127.0.0.1:5000";
 
-pub(crate) fn up(cluster: &Cluster, programs: &Programs) -> Result<()> {
-    images(cluster, programs)?;
-    configure(cluster, programs)?;
+pub(crate) fn up(cluster: &Cluster) -> Result<()> {
+    let programs = &cluster.programs;
+    images(cluster)?;
+    configure(cluster)?;
     let state = &cluster.state;
     start(
         state,
@@ -33,15 +34,15 @@ pub(crate) fn up(cluster: &Cluster, programs: &Programs) -> Result<()> {
     let at = state.display();
     let args = format!(
         "--config={at}/kubelet.yaml --kubeconfig={at}/admin.kubeconfig --root-dir={at}/kubelet \
-        --cert-dir={at}/kubelet/pki --hostname-override=node-1 --node-ip={}.0.1",
-        cluster.subnet
+        --cert-dir={at}/kubelet/pki --hostname-override=node-1 --node-ip={NODE_ADDRESS}"
     );
     start(state, "kubelet", cluster.inside(programs.bin.join("kubelet")).args(args.split_whitespace()))?;
     let ready = ["wait", "--for=condition=Ready", "node/node-1", "--timeout=5s"];
     wait(state, "kubelet", READY_LIMIT, || cluster.kubectl(&ready).is_ok())
 }
 
-fn images(cluster: &Cluster, programs: &Programs) -> Result<()> {
+fn images(cluster: &Cluster) -> Result<()> {
+    let programs = &cluster.programs;
     let folder = cluster.state.join("images");
     let pause = vec![("pause", fs::read(programs.bin.join("pause"))?)];
     registry::write_image(&folder.join("pause"), &pause, None, &["/pause"])?;
@@ -60,9 +61,9 @@ fn images(cluster: &Cluster, programs: &Programs) -> Result<()> {
     Ok(())
 }
 
-fn configure(cluster: &Cluster, programs: &Programs) -> Result<()> {
-    let (state, at, usr) = (&cluster.state, cluster.state.display(), programs.debian.join("usr"));
-    let (usr, subnet, network) = (usr.display(), &cluster.subnet, &cluster.namespace);
+fn configure(cluster: &Cluster) -> Result<()> {
+    let (state, at, usr) = (&cluster.state, cluster.state.display(), cluster.programs.debian.join("usr"));
+    let (usr, network) = (usr.display(), &cluster.namespace);
     for folder in ["certs.d/docker.io", "cni", "kubelet", "podlogs"] {
         fs::create_dir_all(state.join(folder))?;
     }
@@ -75,7 +76,7 @@ fn configure(cluster: &Cluster, programs: &Programs) -> Result<()> {
     fs::write(
         state.join("cni/10-e2e.conflist"),
         format!(
-            r#"{{"cniVersion":"0.4.0","name":"{network}","plugins":[{{"type":"bridge","bridge":"cni0","isGateway":true,"isDefaultGateway":true,"ipMasq":false,"ipam":{{"type":"host-local","dataDir":"{at}/ipam","ranges":[[{{"subnet":"{subnet}.0.0/16","rangeStart":"{subnet}.0.10"}}]]}}}}]}}"#
+            r#"{{"cniVersion":"0.4.0","name":"{network}","plugins":[{{"type":"bridge","bridge":"cni0","isGateway":true,"isDefaultGateway":true,"ipMasq":false,"ipam":{{"type":"host-local","dataDir":"{at}/ipam","ranges":[[{{"subnet":"{SUBNET}.0.0/16","rangeStart":"{SUBNET}.0.10"}}]]}}}}]}}"#
         ),
     )?;
     fs::write(
@@ -86,7 +87,10 @@ root = "{at}/ctrd"
 state = "{at}/ctrd-state"
 [grpc]
   address = "{at}/ctrd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{at}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
+  netns_mounts_under_state_dir = true
   sandbox_image = "docker.io/local/pause:3.10"
   disable_apparmor = true
   restrict_oom_score_adj = true
@@ -110,9 +114,11 @@ state = "{at}/ctrd-state"
          cgroupDriver: cgroupfs\ncgroupsPerQOS: false\nenforceNodeAllocatable: []\n\
          containerRuntimeEndpoint: unix://{at}/ctrd.sock\n\
          authentication: {{anonymous: {{enabled: true}}, webhook: {{enabled: false}}}}\n\
-         authorization: {{mode: AlwaysAllow}}\naddress: {subnet}.0.1\nhealthzBindAddress: 127.0.0.1\nmaxPods: 250\n\
+         authorization: {{mode: AlwaysAllow}}\naddress: {NODE_ADDRESS}\nclusterDNS: [{}]\nclusterDomain: {}\nhealthzBindAddress: 127.0.0.1\nmaxPods: 250\n\
          serializeImagePulls: false\nimageGCHighThresholdPercent: 100\nimageGCLowThresholdPercent: 99\n\
-         evictionHard: {{memory.available: 100Mi}}\nresolvConf: \"\"\npodLogsDir: {at}/podlogs\n"
+         evictionHard: {{memory.available: 100Mi}}\nresolvConf: \"\"\npodLogsDir: {at}/podlogs\nvolumePluginDir: {at}/kubelet/plugins\n",
+            dns::ADDRESS,
+            dns::DOMAIN
         ),
     )?;
     Ok(())

@@ -1,5 +1,6 @@
 //! The certificates and keys of one cluster; all keys are ECDSA P-256.
 
+use crate::cluster::secret;
 use anyhow::Result;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -34,10 +35,10 @@ pub(crate) fn write(folder: &Path, gateway: &str) -> Result<()> {
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     fs::write(folder.join("apiserver.crt"), server.signed_by(&key, &issuer)?.pem())?;
-    fs::write(folder.join("apiserver.key"), key.serialize_pem())?;
+    secret(&folder.join("apiserver.key"), &key.serialize_pem())?;
 
     let accounts = KeyPair::generate()?;
-    fs::write(folder.join("sa.key"), accounts.serialize_pem())?;
+    secret(&folder.join("sa.key"), &accounts.serialize_pem())?;
     fs::write(folder.join("sa.pub"), accounts.public_key_pem())?;
     Ok(())
 }

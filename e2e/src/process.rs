@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,16 +21,42 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
 
 /// Starts in the background, in its own process group, with `NAME.log` and `NAME.pid` in `state`.
 pub(crate) fn start(state: &Path, name: &str, command: &mut Command) -> Result<()> {
+    start_with_input(state, name, command, Stdio::null())
+}
+
+/// As [`start`], with an open file as standard input.
+pub(crate) fn start_with_input(state: &Path, name: &str, command: &mut Command, input: Stdio) -> Result<()> {
     let log = File::create(state.join(format!("{name}.log")))?;
-    let child = command
-        .stdin(Stdio::null())
+    let mut child = command
+        .stdin(input)
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0)
         .spawn()
         .with_context(|| format!("start {name}"))?;
-    fs::write(state.join(format!("{name}.pid")), child.id().to_string())?;
+    let pid = child.id().to_string();
+    if let Some(group) = group(state) {
+        // Whatever it starts is in the group too, and can be found whatever its name or parent. Where that is not
+        // allowed, processes are found by their command lines.
+        let _ = fs::create_dir_all(&group);
+        let _ = fs::write(group.join("cgroup.procs"), &pid);
+    }
+    fs::write(state.join(format!("{name}.pid")), pid)?;
+    // Somebody must ask for its end, else it stays listed as a zombie while we live.
+    std::thread::spawn(move || child.wait());
     Ok(())
+}
+
+/// The control group of a run's own processes (pods have others), named as its folder: in version 1 of control groups
+/// below any controller that has no say in how they run.
+pub(crate) fn group(state: &Path) -> Option<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let tree = if root.join("cgroup.controllers").exists() {
+        root.to_owned()
+    } else {
+        ["pids", "freezer", "unified"].iter().map(|name| root.join(name)).find(|folder| folder.is_dir())?
+    };
+    Some(tree.join(state.file_name()?))
 }
 
 /// Waits until `ready`, for as long as the process of `name` is alive and `limit` is not over.

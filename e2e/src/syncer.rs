@@ -90,9 +90,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// kubectl with what it needs to reach the cluster.
-pub(crate) fn kubectl_command(cluster: &Cluster) -> Vec<String> {
+#[must_use]
+pub fn kubectl_command(cluster: &Cluster) -> Vec<String> {
     let kubeconfig = cluster.outer_kubeconfig().to_string_lossy().into_owned();
-    vec!["kubectl".to_owned(), "--kubeconfig".to_owned(), kubeconfig]
+    vec![cluster.kubectl_path().to_string_lossy().into_owned(), "--kubeconfig".to_owned(), kubeconfig]
 }
 
 /// One round; gives the lines of what was changed.

@@ -193,6 +193,19 @@ impl<'s, S: Stage> Play<'s, S> {
         .await
     }
 
+    /// Waits until there is a Rollout of this name.
+    ///
+    /// # Errors
+    /// When there is none within the limit.
+    pub async fn appears(&self, name: &str, limit: Duration) -> Told<()> {
+        self.wait(&format!("{name} is there"), limit, async || {
+            let found = self.stage.get(Kind::Rollout, name).await;
+            let found = found.map_err(|error| stage_error(&format!("get Rollout {name}"), &error))?;
+            Ok(found.map(drop).ok_or_else(|| "nothing".to_owned()))
+        })
+        .await
+    }
+
     /// Looks again and again until there is an answer.
     ///
     /// # Errors

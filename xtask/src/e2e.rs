@@ -1,6 +1,6 @@
 //! `cargo xtask e2e`: a real cluster for the end-to-end tests.
 
-use ::e2e::Cluster;
+use ::e2e::{Cluster, build::Programs};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Build and download the programs of the cluster, without starting one.
+    Build,
     /// Start a cluster and leave it running.
     Up,
     /// Remove the cluster and all that it left.
@@ -27,28 +29,41 @@ enum Action {
         #[arg(long)]
         keep: bool,
     },
+    /// Kill clusters in ways that give them no chance to clean up, and look for what stays.
+    Clean,
     #[command(hide = true)]
     Registry { listen: String, state: PathBuf },
     /// The last argument only marks the process as part of a run.
     #[command(hide = true)]
-    Forward { listen: String, namespace: String, target: String, _mark: PathBuf },
+    Forward { namespace: String, target: String, _mark: PathBuf },
     #[command(hide = true)]
     Pipe { target: String },
+    /// Removes the cluster when its owner is killed.
+    #[command(hide = true)]
+    Guard,
+    #[command(hide = true)]
+    Targets { kubeconfig: PathBuf, file: PathBuf },
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let helper = std::env::current_exe()?;
     match &args.action {
+        Action::Build => println!("in {}", Programs::ensure()?.bin.display()),
         Action::Up => {
             let cluster = Cluster::up(&args.run_id, true, &helper)?;
             println!("ready: kubectl --kubeconfig {} get nodes", cluster.outer_kubeconfig().display());
         }
         Action::Down => Cluster::of(&args.run_id, &helper)?.down(),
         Action::Test { only, keep } => crate::real::test(&args.run_id, &helper, only, *keep)?,
+        Action::Clean => ::e2e::clean::leaves_nothing(&args.run_id, &helper)?,
         Action::Registry { listen, state } => ::e2e::registry::serve(listen, state)?,
-        Action::Forward { listen, namespace, target, .. } => {
-            ::e2e::forward::serve(listen, namespace, target)?
+        Action::Forward { namespace, target, .. } => ::e2e::forward::serve(namespace, target)?,
+        Action::Guard => {
+            if ::e2e::guard::owner_was_killed(std::io::stdin())? {
+                Cluster::of(&args.run_id, &helper)?.down();
+            }
         }
+        Action::Targets { kubeconfig, file } => ::e2e::prometheus::write_targets(kubeconfig, file)?,
         Action::Pipe { target } => ::e2e::forward::pipe(target)?,
     }
     Ok(())

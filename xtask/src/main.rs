@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`. One module per command.
 
+mod demo;
 mod e2e;
 mod r#gen;
 mod house;
@@ -18,6 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Three releases on a real cluster, live: a good one, a bad one, and one that a person promotes.
+    Demo(demo::Args),
     /// A real cluster for the end-to-end tests.
     E2e(e2e::Args),
     /// Make the files that are made from code: the CRD manifests.
@@ -30,6 +33,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
         Command::Gen(args) => r#gen::run(&args),
         Command::Image(args) => image::run(&args),

@@ -2,11 +2,11 @@
 
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
-use e2e::{Cluster, accepted, install, stage::Theatre, suite};
+use e2e::{Cluster, accepted, install, prometheus, stage::Theatre, suite};
 use std::path::Path;
 
 /// Tag of the images that are built here.
-const TAG: &str = "dev";
+pub(crate) const TAG: &str = "dev";
 
 /// What a cluster runs.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Images {
             cli: self.of(Name::KubectlStepgate)?.binary.clone(),
             logs: logs.to_owned(),
             image: server.written.reference.clone(),
-            prometheus: "http://prometheus.monitoring.svc:9090".to_owned(),
+            prometheus: prometheus::ADDRESS.to_owned(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Blue-green: all users change over at once.
 
-use super::{GATED, SOON, first, no_user_suffered, release, size, users, users_see_only};
+use super::{GATED, SOON, first, no_user_suffered, release, runs_ended, size, users, users_see_only};
 use crate::manifests::{Release, analysis_by_errors, analysis_of_latest, service};
 use crate::{Kind, Play, RolloutView, Stage, StoryError};
 use serde_json::{Value, json};
@@ -83,6 +83,7 @@ pub(super) async fn gated<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError
     users(play, "preview", 40).await?;
     release(play, "gates", Release { version: "v2", error_every: 20, ready: true }, 2, &spec).await?;
     let stopped = play.until("gates", "v2 is aborted", GATED, |web| web.is_aborted()).await?;
+    runs_ended(play, &["Failed"]).await?;
     play.holds("v1 is active", stopped.active() == stopped.stable(), || stopped.line())?;
     let seen = no_user_suffered(play, "active").await?;
     play.holds("no user of active saw v2", seen.version("v2").answered == 0, || seen.to_string())?;
@@ -91,6 +92,7 @@ pub(super) async fn gated<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError
         web.active() == web.current() && web.stable() == web.current()
     })
     .await?;
+    runs_ended(play, &["Failed", "Successful"]).await?;
     users_see_only(play, "active", "v3").await?;
     no_user_suffered(play, "active").await.map(drop)
 }

@@ -1,6 +1,8 @@
 //! Canaries by replicas.
 
-use super::{GATED, SOON, canary, first, no_user_suffered, reasons, release, size, users, users_see_only};
+use super::{
+    GATED, SOON, canary, first, no_user_suffered, reasons, release, runs_ended, size, users, users_see_only,
+};
 use crate::manifests::{Release, analysis_by_errors, analysis_of_latest, service};
 use crate::{Play, Stage, StoryError};
 use serde_json::{Value, json};
@@ -32,6 +34,7 @@ pub(super) async fn good<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError>
         .await?;
     let done = play.until("good", "v2 is healthy", SOON, |web| web.is_healthy()).await?;
     play.holds("v2 took the place of v1", done.stable() != old, || done.line())?;
+    runs_ended(play, &["Successful"]).await?;
     users_see_only(play, "good", "v2").await?;
     let seen = no_user_suffered(play, "good").await?;
     let both = seen.version("v1").answered > 0 && seen.version("v2").answered > 0;
@@ -53,6 +56,7 @@ pub(super) async fn bad<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError> 
         || aborted.0.pointer("/status/conditions").map(Value::to_string).unwrap_or_default(),
     )?;
     let end = play.until("bad", "v1 carries all again", SOON, |web| web.phase() == "Degraded").await?;
+    runs_ended(play, &["Failed"]).await?;
     play.holds("the message names the metric", end.message().contains("error-rate"), || {
         end.message().to_owned()
     })?;

@@ -180,6 +180,14 @@ async fn run_phases<S: Stage>(play: &Play<'_, S>) -> Result<Vec<String>, StoryEr
     Ok(runs.into_iter().map(|(_, phase)| phase).collect())
 }
 
+/// The analysis runs ended so, in this order: an abort for another reason is no proof.
+async fn runs_ended<S: Stage>(play: &Play<'_, S>, wanted: &[&str]) -> Result<(), StoryError> {
+    let phases = run_phases(play).await?;
+    play.holds(&format!("the analysis runs ended {}", wanted.join(", ")), phases == wanted, || {
+        phases.join(", ")
+    })
+}
+
 fn canary(steps: &Value) -> Value {
     json!({"strategy": {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": steps}}})
 }
