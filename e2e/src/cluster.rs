@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -51,6 +51,7 @@ impl Cluster {
             bail!("this machine cannot run a cluster:\n- {}", missing.join("\n- "));
         }
         let mut cluster = Self::of(run_id, helper)?;
+        cluster.keep = false;
         // Also for a cluster that is kept: until it is up, the end of this process is its end.
         cluster.guard = Some(Guard::take(run_id, helper)?);
         teardown::all(&cluster.state, &cluster.namespace);
@@ -77,7 +78,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Names the cluster of a run id, whether it runs or not.
+    /// Names the cluster of a run id, whether it runs or not; dropping the name leaves the cluster alone.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl Cluster {
             namespace: format!("sge2e{run_id}"),
             helper: helper.to_owned(),
             programs: Programs::locate()?,
-            keep: false,
+            keep: true,
             guard: None,
         })
     }
@@ -314,5 +315,36 @@ impl Drop for Cluster {
         if !self.keep {
             teardown::all(&self.state, &self.namespace);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn two_runs_share_no_folder_and_no_namespace() {
+        let [one, two] = ["a", "b"].map(|id| Cluster::of(id, Path::new("xtask")).unwrap());
+        assert_ne!(one.state, two.state);
+        assert_ne!(one.namespace, two.namespace);
+        assert!(one.nsenter().last().unwrap().ends_with("sge2ea"));
+        assert!(one.keep, "a name is not an owner: dropping it must not end a cluster that runs");
+    }
+
+    #[test]
+    fn an_id_that_could_leave_its_folder_is_refused() {
+        for id in ["", "../x", "A", "a-b", "a/b", "a234567890123"] {
+            let error = Cluster::of(id, Path::new("xtask")).unwrap_err().to_string();
+            assert_eq!(error, format!("run id {id:?}: use 1 to 12 lower-case letters and digits"));
+        }
+    }
+
+    #[test]
+    fn a_secret_is_for_its_owner_only() {
+        let path = std::env::temp_dir().join(format!("stepgate-secret-{}", std::process::id()));
+        secret(&path, "token").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::remove_file(&path).unwrap();
     }
 }

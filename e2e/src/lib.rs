@@ -17,6 +17,7 @@ pub mod image;
 pub mod install;
 mod interleavings;
 pub mod load;
+pub mod memory;
 mod node;
 mod pki;
 mod process;

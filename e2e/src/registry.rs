@@ -124,7 +124,7 @@ pub(crate) fn write_image(
     let mut packed = GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());
     packed.write_all(&layer)?;
     let (layer, layer_size) = blob(folder, &packed.finish()?)?;
-    let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": command, "Env": ["PATH=/bin"]},
+    let config = json!({"architecture": architecture(), "os": "linux", "config": {"Cmd": command, "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [plain]}});
     let (config, config_size) = blob(folder, config.to_string().as_bytes())?;
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST,
@@ -137,6 +137,15 @@ pub(crate) fn write_image(
     Ok(())
 }
 
+/// The machine's, in the words of images.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 fn blob(folder: &Path, content: &[u8]) -> Result<(String, usize)> {
     let blobs = folder.join("blobs/sha256");
     fs::create_dir_all(&blobs)?;
@@ -147,4 +156,94 @@ fn blob(folder: &Path, content: &[u8]) -> Result<(String, usize)> {
 
 fn hex(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state directory with images of one file each.
+    fn state(test: &str, images: &[(&str, &str)]) -> PathBuf {
+        let state = std::env::temp_dir().join(format!("stepgate-registry-{test}-{}", std::process::id()));
+        let mut list = String::new();
+        for (number, (name, content)) in images.iter().enumerate() {
+            let folder = state.join(number.to_string());
+            write_image(&folder, &[("file", content.as_bytes().to_vec())], None, &["/file"]).unwrap();
+            list += &format!("{name}\t{}\n", folder.display());
+        }
+        fs::write(state.join(LIST), list).unwrap();
+        state
+    }
+
+    fn digest(path: &str, state: &Path) -> Option<String> {
+        find(path, state).map(|(_, digest, _)| digest)
+    }
+
+    #[test]
+    fn an_image_is_found_by_its_tag_with_all_its_parts() {
+        let state = state("parts", &[("library/web:1", "one")]);
+        let (kind, name, body) = find("/v2/library/web/manifests/1", &state).unwrap();
+        assert_eq!((kind, name), (MANIFEST, format!("sha256:{}", hex(&body))));
+        let manifest: Value = serde_json::from_slice(&body).unwrap();
+        for part in ["/config", "/layers/0"] {
+            let digest = manifest.pointer(&format!("{part}/digest")).and_then(Value::as_str).unwrap();
+            let (kind, _, body) = find(&format!("/v2/library/web/blobs/{digest}"), &state).unwrap();
+            assert_eq!(kind, "application/octet-stream");
+            assert_eq!(format!("sha256:{}", hex(&body)), digest);
+            assert_eq!(manifest.pointer(&format!("{part}/size")), Some(&json!(body.len())));
+        }
+        fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn of_an_image_built_again_the_tag_is_the_new_one_and_the_old_one_has_its_digest() {
+        let state = state("again", &[("web:1", "old"), ("other:1", "other"), ("web:1", "new")]);
+        let index = |number: &str| {
+            let text = fs::read(state.join(number).join("index.json")).unwrap();
+            let index: Value = serde_json::from_slice(&text).unwrap();
+            index.pointer("/manifests/0/digest").and_then(Value::as_str).unwrap().to_owned()
+        };
+        assert_eq!(digest("/v2/web/manifests/1", &state), Some(index("2")));
+        let old = index("0");
+        assert_ne!(old, index("2"));
+        assert_eq!(digest(&format!("/v2/web/manifests/{old}"), &state), Some(old));
+        fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_there_or_leaves_the_folder_is_not_found() {
+        let state = state("absent", &[("web:1", "x")]);
+        assert!(find("/v2/", &state).is_some());
+        for path in [
+            "/",
+            "/v2/web/manifests/2",
+            "/v2/none/manifests/1",
+            "/v2/web/blobs/sha256:00",
+            "/v2/web/blobs/sha256:../../0/index.json",
+            "/v2/web/manifests/sha256:",
+        ] {
+            assert!(find(path, &state).is_none(), "{path}");
+        }
+        fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn an_answer_has_the_headers_that_containerd_reads() {
+        let state = state("answer", &[("web:1", "x")]);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = state.clone();
+        let server = std::thread::spawn(move || answer(listener.accept().unwrap().0, &served));
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"HEAD /v2/web/manifests/1?ns=docker.io HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        server.join().unwrap().unwrap();
+        let wanted = digest("/v2/web/manifests/1", &state).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        assert!(text.contains(&format!("Docker-Content-Digest: {wanted}\r\n")), "{text}");
+        assert!(text.contains(&format!("Content-Type: {MANIFEST}\r\n")), "{text}");
+        assert!(text.ends_with("\r\n\r\n"), "HEAD has no body: {text}");
+        fs::remove_dir_all(state).unwrap();
+    }
 }

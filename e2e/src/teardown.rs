@@ -58,13 +58,20 @@ pub(crate) fn leftovers(state: &Path, namespace: &str, containers: &[String]) ->
     let prefix = format!("{namespace}-");
     found.extend(
         names("/var/lib/cni/results")
-            .filter(|name| name.starts_with(&prefix) || containers.iter().any(|id| name.contains(id.as_str())))
+            .filter(|name| {
+                name.starts_with(&prefix) || containers.iter().any(|id| name.contains(id.as_str()))
+            })
             .map(|name| format!("CNI result {name}")),
     );
     let outside = containers.iter().flat_map(|id| outside(state, id)).filter(|path| path.exists());
     found.extend(outside.map(|path| format!("state of a container {}", path.display())));
     let of_containers = containers.iter().flat_map(|id| groups_of(id));
-    found.extend(groups(state).into_iter().chain(of_containers).map(|group| format!("control group {}", group.display())));
+    found.extend(
+        groups(state)
+            .into_iter()
+            .chain(of_containers)
+            .map(|group| format!("control group {}", group.display())),
+    );
     found.extend(links_into(state).iter().map(|link| format!("link {}", link.display())));
     if state.exists() {
         found.push(format!("folder {}", state.display()));

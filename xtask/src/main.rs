@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`. One module per command.
 
+mod bench;
 mod demo;
 mod e2e;
 mod r#gen;
@@ -19,6 +20,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Numbers: planner calls per second, the controller's memory.
+    Bench(bench::Args),
     /// Three releases on a real cluster, live: a good one, a bad one, and one that a person promotes.
     Demo(demo::Args),
     /// A real cluster for the end-to-end tests.
@@ -27,16 +30,17 @@ enum Command {
     Gen(r#gen::Args),
     /// Build the container images, without Docker.
     Image(image::Args),
-    /// Run every check: format, lints, tests.
-    Test,
+    /// Run every check: format, lints, tests, and the real cluster.
+    Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
         Command::Gen(args) => r#gen::run(&args),
         Command::Image(args) => image::run(&args),
-        Command::Test => test::run(),
+        Command::Test(args) => test::run(&args),
     }
 }

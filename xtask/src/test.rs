@@ -1,13 +1,25 @@
 //! `cargo xtask test`: everything that must hold, from the quickest to the slowest.
 
-use crate::house;
+use crate::{house, real};
 use anyhow::{Context, bail};
 use std::process::Command;
 use std::time::Instant;
 
+/// Run id of the cluster of the tests.
+const RUN_ID: &str = "test";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave out the real cluster; what needs none takes a few minutes.
+    #[arg(long)]
+    without_cluster: bool,
+}
+
 /// Runs all checks; the first that fails ends the run.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let start = Instant::now();
+    // Now, because building the tests can replace the file that runs.
+    let helper = std::env::current_exe()?;
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     cargo("made files are current", &["run", "--quiet", "--locked", "-p", "xtask", "--", "gen", "--check"])?;
@@ -16,6 +28,22 @@ pub(crate) fn run() -> anyhow::Result<()> {
         println!(
             "not run: comparisons with recordings of Argo Rollouts (they read the folder that STEPGATE_PEER_DIR names)"
         );
+    }
+    let missing = e2e::requirements::missing();
+    if args.without_cluster {
+        println!("not run: the real cluster (--without-cluster)");
+    } else if missing.is_empty() {
+        let start = Instant::now();
+        println!("== the real cluster");
+        real::test(RUN_ID, &helper, &[], false)?;
+        println!("== the real cluster: passed in {} s", start.elapsed().as_secs());
+    } else {
+        let list: Vec<String> = missing.iter().map(|one| format!("- {one}")).collect();
+        let list = list.join("\n");
+        if std::env::var("CI").is_ok_and(|value| value == "true") {
+            bail!("the real cluster cannot run here, and CI=true; missing:\n{list}");
+        }
+        println!("NOT RUN: the real cluster. This machine lacks:\n{list}");
     }
     println!("all checks passed in {} s", start.elapsed().as_secs());
     Ok(())
