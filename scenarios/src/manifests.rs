@@ -95,7 +95,7 @@ pub fn analysis_by_errors(prometheus: &str, app: &str) -> Value {
         &json!([{"name": "hash"}]),
         &json!({
             "name": "error-rate",
-            "initialDelay": "6s",
+            "initialDelay": "8s",
             "interval": "2s",
             "count": 3,
             "successCondition": "result[0] < 0.02",

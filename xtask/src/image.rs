@@ -1,4 +1,4 @@
-//! `cargo xtask image`: builds the release binaries and writes an OCI image layout of each.
+//! `cargo xtask image`: builds the binaries and writes an OCI image layout of each.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,6 +10,9 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use e2e::image::{Image, Written};
 use serde_json::Value;
+
+/// The profile of what ships.
+const RELEASE: &str = "release";
 
 /// What to build and where to put it.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,9 @@ pub(crate) struct Args {
     /// Only this image; may be repeated.
     #[arg(long = "only", value_enum)]
     only: Vec<Name>,
+    /// Cargo's profile: `release` is what ships, `e2e` builds faster.
+    #[arg(long, default_value = RELEASE)]
+    profile: String,
 }
 
 /// The images of the project, by the name of their folder.
@@ -70,7 +76,7 @@ impl Name {
 /// Builds and writes; prints one line per image.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let names = if args.only.is_empty() { &Name::ALL } else { args.only.as_slice() };
-    all(names, args.out.clone(), &args.tag).map(drop)
+    make(names, args.out.clone(), &args.tag, &args.profile).map(drop)
 }
 
 /// An image, and the binary that is in it.
@@ -80,13 +86,17 @@ pub(crate) struct Made {
     pub(crate) binary: PathBuf,
 }
 
-/// Builds these images into `out` (default: `images` in the target folder), in the order of their names.
+/// Builds these images as they ship into `out` (default: `images` in the target folder), in the order of their names.
 pub(crate) fn all(names: &[Name], out: Option<PathBuf>, tag: &str) -> anyhow::Result<Vec<Made>> {
+    make(names, out, tag, RELEASE)
+}
+
+fn make(names: &[Name], out: Option<PathBuf>, tag: &str, profile: &str) -> anyhow::Result<Vec<Made>> {
     let project = house::root();
     let out = out.unwrap_or_else(|| house::target().join("images"));
     let mut made = Vec::new();
     for name in names {
-        let binary = build(*name, &project)?;
+        let binary = build(*name, &project, profile)?;
         let reference = format!("stepgate/{}:{tag}", name.folder());
         let image = Image { reference, binary: binary.clone(), ports: name.ports().to_vec() };
         let written = image.write(&out.join(name.folder()))?;
@@ -104,18 +114,18 @@ pub(crate) fn all(names: &[Name], out: Option<PathBuf>, tag: &str) -> anyhow::Re
 
 /// Builds one package and returns its binary. One `cargo build` per package: built together, the features of one
 /// would be in the other.
-fn build(name: Name, project: &Path) -> anyhow::Result<PathBuf> {
+fn build(name: Name, project: &Path, profile: &str) -> anyhow::Result<PathBuf> {
     let (package, binary) = name.package();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--package", package, "--bin", binary])
+        .args(["build", "--profile", profile, "--locked", "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(project)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !built.status.success() {
-        bail!("cargo build --release --package {package} failed; its messages are above");
+        bail!("cargo build --profile {profile} --package {package} failed; its messages are above");
     }
     // Cargo tells where the binary is, wherever CARGO_TARGET_DIR or a configuration puts it.
     String::from_utf8(built.stdout)?

@@ -104,13 +104,17 @@ async fn gate<S: Stage>(
             |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         parts.push(text(metric, "name"));
         for measurement in metric.get("measurements").and_then(Value::as_array).into_iter().flatten() {
-            let value = text(measurement, "value");
+            let value = match text(measurement, "value") {
+                // An error has no value; its message is in the AnalysisRun.
+                empty if empty.is_empty() => text(measurement, "phase").to_lowercase(),
+                value => percent(&value),
+            };
             let tone = match text(measurement, "phase").as_str() {
                 "Successful" => Tone::Good,
                 "Failed" | "Error" => Tone::Bad,
                 _ => Tone::Waiting,
             };
-            parts.push(screen.paint(tone, &percent(&value)));
+            parts.push(screen.paint(tone, &value));
         }
     }
     let tone = match phase {

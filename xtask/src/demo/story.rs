@@ -59,8 +59,8 @@ impl Demo<'_> {
         );
         let before = self.play.seen("web").await?;
         self.commit("web v2", &[("web.yaml", self.web(Release::good("v2")))])?;
-        self.shown("web", "web", "v2 has begun", |web| web.stable() != web.current()).await?;
-        self.shown("web", "web", "v2 is healthy", RolloutView::is_healthy).await?;
+        self.shown("web", "web", "v2 has begun", |web, _| web.stable() != web.current()).await?;
+        self.shown("web", "web", "v2 is healthy", |web, _| web.is_healthy()).await?;
         let users = self.play.seen("web").await?.since(&before);
         Ok(format!(
             "  {} web v2: let through by its gate; users: {users}",
@@ -73,11 +73,11 @@ impl Demo<'_> {
         let before = self.play.seen("web").await?;
         let bad = Release { version: "v3", error_every: 20, ready: true };
         self.commit("web v3, with a bug", &[("web.yaml", self.web(bad))])?;
-        self.shown("web", "web", "v3 is stopped", |web| web.is_aborted() && web.phase() == "Degraded")
+        self.shown("web", "web", "v3 is stopped", |web, _| web.is_aborted() && web.phase() == "Degraded")
             .await?;
         self.repository.revert()?;
         self.screen.command("git revert HEAD");
-        self.shown("web", "web", "v2 is healthy", RolloutView::is_healthy).await?;
+        self.shown("web", "web", "v2 is healthy", |web, _| web.is_healthy()).await?;
         let users = self.play.seen("web").await?.since(&before);
         Ok(format!(
             "  {} web v3: stopped by its gate, users back on v2; users: {users}",
@@ -89,14 +89,16 @@ impl Demo<'_> {
         self.screen.title("3. Blue-green: v2 waits behind its preview Service until a person promotes it");
         let before = self.play.seen("shop-active").await?;
         self.commit("shop v2", &[("shop.yaml", self.shop("v2"))])?;
-        self.shown("shop", "shop-active", "v2 waits", |shop| {
+        self.shown("shop", "shop-active", "v2 waits", |shop, _| {
             shop.phase() == "Paused" && shop.message().contains("BlueGreenPause")
         })
         .await?;
         self.screen.command("kubectl stepgate promote shop");
         self.play.command(&["promote", "shop"]).await?;
-        self.shown("shop", "shop-active", "v2 is active", RolloutView::is_healthy).await?;
-        self.all_on("shop-active", "v2").await?;
+        self.shown("shop", "shop-active", "v2 is active, for all users", |shop, users| {
+            shop.is_healthy() && users.total() > 0 && users.version("v2").answered == users.total()
+        })
+        .await?;
         let users = self.play.seen("shop-active").await?.since(&before);
         self.all_was_well(&users, &["v1", "v2"])?;
         let kind = self.screen.paint(Tone::Good, "blue-green");
@@ -117,7 +119,7 @@ impl Demo<'_> {
         name: &str,
         service: &str,
         what: &str,
-        holds: impl Fn(&RolloutView) -> bool,
+        holds: impl Fn(&RolloutView, &Seen) -> bool,
     ) -> Result<()> {
         let mut looks: Vec<Seen> = vec![self.play.seen(service).await?];
         self.play
@@ -130,22 +132,7 @@ impl Demo<'_> {
                 looks.push(now);
                 let frame = frame::look(&self.play, self.screen, &rollout, &recent).await?;
                 self.screen.live(&frame.about, &frame.lines);
-                Ok(if holds(&rollout) { Ok(()) } else { Err(rollout.line()) })
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// Waits until users get this version alone.
-    async fn all_on(&self, service: &str, version: &str) -> Result<()> {
-        let mut before = self.play.seen(service).await?;
-        self.play
-            .wait("all users are on the new version", SOON, async || {
-                let now = self.play.seen(service).await?;
-                let since = now.since(&before);
-                before = now;
-                let only = since.total() > 0 && since.version(version).answered == since.total();
-                Ok(if only { Ok(()) } else { Err(since.to_string()) })
+                Ok(if holds(&rollout, &recent) { Ok(()) } else { Err(rollout.line()) })
             })
             .await?;
         Ok(())
