@@ -22,7 +22,12 @@ pub(crate) fn promote(rollout: &Rollout) -> Patches {
     let steps = steps(rollout);
     let paused = status.pause_conditions.as_ref().is_some_and(|conditions| !conditions.is_empty());
     let next = status.current_step_index.filter(|index| *index < steps).map(|index| index + 1);
-    let patch = if paused && status.controller_pause && step_is_inconclusive(&status) {
+    // DIFFERS: [cli.promote-twice] The pause was lifted and the controller has not acted yet: a second promotion at this
+    // moment would skip the step after the pause.
+    let is_about_to_go_on = status.controller_pause && !paused;
+    let patch = if is_about_to_go_on {
+        None
+    } else if paused && status.controller_pause && step_is_inconclusive(&status) {
         Some(json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next}))
     } else if paused {
         Some(json!({"pauseConditions": null}))
@@ -83,6 +88,14 @@ mod tests {
         let running = rollout(json!({"currentStepIndex": 0, "currentPodHash": "b", "stableRS": "a"}));
         let skip = json!({"status": {"pauseConditions": null, "currentStepIndex": 1}});
         assert_eq!(promote(&running).status, Some(skip));
+    }
+
+    #[test]
+    fn a_pause_that_was_lifted_is_not_skipped_again() {
+        let lifted = rollout(
+            json!({"currentStepIndex": 1, "currentPodHash": "b", "stableRS": "a", "controllerPause": true}),
+        );
+        assert_eq!(promote(&lifted), Patches::default());
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! The cluster as the verbs use it.
+
+use crate::connection::Connection;
+use anyhow::Context;
+use crds::{AnalysisRun, Rollout};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::Value;
+
+/// The cluster, and the namespace to work in.
+pub(crate) struct Cluster {
+    client: Client,
+    namespace: String,
+}
+
+impl Cluster {
+    pub(crate) async fn connect(connection: &Connection) -> anyhow::Result<Self> {
+        let (client, namespace) = connection.open().await?;
+        Ok(Self { client, namespace })
+    }
+
+    pub(crate) fn rollouts(&self) -> Api<Rollout> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn all_rollouts(&self) -> Api<Rollout> {
+        Api::all(self.client.clone())
+    }
+
+    pub(crate) fn replica_sets(&self) -> Api<ReplicaSet> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn analysis_runs(&self) -> Api<AnalysisRun> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) async fn rollout(&self, name: &str) -> anyhow::Result<Rollout> {
+        let found = self.rollouts().get_opt(name).await?;
+        found.with_context(|| format!("rollouts.argoproj.io {name:?} not found"))
+    }
+
+    /// Patches the status; the object itself where there is no status subresource.
+    pub(crate) async fn patch_status(&self, name: &str, patch: &Value) -> kube::Result<()> {
+        let params = PatchParams::default();
+        match self.rollouts().patch_status(name, &params, &Patch::Merge(patch)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => self.patch(name, patch).await,
+            other => other.map(drop),
+        }
+    }
+
+    pub(crate) async fn patch(&self, name: &str, patch: &Value) -> kube::Result<()> {
+        self.rollouts().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+    }
+}

@@ -1,0 +1,85 @@
+//! Verbs that are one change.
+
+use super::TRIES_MAX;
+use crate::cluster::Cluster;
+use crate::images;
+use anyhow::{Context, bail};
+use crds::GoDuration;
+use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+pub(crate) async fn abort(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
+    cluster.rollout(name).await?;
+    cluster.patch_status(name, &json!({"status": {"abort": true}})).await?;
+    println!("rollout '{name}' aborted");
+    Ok(())
+}
+
+pub(crate) async fn retry(cluster: &Cluster, names: &[String]) -> anyhow::Result<()> {
+    for name in names {
+        cluster.rollout(name).await?;
+        cluster.patch_status(name, &json!({"status": {"abort": false}})).await?;
+        println!("rollout '{name}' retried");
+    }
+    Ok(())
+}
+
+pub(crate) async fn pause(cluster: &Cluster, names: &[String]) -> anyhow::Result<()> {
+    for name in names {
+        cluster.rollout(name).await?;
+        cluster.patch(name, &json!({"spec": {"paused": true}})).await?;
+        println!("rollout '{name}' paused");
+    }
+    Ok(())
+}
+
+pub(crate) async fn restart(cluster: &Cluster, name: &str, after: &str) -> anyhow::Result<()> {
+    let wait = GoDuration::parse(after).ok().and_then(GoDuration::to_std);
+    let wait = wait.with_context(|| format!("--in {after:?} is no duration; write for example 10m"))?;
+    cluster.rollout(name).await?;
+    cluster.patch(name, &json!({"spec": {"restartAt": super::now().plus(wait)}})).await?;
+    println!("rollout '{name}' restarts in {after}");
+    Ok(())
+}
+
+/// The object of `workloadRef`, for people.
+pub(super) fn referenced(reference: &crds::rollout::spec::WorkloadRef) -> String {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{} {}", text(&reference.kind), text(&reference.name))
+}
+
+/// Changes the images of what was read, and reads again when someone else was faster.
+pub(crate) async fn set_image(cluster: &Cluster, name: &str, wanted: &[String]) -> anyhow::Result<()> {
+    for _ in 0..TRIES_MAX {
+        let rollout = cluster.rollout(name).await?;
+        if let Some(reference) = &rollout.spec.workload_ref {
+            bail!("rollout \"{name}\" takes its pods from {}: set the image there", referenced(reference));
+        }
+        let mut patch = images::patch(&rollout, wanted)?;
+        if let Some(patch) = patch.as_object_mut() {
+            patch.insert("metadata".to_owned(), json!({"resourceVersion": rollout.resource_version()}));
+        }
+        match cluster.patch(name, &patch).await {
+            Err(kube::Error::Api(error)) if error.code == 409 => {}
+            other => {
+                other?;
+                println!("rollout \"{name}\" image updated");
+                return Ok(());
+            }
+        }
+    }
+    bail!("rollout \"{name}\" is being changed all the time; try again")
+}
+
+pub(crate) async fn terminate(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
+    let patch = Patch::Merge(json!({"spec": {"terminate": true}}));
+    match cluster.analysis_runs().patch(name, &PatchParams::default(), &patch).await {
+        Err(kube::Error::Api(error)) if error.code == 404 => {
+            bail!("analysisruns.argoproj.io {name:?} not found")
+        }
+        other => other.map(drop)?,
+    }
+    println!("analysisRun '{name}' terminated");
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! `lint`: what the controller and the API server would say to manifests, without either. `[cli.lint]`
+
+use anyhow::Context;
+use crds::validate::{not_built, rollout_spec};
+use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::io::Read;
+use std::process::ExitCode;
+
+const GROUP: &str = "argoproj.io/";
+
+/// Checks files and prints each fault; fails when there is one.
+pub(crate) fn files(names: &[String]) -> anyhow::Result<ExitCode> {
+    let mut faults = 0_usize;
+    for name in names {
+        let text = if name == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("read standard input")?;
+            text
+        } else {
+            std::fs::read_to_string(name).with_context(|| format!("read {name}"))?
+        };
+        for fault in text_faults(&text) {
+            eprintln!("Error: {name}: {fault}");
+            faults += 1;
+        }
+    }
+    Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// All faults of a stream of documents, each with its place.
+fn text_faults(text: &str) -> Vec<String> {
+    let documents: Vec<Value> = match serde_saphyr::from_multiple(text) {
+        Ok(documents) => documents,
+        Err(error) => return vec![format!("not YAML: {error}")],
+    };
+    let mut faults = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let objects = match document.get("items").and_then(Value::as_array) {
+            Some(items) => items.iter().collect(),
+            None => vec![document],
+        };
+        for object in objects {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            if !text("/apiVersion").starts_with(GROUP) {
+                continue;
+            }
+            let place = format!("document {}: {} {:?}", index + 1, text("/kind"), text("/metadata/name"));
+            faults.extend(
+                object_faults(object, text("/kind")).into_iter().map(|fault| format!("{place}: {fault}")),
+            );
+        }
+    }
+    faults
+}
+
+fn object_faults(object: &Value, kind: &str) -> Vec<String> {
+    match kind {
+        "Rollout" => match decode::<Rollout>(object) {
+            Ok((rollout, mut faults)) => {
+                let refused = rollout_spec(&rollout).err().or_else(|| not_built(&rollout));
+                faults.extend(refused.map(|invalid| invalid.to_string()));
+                faults
+            }
+            Err(fault) => vec![fault],
+        },
+        "AnalysisTemplate" => unknown_fields::<AnalysisTemplate>(object),
+        "ClusterAnalysisTemplate" => unknown_fields::<ClusterAnalysisTemplate>(object),
+        "AnalysisRun" => unknown_fields::<AnalysisRun>(object),
+        "Experiment" => unknown_fields::<Experiment>(object),
+        // Other kinds of this group belong to other projects.
+        _ => Vec::new(),
+    }
+}
+
+fn unknown_fields<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
+    decode::<K>(object).map_or_else(|fault| vec![fault], |(_, faults)| faults)
+}
+
+/// The object, and the fields of it that its kind does not have.
+fn decode<K: DeserializeOwned + Serialize>(object: &Value) -> Result<(K, Vec<String>), String> {
+    let text = object.to_string();
+    let typed: K = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text))
+        .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+    let known = serde_json::to_value(&typed).map_err(|error| error.to_string())?;
+    let mut unknown = Vec::new();
+    lost(object, &known, "", &mut unknown);
+    Ok((typed, unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect()))
+}
+
+/// Paths that were written and are not there any more.
+fn lost(written: &Value, known: &Value, path: &str, out: &mut Vec<String>) {
+    match (written, known) {
+        (Value::Object(written), known) => {
+            for (key, value) in written.iter().filter(|(_, value)| !is_nothing(value)) {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                match known.get(key) {
+                    Some(known) => lost(value, known, &path, out),
+                    None => out.push(path),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(known)) => {
+            for (index, (written, known)) in written.iter().zip(known).enumerate() {
+                lost(written, known, &format!("{path}[{index}]"), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is as good as absent: our types leave such values out again.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.values().all(is_nothing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web:1}]}
+  strategy: {canary: {steps: [{setWeight: 20}, {pause: {}}]}}
+";
+
+    #[test]
+    fn a_good_file_has_no_faults_and_other_kinds_are_not_ours() {
+        assert_eq!(
+            text_faults(&format!("{GOOD}---\nkind: Service\napiVersion: v1\nspec: {{oops: 1}}\n")),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn each_fault_has_its_place() {
+        let unknown = GOOD.replace("setWeight: 20", "setWeight: 20, wait: 1");
+        assert_eq!(
+            text_faults(&unknown),
+            ["document 1: Rollout \"web\": unknown field \"spec.strategy.canary.steps[0].wait\""]
+        );
+        let wrong = format!("{GOOD}---{}", GOOD.replace("setWeight: 20", "setWeight: 120"));
+        let faults = text_faults(&wrong);
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0].starts_with("document 2: Rollout \"web\": ") && faults[0].contains("120"),
+            "{faults:?}"
+        );
+        let kind = GOOD.replace("name: web}\nspec:", "name: web}\nspec:\n  replicas: many");
+        assert!(text_faults(&kind)[0].contains("spec.replicas"), "{:?}", text_faults(&kind));
+        assert!(text_faults("a: [")[0].starts_with("not YAML"));
+    }
+}

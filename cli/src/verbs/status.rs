@@ -1,0 +1,244 @@
+//! `status`: prints each change until the Rollout is where the person or the pipeline waits for. `[cli.status]`
+
+use crate::args::{Output, Status};
+use crate::cluster::Cluster;
+use crate::connection::duration;
+use crate::view::summary;
+use crate::{images, phase};
+use anyhow::bail;
+use crds::Rollout;
+use futures::{StreamExt, TryStreamExt};
+use kube::ResourceExt;
+use kube::runtime::{WatchStreamExt, watcher};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const DEGRADED: u8 = 1;
+const TIMEOUT: u8 = 2;
+const WAITS: u8 = 3;
+
+pub(crate) async fn run(cluster: &Cluster, args: &Status) -> anyhow::Result<ExitCode> {
+    let limit = duration("--timeout", &args.timeout)?;
+    let rollout = cluster.rollout(&args.rollout).await?;
+    if !args.watch {
+        let look = Look::of(&rollout, args);
+        println!("{}", look.line);
+        return Ok(ExitCode::from(if args.exit_code {
+            look.code()
+        } else {
+            u8::from(look.phase == "Degraded")
+        }));
+    }
+    let mut last = None;
+    let ended = tokio::select! {
+        biased;
+        ended = wait(cluster, args, &mut last) => Some(ended?),
+        () = end_of(limit) => None,
+    };
+    match ended {
+        Some(look) if look.phase == "Degraded" => {
+            eprintln!("Error: The rollout is in a degraded state with message: {}", look.message);
+            Ok(ExitCode::from(DEGRADED))
+        }
+        Some(look) => Ok(ExitCode::from(if args.exit_code { look.code() } else { 0 })),
+        None => {
+            eprintln!("Error: Rollout status watch exceeded timeout");
+            let waits = last.is_some_and(|look: Look| look.waits);
+            Ok(ExitCode::from(match (args.exit_code, waits) {
+                (false, _) => 1,
+                (true, true) => WAITS,
+                (true, false) => TIMEOUT,
+            }))
+        }
+    }
+}
+
+/// The time is over, or the person has had enough.
+async fn end_of(limit: Option<Duration>) {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without the signal only the limit ends the wait.
+            std::future::pending::<()>().await;
+        }
+    };
+    match limit {
+        Some(limit) => drop(tokio::time::timeout(limit, interrupted).await),
+        None => interrupted.await,
+    }
+}
+
+/// What one look at the Rollout says.
+#[derive(Clone, Debug)]
+struct Look {
+    phase: String,
+    message: String,
+    line: String,
+    /// Whether it is the target that was asked for: another revision or image does not count.
+    is_target: bool,
+    /// Whether it goes on only when a person promotes it.
+    waits: bool,
+}
+
+impl Look {
+    fn of(rollout: &Rollout, args: &Status) -> Self {
+        let (phase, message) = phase::phase(rollout);
+        let line = match args.output {
+            Some(Output::Json) => summary::as_json(rollout, &phase, &message).to_string(),
+            None => line(&phase, &message),
+        };
+        let revision = rollout.annotations().get(crds::meta::REVISION_ANNOTATION);
+        let revision = revision.and_then(|text| text.parse::<i64>().ok());
+        let has_image = |wanted: &String| images::of_template(&images::template(rollout)).contains(wanted);
+        let is_target = args.revision.is_none_or(|wanted| revision.is_some_and(|at| at >= wanted))
+            && args.image.as_ref().is_none_or(has_image);
+        let waits = phase == "Paused" && waits_for_a_person(rollout);
+        Self { phase, message, line, is_target, waits }
+    }
+
+    fn is_end(&self, args: &Status) -> bool {
+        self.is_target
+            && (self.phase == "Degraded"
+                || args.until.iter().any(|until| until.phase() == self.phase)
+                // Who asked for codes is told at once that it is a person's turn.
+                || args.exit_code && self.waits)
+    }
+
+    fn code(&self) -> u8 {
+        match self.phase.as_str() {
+            "Degraded" => DEGRADED,
+            _ if self.waits => WAITS,
+            _ => 0,
+        }
+    }
+}
+
+/// No time ends the pause: the step has no duration, or promotion is by hand, or a person has paused it.
+fn waits_for_a_person(rollout: &Rollout) -> bool {
+    let strategy = rollout.spec.strategy.clone().unwrap_or_default();
+    if rollout.spec.paused == Some(true) {
+        return true;
+    }
+    if let Some(blue_green) = strategy.blue_green {
+        return blue_green.auto_promotion_enabled == Some(false)
+            && blue_green.auto_promotion_seconds.unwrap_or(0) == 0;
+    }
+    let status = rollout.status.clone().unwrap_or_default();
+    let index = status.current_step_index.and_then(|index| usize::try_from(index).ok());
+    let steps = strategy.canary.and_then(|canary| canary.steps).unwrap_or_default();
+    match index.and_then(|index| steps.get(index)).and_then(|step| step.pause.as_ref()) {
+        Some(pause) => pause.duration.is_none(),
+        // Paused at another step: its analysis was inconclusive.
+        None => true,
+    }
+}
+
+/// Prints each change of the target; `last` is what was seen last.
+async fn wait(cluster: &Cluster, args: &Status, last: &mut Option<Look>) -> anyhow::Result<Look> {
+    let config = watcher::Config::default().fields(&format!("metadata.name={}", args.rollout));
+    let mut changes = watcher(cluster.rollouts(), config).default_backoff().boxed();
+    let mut shown = String::new();
+    while let Some(change) = changes.try_next().await? {
+        let rollout = match change {
+            watcher::Event::Apply(rollout) | watcher::Event::InitApply(rollout) => rollout,
+            watcher::Event::Delete(_) => bail!("rollouts.argoproj.io {:?} was deleted", args.rollout),
+            watcher::Event::Init | watcher::Event::InitDone => continue,
+        };
+        let look = Look::of(&rollout, args);
+        if look.is_target && look.line != shown {
+            println!("{}", look.line);
+            shown.clone_from(&look.line);
+        }
+        if look.is_end(args) {
+            return Ok(look);
+        }
+        *last = Some(look);
+    }
+    bail!("the watch of rollout '{}' ended", args.rollout)
+}
+
+/// `Healthy` and `Degraded` stand alone; else the message says why.
+fn line(phase: &str, message: &str) -> String {
+    if phase == "Healthy" || phase == "Degraded" || message.is_empty() {
+        phase.to_owned()
+    } else {
+        format!("{phase} - {message}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Until;
+    use serde_json::{Value, json};
+
+    fn args() -> Status {
+        Status {
+            rollout: "web".to_owned(),
+            watch: true,
+            timeout: "0".to_owned(),
+            revision: None,
+            image: None,
+            until: vec![Until::Healthy],
+            exit_code: false,
+            output: None,
+        }
+    }
+
+    fn rollout(phase: &str, pause: &Value) -> Rollout {
+        serde_json::from_value(json!({
+            "metadata": {"name": "web", "generation": 3, "annotations": {"rollout.argoproj.io/revision": "2"}},
+            "spec": {"template": {"spec": {"containers": [{"name": "web", "image": "r:5000/web:2"}]}},
+                "strategy": {"canary": {"steps": [{"setWeight": 20}, {"pause": pause}]}}},
+            "status": {"observedGeneration": "3", "phase": phase, "message": "why", "currentStepIndex": 1},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn lines_carry_the_message_where_it_tells_something() {
+        assert_eq!(line("Healthy", "x"), "Healthy");
+        assert_eq!(line("Paused", "CanaryPauseStep"), "Paused - CanaryPauseStep");
+        let json = Status { output: Some(Output::Json), ..args() };
+        let line: Value =
+            serde_json::from_str(&Look::of(&rollout("Paused", &json!({})), &json).line).unwrap();
+        assert_eq!(
+            (&line["phase"], &line["setWeight"], &line["revision"]),
+            (&json!("Paused"), &json!(20), &json!("2"))
+        );
+    }
+
+    #[test]
+    fn an_older_target_never_ends_the_wait() {
+        let healthy = rollout("Healthy", &json!({}));
+        let ends = |args: &Status| Look::of(&healthy, args).is_end(args);
+        assert!(ends(&args()));
+        for (revision, image, want) in [
+            (Some(2), None, true),
+            (Some(3), None, false),
+            (None, Some("r:5000/web:2"), true),
+            (None, Some("web:2"), false),
+            (Some(2), Some("r:5000/web:3"), false),
+        ] {
+            let asked = Status { revision, image: image.map(str::to_owned), ..args() };
+            assert_eq!(ends(&asked), want, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_ends_the_wait_only_where_that_was_asked_for() {
+        let (by_hand, timed) = (rollout("Paused", &json!({})), rollout("Paused", &json!({"duration": "1h"})));
+        let coded = Status { exit_code: true, ..args() };
+        let until = Status { until: vec![Until::Healthy, Until::Paused], ..args() };
+        for (rollout, args, ends, code) in [
+            (&by_hand, &args(), false, WAITS),
+            (&by_hand, &coded, true, WAITS),
+            (&timed, &coded, false, 0),
+            (&timed, &until, true, 0),
+        ] {
+            let look = Look::of(rollout, args);
+            assert_eq!((look.is_end(args), look.code()), (ends, code), "{look:?}");
+        }
+        let degraded = Look::of(&rollout("Degraded", &json!({})), &args());
+        assert!(degraded.is_end(&args()) && degraded.code() == DEGRADED);
+    }
+}
