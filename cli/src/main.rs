@@ -35,9 +35,17 @@ async fn main() -> ExitCode {
     match run(cli, name).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("Error: {error:#}");
+            eprintln!("Error: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An answer of the API server in its own words; anything else with all its causes.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+        _ => format!("{error:#}"),
     }
 }
 

@@ -61,8 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         screen.title("The cluster is yours");
         screen.say(&format!("    export KUBECONFIG={kubeconfig}"));
         screen.say(&format!("    kubectl get rollouts -n {NAMESPACE}"));
-        screen.say(&format!("    {cli} get rollout web -n {NAMESPACE} -w"));
-        screen.say(&format!("    {cli} set image web web=stepgate/demo-server:dev -n {NAMESPACE}"));
+        screen.say(&format!("    {cli} -n {NAMESPACE} get rollout web"));
+        screen.say(&format!("    {cli} -n {NAMESPACE} undo shop"));
+        screen.say(&format!("    {cli} -n {NAMESPACE} get rollout shop -w"));
+        screen.say(&format!("    {cli} -n {NAMESPACE} promote shop"));
         screen.say(&format!("    cargo xtask e2e --run-id {} down", args.run_id));
     } else {
         screen.say("");
