@@ -1,6 +1,6 @@
 //! Wiring: client, caches, election, queue and workers; start and graceful stop.
 
-use crate::analysis_runs::AnalysisRuns;
+use crate::analysis_runs::{AnalysisRuns, Jobs};
 use crate::apply::Applier;
 use crate::args::Args;
 use crate::cache::{self, Caches, Watches};
@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Key, Kind, Outcome, Queue};
 use crate::rollouts::Rollouts;
 use crate::{admin, observe, services};
+use anyhow::Context;
 use crds::meta::{ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL};
 use futures::FutureExt;
 use kube::config::KubeConfigOptions;
@@ -57,10 +58,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
     let rollouts =
         Rollouts::new(caches.clone(), applier.clone(), clock, Settings { instance_id }, metrics.clone());
-    let address = std::env::var("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS").ok();
-    let settings = providers::Settings { prometheus_address: address.filter(|address| !address.is_empty()) };
+    let jobs = jobs(&applier.client).await?;
     let executor = providers::execute::network();
-    let runs = AnalysisRuns::new(applier.clone(), clock, metrics, executor, settings);
+    let runs = AnalysisRuns::new(applier.clone(), clock, metrics, executor, jobs);
 
     watches.filled().await;
     ready.store(true, Ordering::Relaxed);
@@ -96,6 +96,27 @@ async fn config(args: &Args) -> anyhow::Result<Config> {
         }
         None => Config::from_kubeconfig(&options).await?,
     })
+}
+
+/// What the environment says of analyses, by the names that Argo Rollouts gives it.
+async fn jobs(client: &Client) -> anyhow::Result<Jobs> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let kubeconfig = variable("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG");
+    let settings = providers::Settings {
+        prometheus_address: variable("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"),
+        job_namespace: variable("ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE"),
+        jobs_elsewhere: kubeconfig.is_some(),
+    };
+    let client = match kubeconfig.as_deref() {
+        None => client.clone(),
+        Some("in-cluster") => Client::try_from(Config::incluster()?)?,
+        Some(path) => {
+            let file = kube::config::Kubeconfig::read_from(path)
+                .with_context(|| format!("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG: {path}"))?;
+            Client::try_from(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)?
+        }
+    };
+    Ok(Jobs { client, settings })
 }
 
 /// The controller's own namespace: of the lease, and the one that `--namespaced` means.

@@ -7,20 +7,52 @@ use tower::util::BoxCloneSyncService;
 /// Most bytes of an answer that are read; a metric's answer is a few kilobytes.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// How Go tells that the headers came, and then the time was over.
+const BODY_TIMEOUT: &str =
+    "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+
 /// The executor that speaks HTTP. It trusts the system's roots (`SSL_CERT_FILE` is honoured) and uses the proxies of
 /// the environment. [`crate::install_tls`] must have been called.
 #[must_use]
 pub fn network() -> Executor {
-    let build = |insecure: bool| {
-        let builder = reqwest::Client::builder().user_agent(concat!("stepgate/", env!("CARGO_PKG_VERSION")));
-        builder.danger_accept_invalid_certs(insecure).build().map_err(|error| NoAnswer(describe(&error)))
-    };
-    // Built once: each keeps its connections. A failure (no root certificates) is told with each measurement.
-    let (secure, insecure) = (build(false), build(true));
+    // Built once: each keeps its connections.
+    let (secure, insecure) = (Secure::build(), client(|builder| builder.danger_accept_invalid_certs(true)));
     BoxCloneSyncService::new(tower::service_fn(move |request: Request| {
-        let client = if request.insecure { insecure.clone() } else { secure.clone() };
+        let client = if request.insecure { insecure.clone() } else { secure.client_for(&request.url) };
         async move { exchange(&client?, request).await }
     }))
+}
+
+fn client(
+    with: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, NoAnswer> {
+    let builder = reqwest::Client::builder().user_agent(concat!("stepgate/", env!("CARGO_PKG_VERSION")));
+    with(builder).build().map_err(|error| NoAnswer(describe(&error)))
+}
+
+/// The client that verifies certificates, and what is left where there are no root certificates to do so.
+#[derive(Clone)]
+struct Secure {
+    verifying: Result<reqwest::Client, NoAnswer>,
+    /// Trusts nobody: good for addresses without TLS.
+    rootless: Result<reqwest::Client, NoAnswer>,
+}
+
+impl Secure {
+    fn build() -> Self {
+        Self { verifying: client(|builder| builder), rootless: client(|builder| builder.tls_certs_only([])) }
+    }
+
+    fn client_for(&self, url: &str) -> Result<reqwest::Client, NoAnswer> {
+        match &self.verifying {
+            Ok(client) => Ok(client.clone()),
+            Err(_) if !url.starts_with("https:") => self.rootless.clone(),
+            Err(problem) => Err(NoAnswer(format!(
+                "the certificate of the server cannot be verified ({problem}): set SSL_CERT_FILE to a file of root \
+                 certificates, or insecure: true in the metric"
+            ))),
+        }
+    }
 }
 
 async fn exchange(client: &reqwest::Client, request: Request) -> Result<Response, NoAnswer> {
@@ -33,12 +65,19 @@ async fn exchange(client: &reqwest::Client, request: Request) -> Result<Response
     }
     if !request.body.is_empty() {
         builder = builder.body(request.body);
+    } else if matches!(request.method.as_str(), "POST" | "PUT") {
+        // Servers want to hear that there will be no body; the client says nothing of one that is empty.
+        builder = builder.header("Content-Length", "0");
     }
     let failed = |error: &reqwest::Error| NoAnswer(format!("{place}: {}", describe(error)));
     let mut answer = builder.send().await.map_err(|error| failed(&error))?;
     let status = answer.status().as_u16();
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
+    let broken = |error: &reqwest::Error| {
+        let problem = if error.is_timeout() { BODY_TIMEOUT.to_owned() } else { describe(error) };
+        NoAnswer(format!("{place}: {problem}"))
+    };
+    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
         body.extend_from_slice(&chunk);
         if body.len() > BODY_MAX_BYTES {
             return Err(NoAnswer(format!("{place}: the answer is longer than {BODY_MAX_BYTES} bytes")));

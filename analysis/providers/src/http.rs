@@ -45,6 +45,19 @@ pub async fn send(executor: Executor, request: Request) -> Result<Response, NoAn
     executor.oneshot(request).await
 }
 
+/// Puts a header in the place of any of the same name; names know no case.
+pub fn set(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+    headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+    headers.push((name.to_owned(), value.to_owned()));
+}
+
+/// Puts a header where none of its name is.
+pub fn set_default(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+    if !headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name)) {
+        headers.push((name.to_owned(), value.to_owned()));
+    }
+}
+
 /// Puts text into a form body or a query: everything but letters, digits and `-_.~` is escaped, a space becomes `+`.
 #[must_use]
 pub fn form(pairs: &[(&str, &str)]) -> String {
@@ -97,6 +110,15 @@ mod tests {
         assert_eq!(basic_auth("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         assert_eq!(basic_auth("a", "b"), "Basic YTpi");
         assert_eq!(basic_auth("a", ""), "Basic YTo=");
+    }
+
+    #[test]
+    fn a_header_is_there_once() {
+        let mut headers = vec![("content-type".to_owned(), "a".to_owned()), ("X".to_owned(), "b".to_owned())];
+        set_default(&mut headers, "Content-Type", "c");
+        assert_eq!(headers.len(), 2);
+        set(&mut headers, "Content-Type", "c");
+        assert_eq!(headers, [("X".to_owned(), "b".to_owned()), ("Content-Type".to_owned(), "c".to_owned())]);
     }
 
     #[test]

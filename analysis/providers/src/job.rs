@@ -1,5 +1,6 @@
 //! A Job that succeeds or fails: its manifest, and what its state means. `[provider.job]`
 
+use crate::Settings;
 use analysis::provider::{Metadata, MetricContext, Reading};
 use crds::Time;
 use crds::analysis::{AnalysisPhase, Measurement};
@@ -26,7 +27,7 @@ pub fn name(context: MetricContext<'_>) -> String {
 ///
 /// # Errors
 /// When the metric has no job.
-pub fn manifest(context: MetricContext<'_>) -> Result<Value, String> {
+pub fn manifest(context: MetricContext<'_>, settings: &Settings) -> Result<Value, String> {
     let job = context.metric.provider.job.as_ref().ok_or("the metric has no job provider")?;
     let extra = job.metadata.clone().unwrap_or_default();
     let mut labels = extra.labels.unwrap_or_default();
@@ -41,25 +42,38 @@ pub fn manifest(context: MetricContext<'_>) -> Result<Value, String> {
     }
     let mut spec = job.spec.0.clone();
     label_pods(&mut spec, context.run_uid);
+    let namespace = namespace(context, settings);
+    // An owner is in the same namespace; a Job that is elsewhere is removed by us alone.
+    let owners = if namespace == context.run_namespace && !settings.jobs_elsewhere {
+        json!([{
+            "apiVersion": crds::API_VERSION,
+            "kind": "AnalysisRun",
+            "name": context.run_name,
+            "uid": context.run_uid,
+            "controller": true,
+            "blockOwnerDeletion": true,
+        }])
+    } else {
+        json!([])
+    };
     Ok(json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name(context),
-            "namespace": context.run_namespace,
+            "namespace": namespace,
             "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [{
-                "apiVersion": crds::API_VERSION,
-                "kind": "AnalysisRun",
-                "name": context.run_name,
-                "uid": context.run_uid,
-                "controller": true,
-                "blockOwnerDeletion": true,
-            }],
+            "ownerReferences": owners,
         },
         "spec": spec,
     }))
+}
+
+/// Where the Jobs of a run are made.
+#[must_use]
+pub fn namespace<'a>(context: MetricContext<'a>, settings: &'a Settings) -> &'a str {
+    settings.job_namespace.as_deref().unwrap_or(context.run_namespace)
 }
 
 fn label_pods(spec: &mut Value, uid: &str) -> Option<()> {
@@ -72,8 +86,8 @@ fn label_pods(spec: &mut Value, uid: &str) -> Option<()> {
 
 /// Reading right after the Job was made.
 #[must_use]
-pub fn started(context: MetricContext<'_>) -> Reading {
-    Reading::Pending { resume_at: context.now, metadata: notes(&name(context), context.run_namespace) }
+pub fn started(context: MetricContext<'_>, settings: &Settings) -> Reading {
+    Reading::Pending { resume_at: context.now, metadata: notes(&name(context), namespace(context, settings)) }
 }
 
 fn notes(name: &str, namespace: &str) -> Metadata {
@@ -87,20 +101,27 @@ pub fn reference(measurement: &Measurement) -> Option<(String, String)> {
     Some((metadata.get(JOB_NAMESPACE)?.clone(), metadata.get(JOB_NAME)?.clone()))
 }
 
+/// How a Job ended, if it has; other conditions (that it is suspended, say) are no end.
+#[must_use]
+pub fn ended(job: &Value) -> Option<AnalysisPhase> {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().find_map(|condition| {
+        if condition.get("status").and_then(Value::as_str) != Some("True") {
+            return None;
+        }
+        match condition.get("type").and_then(Value::as_str) {
+            Some("Complete") => Some(AnalysisPhase::Successful),
+            Some("Failed") => Some(AnalysisPhase::Failed),
+            _ => None,
+        }
+    })
+}
+
 /// What the state of a Job and of its pods means. `pods` need not be given before the Job has ended.
 #[must_use]
 pub fn interpret(job: &Value, pods: &[Value], measurement: &Measurement, now: Time) -> Reading {
     let metadata = measurement.metadata.clone().unwrap_or_default();
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
-    for condition in conditions.into_iter().flatten() {
-        if condition.get("status").and_then(Value::as_str) != Some("True") {
-            continue;
-        }
-        let phase = match condition.get("type").and_then(Value::as_str) {
-            Some("Complete") => AnalysisPhase::Successful,
-            Some("Failed") => AnalysisPhase::Failed,
-            _ => continue,
-        };
+    if let Some(phase) = ended(job) {
         return Reading::Decided { phase, message: String::new(), metadata };
     }
     let stuck: String = pods.iter().filter_map(image_problem).collect();
@@ -146,3 +167,6 @@ pub fn terminated(measurement: &Measurement) -> Reading {
         metadata: measurement.metadata.clone().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 pub mod execute;
 pub mod http;
 pub mod job;
+pub mod oauth2;
 pub mod prometheus;
 pub mod web;
 
@@ -66,6 +67,10 @@ pub fn not_built(name: &str) -> Reading {
 pub struct Settings {
     /// Address of Prometheus where a metric names none.
     pub prometheus_address: Option<String>,
+    /// Namespace of the Jobs of analyses; that of the run when unset.
+    pub job_namespace: Option<String>,
+    /// Jobs are made in another cluster, where their run is not.
+    pub jobs_elsewhere: bool,
 }
 
 /// Takes one measurement of an HTTP provider through `executor`; gives the reading and the notes on the metric.

@@ -1,7 +1,7 @@
 //! Prometheus: instant and range queries. `[provider.prometheus]`
 
 use crate::http::{self, Executor, Request, Response};
-use crate::{Settings, error};
+use crate::{Settings, error, oauth2};
 use analysis::condition;
 use analysis::provider::{Metadata, MetricContext, Reading, ReadingValue};
 use crds::GoDuration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Seconds that an exchange may take where the metric says nothing.
 const TIMEOUT_SECONDS: u64 = 30;
+/// Part of the addresses of Amazon's Prometheus.
+const SIGNED_ADDRESS: &str = "aps-workspaces";
 /// Key of the metric's note that shows the query with its arguments put in.
 const RESOLVED_QUERY: &str = "ResolvedPrometheusQuery";
 
@@ -23,6 +25,9 @@ pub fn prepare(context: MetricContext<'_>, settings: &Settings) -> Result<Reques
         context.metric.provider.prometheus.as_ref().ok_or("the metric has no prometheus provider")?;
     let given = metric.address.clone().filter(|address| !address.is_empty());
     let address = given.or_else(|| settings.prometheus_address.clone()).unwrap_or_default();
+    if address.is_empty() {
+        return Err("prometheus address is not configured".to_owned());
+    }
     let (scheme, host) = address.split_once("://").unwrap_or_default();
     if scheme.is_empty() || host.is_empty() {
         return Err("prometheus address is not is url format".to_owned());
@@ -52,9 +57,14 @@ pub fn prepare(context: MetricContext<'_>, settings: &Settings) -> Result<Reques
         }
     };
     let mut headers = vec![("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
-    headers.extend(metric.headers.iter().flatten().map(|header| (header.key.clone(), header.value.clone())));
-    if let Some(auth) = &metric.authentication {
-        headers.extend(login(auth)?);
+    for header in metric.headers.iter().flatten() {
+        http::set(&mut headers, &header.key, &header.value);
+    }
+    if let Some(auth) = &metric.authentication
+        && let Some(credentials) = login(auth, &address)?
+    {
+        // What the metric's own headers say goes before.
+        http::set_default(&mut headers, "Authorization", &credentials);
     }
     Ok(Request {
         method: "POST".to_owned(),
@@ -71,30 +81,27 @@ fn step_problem(step: Option<&str>) -> String {
     format!("failed to parse rangeQuery.step as duration: time: invalid duration {text:?}")
 }
 
-fn login(auth: &crds::analysis::provider::Authentication) -> Result<Option<(String, String)>, String> {
+/// `Basic` credentials, if the metric has any.
+fn login(auth: &crds::analysis::provider::Authentication, address: &str) -> Result<Option<String>, String> {
     if let Some(basic) = &auth.basic_auth {
         let user = basic.username.as_deref().unwrap_or_default();
         let password = basic.password.as_deref().unwrap_or_default();
-        if user.is_empty() && password.is_empty() {
-            return Ok(None);
-        }
-        if user.is_empty() || password.is_empty() {
-            return Err(
-                "missing mandatory parameter in metric for Basic Auth: username and password".to_owned()
-            );
-        }
-        return Ok(Some(("Authorization".to_owned(), http::basic_auth(user, password))));
+        let missing = match (user.is_empty(), password.is_empty()) {
+            (true, true) => return Ok(None),
+            (true, false) => "username",
+            (false, true) => "password",
+            (false, false) => return Ok(Some(http::basic_auth(user, password))),
+        };
+        return Err(format!("missing mandatory parameter in metric for basic auth setup: {missing}"));
     }
-    let asked = |set: bool, name: &str| {
-        if set { Err(format!("{name} is not supported by this version of Stepgate yet")) } else { Ok(None) }
-    };
-    if auth.oauth2.as_ref().is_some_and(|oauth2| oauth2.token_url.is_some()) {
-        return asked(true, "OAuth 2 login to Prometheus");
+    // Elsewhere the field has no meaning: only Amazon's Prometheus asks for such signatures.
+    if auth.sigv4.is_some() && address.contains(SIGNED_ADDRESS) {
+        return Err(
+            "AWS Signature Version 4 login to Prometheus is not supported by this version of Stepgate yet"
+                .to_owned(),
+        );
     }
-    asked(
-        auth.sigv4.as_ref().is_some_and(|sigv4| sigv4.region.is_some()),
-        "AWS Signature Version 4 login to Prometheus",
-    )
+    Ok(None)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of our time fit a double exactly")]
@@ -202,10 +209,16 @@ pub(crate) async fn measure(
 ) -> (Reading, Metadata) {
     let query = context.metric.provider.prometheus.as_ref().and_then(|metric| metric.query.clone());
     let notes = Metadata::from([(RESOLVED_QUERY.to_owned(), query.unwrap_or_default())]);
-    let request = match prepare(context, settings) {
+    let mut request = match prepare(context, settings) {
         Ok(request) => request,
         Err(problem) => return (error(problem), notes),
     };
+    let auth = context.metric.provider.prometheus.as_ref().and_then(|metric| metric.authentication.as_ref());
+    if let Err(problem) =
+        oauth2::log_in(&executor, auth.and_then(|auth| auth.oauth2.as_ref()), &mut request).await
+    {
+        return (error(problem), notes);
+    }
     let first = http::send(executor.clone(), request.clone()).await;
     // Some proxies refuse POST: the same query goes as GET then.
     let answer = match first {
@@ -224,6 +237,6 @@ pub fn as_get(mut request: Request) -> Request {
     request.method = "GET".to_owned();
     request.url = format!("{}?{}", request.url, request.body);
     request.body = String::new();
-    request.headers.retain(|(key, _)| key != "Content-Type");
+    request.headers.retain(|(key, _)| !key.eq_ignore_ascii_case("Content-Type"));
     request
 }

@@ -1,7 +1,7 @@
 //! An HTTP endpoint that answers JSON or text. `[provider.web]`
 
-use crate::error;
 use crate::http::{self, Executor, Request, Response};
+use crate::{error, oauth2};
 use analysis::jsonpath::JsonPath;
 use analysis::provider::{Metadata, MetricContext, Reading, ReadingValue};
 use serde_json::Value;
@@ -24,18 +24,13 @@ pub fn prepare(context: MetricContext<'_>) -> Result<Request, String> {
     if method == "GET" && (!body.is_empty() || web.json_body.is_some()) {
         return Err("Body/JSONBody can only be used with POST or PUT WebMetric Method types".to_owned());
     }
-    if web
-        .authentication
-        .as_ref()
-        .is_some_and(|auth| auth.oauth2.as_ref().is_some_and(|o| o.token_url.is_some()))
-    {
-        return Err("OAuth 2 is not supported by this version of Stepgate yet".to_owned());
-    }
     let mut headers: Vec<(String, String)> = Vec::new();
-    headers.extend(web.headers.iter().flatten().map(|header| (header.key.clone(), header.value.clone())));
+    for header in web.headers.iter().flatten() {
+        http::set(&mut headers, &header.key, &header.value);
+    }
     let body = match &web.json_body {
         Some(json) => {
-            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+            http::set(&mut headers, "Content-Type", "application/json");
             json.0.to_string()
         }
         None => body,
@@ -79,10 +74,16 @@ pub fn interpret(context: MetricContext<'_>, response: &Response) -> Reading {
 }
 
 pub(crate) async fn measure(executor: Executor, context: MetricContext<'_>) -> Reading {
-    let request = match prepare(context) {
+    let mut request = match prepare(context) {
         Ok(request) => request,
         Err(problem) => return error(problem),
     };
+    let auth = context.metric.provider.web.as_ref().and_then(|web| web.authentication.as_ref());
+    if let Err(problem) =
+        oauth2::log_in(&executor, auth.and_then(|auth| auth.oauth2.as_ref()), &mut request).await
+    {
+        return error(problem);
+    }
     match http::send(executor, request).await {
         Ok(response) => interpret(context, &response),
         Err(no_answer) => error(no_answer.to_string()),

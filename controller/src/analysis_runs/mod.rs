@@ -2,6 +2,8 @@
 
 mod jobs;
 
+pub(crate) use jobs::Jobs;
+
 use crate::FIELD_MANAGER;
 use crate::apply::status::difference;
 use crate::apply::{Applier, ApplyError, reference};
@@ -34,7 +36,7 @@ pub(crate) struct AnalysisRuns {
     clock: Clock,
     metrics: Metrics,
     executor: providers::http::Executor,
-    settings: providers::Settings,
+    jobs: Jobs,
 }
 
 impl AnalysisRuns {
@@ -43,9 +45,9 @@ impl AnalysisRuns {
         clock: Clock,
         metrics: Metrics,
         executor: providers::http::Executor,
-        settings: providers::Settings,
+        jobs: Jobs,
     ) -> Self {
-        Self { applier, clock, metrics, executor, settings }
+        Self { applier, clock, metrics, executor, jobs }
     }
 
     /// Looks at one run, and tells when to look again.
@@ -95,7 +97,7 @@ impl AnalysisRuns {
             rounds.push(analysis::assess(view(&recorded), self.clock.now()));
         }
         for garbage in rounds.iter().flat_map(|round| &round.garbage) {
-            jobs::delete(&self.applier, &garbage.measurement).await?;
+            jobs::delete(&self.applier, &self.jobs, &garbage.measurement).await?;
         }
         let last = rounds.last().cloned().unwrap_or_default();
         self.write(run, &old, &last.status).await?;
@@ -159,13 +161,17 @@ impl AnalysisRuns {
         };
         let is_job = providers::kind(&metric) == providers::Kind::Job;
         let (reading, notes) = match &task.kind {
-            TaskKind::Measure if is_job => (jobs::start(&self.applier, context).await, BTreeMap::new()),
-            TaskKind::Measure => providers::measure(self.executor.clone(), context, &self.settings).await,
+            TaskKind::Measure if is_job => {
+                (jobs::start(&self.applier, &self.jobs, context).await, BTreeMap::new())
+            }
+            TaskKind::Measure => {
+                providers::measure(self.executor.clone(), context, &self.jobs.settings).await
+            }
             TaskKind::Resume(before) if is_job => {
-                (jobs::resume(&self.applier, before, begun).await, BTreeMap::new())
+                (jobs::resume(&self.applier, &self.jobs, before, begun).await, BTreeMap::new())
             }
             TaskKind::Terminate(before) if is_job => {
-                (jobs::terminate(&self.applier, before).await, BTreeMap::new())
+                (jobs::terminate(&self.applier, &self.jobs, before).await, BTreeMap::new())
             }
             TaskKind::Resume(_) | TaskKind::Terminate(_) => (
                 providers::error("this measurement cannot be resumed: its provider answers at once"),
