@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let start = Instant::now();
         println!("== the real cluster");
         real::test(RUN_ID, &helper, &[], false)?;
+        e2e::clean::leaves_nothing(RUN_ID, &helper)?;
         println!("== the real cluster: passed in {} s", start.elapsed().as_secs());
     } else {
         let list: Vec<String> = missing.iter().map(|one| format!("- {one}")).collect();
