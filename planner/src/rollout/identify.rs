@@ -77,6 +77,7 @@ pub(super) fn claim(pass: &mut Pass<'_>) {
 pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     let revision =
         1 + pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
+    pass.revision = revision;
     let Some(new) = pass.new else { return Some(create(pass, revision)) };
     let mut annotations = BTreeMap::new();
     for (key, value) in copied_annotations(pass) {
@@ -101,7 +102,8 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
         let write = Write::AnnotateReplicaSet { target: target(new), annotations, min_ready_seconds };
         pass.write(write, format!("ReplicaSet {} follows the Rollout's metadata", new.name));
     }
-    record_revision(pass, revision.max(old_revision));
+    pass.revision = revision.max(old_revision);
+    record_revision(pass, pass.revision);
     None
 }
 

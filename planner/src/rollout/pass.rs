@@ -20,6 +20,9 @@ pub(super) struct Pass<'w> {
     pub(super) new: Option<&'w ReplicaSet>,
     /// The ReplicaSet that was last promoted; the same as `new` when all is done.
     pub(super) stable: Option<&'w ReplicaSet>,
+    /// Revision of the new ReplicaSet once this pass has numbered it: after a rollback it is more than the ReplicaSet
+    /// that was read says.
+    pub(super) revision: i64,
     /// `spec.replicas`, 1 when unset.
     pub(super) replicas: i32,
     pub(super) pause: PauseChange,
@@ -65,6 +68,7 @@ impl<'w> Pass<'w> {
             all: Vec::new(),
             new: None,
             stable: None,
+            revision: 0,
             replicas: defaults::replicas(&world.rollout),
             pause: PauseChange::default(),
             runs: None,

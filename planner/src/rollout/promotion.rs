@@ -2,7 +2,6 @@
 
 use super::pass::Pass;
 use super::{services, status};
-use crate::ReplicaSet;
 use crds::rollout::RolloutStatus;
 
 /// Why the new version is to become the stable one now; `None` when it is not yet time.
@@ -55,7 +54,7 @@ pub(super) fn promote(pass: &mut Pass<'_>, new_status: &mut RolloutStatus, reaso
     new_status.current_step_index = (count > 0).then_some(count);
     if new_status.stable_rs != new_status.current_pod_hash {
         new_status.stable_rs = new_status.current_pod_hash.clone();
-        let revision = pass.new.map_or(0, ReplicaSet::revision);
+        let revision = pass.revision;
         let hash = &new_status.current_pod_hash;
         let message = format!("Rollout completed update to revision {revision} ({hash}): {reason}");
         pass.tell("RolloutCompleted", message);

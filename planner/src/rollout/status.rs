@@ -169,14 +169,14 @@ fn update_conditions(pass: &mut Pass<'_>, status: &mut RolloutStatus, aborted: b
     update_available(pass, status);
     update_failure(pass, status);
     if changed && !completed {
-        let (revision, hash) = (pass.new.map_or(0, ReplicaSet::revision), &status.current_pod_hash);
+        let (revision, hash) = (pass.revision, &status.current_pod_hash);
         let message = format!("Rollout not completed, started update to revision {revision} ({hash})");
         pass.tell("RolloutNotCompleted", message);
     }
 }
 
 fn tell_aborted(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
-    let revision = pass.new.map_or(0, ReplicaSet::revision);
+    let revision = pass.revision;
     let mut message = format!("Rollout aborted update to revision {revision}");
     if let Some(why) = pass.pause.abort_message() {
         message = format!("{message}: {why}");

@@ -3,9 +3,9 @@
 use super::pass::Pass;
 use super::pause;
 use crate::arithmetic;
+use crds::defaults;
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::CanaryStep;
-use crds::{IntOrString, defaults};
 
 /// The whole weight, in percent.
 pub(super) const WHOLE_WEIGHT: i32 = 100;
@@ -82,10 +82,9 @@ pub(super) fn describe(step: &CanaryStep) -> String {
         return format!("setWeight: {weight}");
     }
     if let Some(pause) = &step.pause {
+        // As it is written: 30 and 30s mean the same, and are told as they are.
         return match &pause.duration {
-            Some(IntOrString::Int(seconds)) => format!("pause: {seconds}s"),
-            Some(IntOrString::String(text)) if text.parse::<i64>().is_ok() => format!("pause: {text}s"),
-            Some(IntOrString::String(text)) => format!("pause: {text}"),
+            Some(duration) => format!("pause: {duration}"),
             None => "pause".to_owned(),
         };
     }
