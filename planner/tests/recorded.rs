@@ -12,7 +12,7 @@ use std::time::Duration;
 use support::{Model, Script};
 
 /// Scenarios that need what is not built yet, or what the model does not have.
-const NOT_PLAYED: [(&str, &str); 8] = [
+const NOT_PLAYED: [(&str, &str); 7] = [
     ("nginx-", "traffic routing"),
     ("workloadref-", "workloadRef"),
     ("experiment-", "experiments"),
@@ -20,7 +20,6 @@ const NOT_PLAYED: [(&str, &str); 8] = [
     ("bluegreen-ephemeral-metadata", "ephemeral metadata"),
     ("canary-rollback-window", "rollback window"),
     ("canary-delete", "nothing is planned for a Rollout that goes; garbage collection does it"),
-    ("strategy-", "a change of the strategy"),
 ];
 
 /// Scenarios whose difference is meant; each has its reason.
@@ -208,7 +207,12 @@ fn compare(model: &Model, lines: &[Value]) -> Result<(), Vec<String>> {
             line["selector"][crds::meta::POD_TEMPLATE_HASH_LABEL].as_str().unwrap_or(""),
         );
     }
+    let spec = serde_json::to_string(&model.world.rollout.spec.strategy).unwrap();
     for (name, hash) in selectors {
+        if hash.is_empty() && !spec.contains(&format!("\"{name}\"")) {
+            // Nobody names it any more: the controller releases it, not a plan.
+            continue;
+        }
         let ours =
             model.world.services.get(name).map_or(String::new(), |service| model.plain(service.hash()));
         if ours != hash {
@@ -365,5 +369,6 @@ fn recorded_scenarios() {
         }
     }
     println!("{played} scenarios played, {} differ", failed.len());
+    assert!(only.is_some() || played == 80, "{played} scenarios were found");
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
