@@ -42,6 +42,23 @@ pub fn chart(cluster: &Cluster, tag: &str) -> Result<()> {
     Ok(())
 }
 
+/// The chart is without a fault in Helm's eyes, installs a controller that gets ready, and goes without the CRDs.
+///
+/// # Errors
+/// When one of these is not so.
+pub fn chart_comes_and_goes(cluster: &Cluster, tag: &str) -> Result<()> {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/stepgate");
+    run(Command::new(cluster.helm()).args(["lint", "--strict"]).arg(chart))?;
+    self::chart(cluster, tag)?;
+    let mut helm = Command::new(cluster.helm());
+    helm.arg("--kubeconfig").arg(cluster.outer_kubeconfig());
+    run(helm.args(["uninstall", "stepgate", "--namespace", NAMESPACE, "--wait", "--timeout", "90s"]))?;
+    cluster.kubectl(&["get", "crd", "rollouts.argoproj.io"]).context("the CRDs must outlive the release")?;
+    cluster.kubectl(&["delete", "namespace", NAMESPACE, "--wait", "--timeout=90s"])?;
+    println!("ok     the chart passes lint, installs, and leaves the CRDs when it is uninstalled");
+    Ok(())
+}
+
 /// Installs controllers for one namespace, with an instance id of the same name: they leave alone what is not labelled
 /// with it, and the cluster-wide controller leaves alone what is.
 ///

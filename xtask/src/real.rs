@@ -55,6 +55,9 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     let images = Images::build()?;
     let cluster = Cluster::up(run_id, keep, helper)?;
     images.add_to(&cluster)?;
+    if only.is_empty() {
+        install::chart_comes_and_goes(&cluster, TAG)?;
+    }
     install::cluster_wide(&cluster)?;
     let logs = crate::house::target().join("e2e").join(run_id);
     let theatre = images.theatre(&cluster, &logs)?;

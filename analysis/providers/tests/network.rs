@@ -170,8 +170,8 @@ async fn an_answer_is_read_up_to_a_bound_also_when_it_was_packed() {
     }
 }
 
-/// A server whose certificate nobody has signed but itself.
-async fn tls_server(connections: usize) -> String {
+/// A server whose certificate nobody has signed but itself; gives its address and its certificate.
+async fn tls_server(connections: usize) -> (String, String) {
     providers::install_tls();
     let key = KeyPair::generate().unwrap();
     let certificate =
@@ -193,12 +193,12 @@ async fn tls_server(connections: usize) -> String {
             write(&mut stream, &answer("200 OK", "", b"secret")).await;
         }
     });
-    format!("https://localhost:{port}/")
+    (format!("https://localhost:{port}/"), certificate.pem())
 }
 
 #[tokio::test]
 async fn a_certificate_is_verified_unless_the_metric_asks_not_to() {
-    let url = tls_server(2).await;
+    let (url, _certificate) = tls_server(2).await;
     let refused = ask(request(url.clone())).await.unwrap_err().to_string();
     assert!(refused.to_lowercase().contains("certificate"), "{refused}");
     let mut insecure = request(url);
@@ -206,22 +206,43 @@ async fn a_certificate_is_verified_unless_the_metric_asks_not_to() {
     assert_eq!(ask(insecure).await.unwrap().body, b"secret");
 }
 
-/// Where the machine has no roots: run as a process of its own, because the variable belongs to the whole process.
-#[test]
-fn without_roots_plain_http_works_and_https_says_what_to_do() {
+/// Runs one of the tests below in a process of its own, because the environment belongs to the whole process.
+fn in_environment(test: &str, variables: &[(&str, &str)]) {
     let program = std::env::current_exe().unwrap();
     let output = std::process::Command::new(program)
-        .args(["--exact", "rootless", "--nocapture", "--ignored"])
-        .env("SSL_CERT_FILE", "/nonexistent/roots.pem")
+        .args(["--exact", test, "--nocapture", "--ignored"])
         .env("SSL_CERT_DIR", "/nonexistent")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let passed = output.status.success() && text.contains("1 passed");
+    assert!(passed, "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn without_roots_plain_http_works_and_https_says_what_to_do() {
+    in_environment("rootless", &[("SSL_CERT_FILE", "/nonexistent/roots.pem")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roots_of_the_environment_are_trusted() {
+    let (url, certificate) = tls_server(1).await;
+    let file = std::env::temp_dir().join(format!("roots-{}.pem", std::process::id()));
+    std::fs::write(&file, certificate).unwrap();
+    let path = file.to_string_lossy().into_owned();
+    tokio::task::block_in_place(|| in_environment("trusting", &[("SSL_CERT_FILE", &path), (URL, &url)]));
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Tells `trusting` where the server is.
+const URL: &str = "STEPGATE_TEST_URL";
+
+#[tokio::test]
+#[ignore = "run by the_roots_of_the_environment_are_trusted, in an environment of its own"]
+async fn trusting() {
+    let url = std::env::var(URL).unwrap();
+    assert_eq!(ask(request(url)).await.unwrap().body, b"secret");
 }
 
 #[tokio::test]

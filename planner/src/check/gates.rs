@@ -1,12 +1,13 @@
 //! Rules about what is waited for.
 
-use crate::{Plan, World};
+use crate::{Plan, World, Write};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::{CanaryStep, RolloutPause};
-use crds::{Time, defaults};
+use crds::{Time, defaults, meta};
 
 const CANARY_PAUSE_STEP: &str = "CanaryPauseStep";
+const BLUE_GREEN_PAUSE: &str = "BlueGreenPause";
 
 fn steps(world: &World) -> &[CanaryStep] {
     let strategy = world.rollout.spec.strategy.as_ref();
@@ -17,14 +18,50 @@ fn seconds(pause: &RolloutPause) -> Option<i64> {
     defaults::pause_duration_seconds(pause).ok().flatten()
 }
 
-fn paused_since(status: &RolloutStatus) -> Option<Time> {
+fn paused_since(status: &RolloutStatus, reason: &str) -> Option<Time> {
     let mut conditions = status.pause_conditions.iter().flatten();
-    conditions.find(|condition| condition.reason == CANARY_PAUSE_STEP).map(|condition| condition.start_time)
+    conditions.find(|condition| condition.reason == reason).map(|condition| condition.start_time)
 }
 
 /// A canary goes past a pause only when its time is over or a person has resumed it, and past an analysis only when
-/// a run has succeeded; a new template, a rollback and a full promotion pass by all of them.
+/// a run has succeeded; a new template, a rollback and a full promotion pass by all of them. A blue-green version gets
+/// the active Service only with a successful run of its own before it (argoproj/argo-rollouts#4728).
 pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<String> {
+    skipped_step(world, plan, now).or_else(|| skipped_promotion_gate(world, plan))
+}
+
+fn skipped_promotion_gate(world: &World, plan: &Plan) -> Option<String> {
+    let blue_green = world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?;
+    blue_green.pre_promotion_analysis.as_ref()?;
+    let old = world.rollout.status.as_ref()?;
+    let switched_to = plan.writes.iter().find_map(|planned| match &planned.write {
+        Write::SelectService { target, hash: Some(hash), .. } if target.name == blue_green.active_service => {
+            Some(hash)
+        }
+        _ => None,
+    })?;
+    let new = plan.status.as_ref().map_or(old.current_pod_hash.as_str(), |status| &status.current_pod_hash);
+    // The way back to the stable version, and the first version of all, have no gate.
+    if old.stable_rs.is_empty() || *switched_to == old.stable_rs || switched_to != new || old.promote_full {
+        return None;
+    }
+    // Within its delay, an old version of a rollback has passed its gate before.
+    let is_fast_track =
+        world.replica_sets.iter().any(|set| set.hash() == switched_to && set.scale_down_deadline().is_some());
+    let passed = world.analysis_runs.iter().any(|run| {
+        run.labels.get(meta::POD_TEMPLATE_HASH_LABEL) == Some(switched_to)
+            && run.labels.get(meta::ROLLOUT_TYPE_LABEL).map(String::as_str) == Some("PrePromotion")
+            && run.status.as_ref().is_some_and(|status| status.phase == AnalysisPhase::Successful)
+    });
+    (!passed && !is_fast_track).then(|| {
+        format!(
+            "{} is switched to {switched_to}, whose analysis has not succeeded",
+            blue_green.active_service
+        )
+    })
+}
+
+fn skipped_step(world: &World, plan: &Plan, now: Time) -> Option<String> {
     let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
     let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
     let guarded =
@@ -37,7 +74,7 @@ pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<S
     let passed = steps(world).iter().enumerate().take(to).skip(from);
     passed.into_iter().find_map(|(index, step)| {
         let open = match (&step.pause, &step.analysis) {
-            (Some(pause), _) => match paused_since(old) {
+            (Some(pause), _) => match paused_since(old, CANARY_PAUSE_STEP) {
                 Some(since) => seconds(pause).is_some_and(|length| now >= since.plus_seconds(length)),
                 None => index == from && old.controller_pause,
             },
@@ -50,16 +87,38 @@ pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<S
     })
 }
 
-/// A plan that changes nothing, in a timed pause, says when to look again.
+/// A plan that changes nothing, while something is timed, says when to look again: at the end of a pause step, of the
+/// pause before an automatic promotion, and of the delay for which an old version is kept.
 pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<String> {
     let status = plan.status.as_ref()?;
     let quiet = plan.writes.is_empty() && world.rollout.status.as_ref() == Some(status);
     let invalid = status.conditions.iter().flatten().any(|condition| condition.kind == "InvalidSpec");
-    if !quiet || invalid || status.abort || world.rollout.spec.paused == Some(true) {
+    if !quiet || invalid || world.rollout.spec.paused == Some(true) {
         return None;
     }
-    let step = steps(world).get(usize::try_from(status.current_step_index?).ok()?)?;
-    let due = paused_since(status)?.plus_seconds(seconds(step.pause.as_ref()?)?);
+    let pauses =
+        if status.abort { [None, None] } else { [step_end(world, status), promotion_time(world, status)] };
+    let delays = world.replica_sets.iter().filter(|set| set.replicas > 0).filter_map(|set| {
+        let end = Time::parse(set.scale_down_deadline()?)?;
+        // One that has passed is another rule's matter: it may wait for the limit of old versions.
+        (end > now).then_some(("the delay of an old version", end))
+    });
+    let (what, due) = pauses.into_iter().flatten().chain(delays).min_by_key(|(_, due)| *due)?;
     let woken = plan.wake.as_ref().is_some_and(|wake| wake.at <= due.max(now));
-    (!woken).then(|| format!("the pause ends at {due}, but nobody looks then"))
+    (!woken).then(|| format!("{what} ends at {due}, but nobody looks then"))
+}
+
+fn step_end(world: &World, status: &RolloutStatus) -> Option<(&'static str, Time)> {
+    let step = steps(world).get(usize::try_from(status.current_step_index?).ok()?)?;
+    let due = paused_since(status, CANARY_PAUSE_STEP)?.plus_seconds(seconds(step.pause.as_ref()?)?);
+    Some(("the pause", due))
+}
+
+fn promotion_time(world: &World, status: &RolloutStatus) -> Option<(&'static str, Time)> {
+    let blue_green = world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?;
+    let wait = blue_green.auto_promotion_seconds.filter(|seconds| *seconds > 0)?;
+    Some((
+        "the wait for the automatic promotion",
+        paused_since(status, BLUE_GREEN_PAUSE)?.plus_seconds(i64::from(wait)),
+    ))
 }

@@ -3,6 +3,7 @@
 
 use super::{Fault, check};
 use crate::{Owner, Plan, Planned, ReplicaSet, ReplicaSetCounts, Service, Target, World, Write};
+use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
 use crds::rollout::RolloutStatus;
 use crds::rollout::status::PauseCondition;
 use crds::{Time, meta};
@@ -105,4 +106,78 @@ fn gates_hold_and_timed_pauses_wake() {
     };
     assert_eq!(rules(status.clone()), ["wake_is_present"]);
     assert_eq!(rules(RolloutStatus { current_step_index: Some(1), ..status }), ["no_skipped_gate"]);
+}
+
+fn rules(world: &World, plan: &Plan) -> Vec<&'static str> {
+    check(world, plan, Time::default()).into_iter().map(|fault| fault.rule).collect()
+}
+
+#[test]
+fn a_version_gets_production_only_by_its_own_gate() {
+    let analysis = json!({"templates": [{"templateName": "t"}]});
+    let mut world =
+        world(&json!({"blueGreen": {"activeService": "active", "prePromotionAnalysis": analysis}}));
+    world.replica_sets = vec![set("old", 2, 2), set("new", 2, 2)];
+    world.rollout.status = Some(RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        ..RolloutStatus::default()
+    });
+    let to = |hash: &str| {
+        let mut plan = Plan { status: world.rollout.status.clone(), ..Plan::default() };
+        let write =
+            Write::SelectService { target: target("active"), hash: Some(hash.to_owned()), managed_by: None };
+        plan.writes.push(crate::Planned { write, reason: String::new() });
+        plan
+    };
+    let (forward, back) = (to("new"), to("old"));
+    assert!(rules(&world, &forward).contains(&"no_skipped_gate"));
+    assert!(!rules(&world, &back).contains(&"no_skipped_gate"), "the way back has no gate");
+    let run = |hash: &str, phase: AnalysisPhase| crate::AnalysisRunView {
+        name: "run".to_owned(),
+        uid: String::new(),
+        resource_version: String::new(),
+        created: Time::default(),
+        deleting: false,
+        labels: BTreeMap::from([
+            (meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash.to_owned()),
+            (meta::ROLLOUT_TYPE_LABEL.to_owned(), "PrePromotion".to_owned()),
+        ]),
+        annotations: BTreeMap::new(),
+        spec: Arc::default(),
+        status: Some(Arc::new(AnalysisRunStatus { phase, ..AnalysisRunStatus::default() })),
+    };
+    for (hash, phase, broken) in [
+        ("other", AnalysisPhase::Successful, true),
+        ("new", AnalysisPhase::Running, true),
+        ("new", AnalysisPhase::Successful, false),
+    ] {
+        world.analysis_runs = vec![run(hash, phase)];
+        assert_eq!(rules(&world, &forward).contains(&"no_skipped_gate"), broken, "{hash} {phase}");
+    }
+}
+
+#[test]
+fn whatever_is_timed_has_a_wake() {
+    let mut world = world(&json!({"blueGreen": {"activeService": "active", "autoPromotionSeconds": 30}}));
+    let pause = PauseCondition { reason: "BlueGreenPause".to_owned(), start_time: Time::default() };
+    let paused = RolloutStatus { pause_conditions: Some(vec![pause]), ..RolloutStatus::default() };
+    world.rollout.status = Some(paused.clone());
+    let at = |seconds: Option<i64>| Plan {
+        status: world.rollout.status.clone(),
+        wake: seconds
+            .map(|seconds| crate::Wake { at: Time::default().plus_seconds(seconds), why: String::new() }),
+        ..Plan::default()
+    };
+    assert_eq!(rules(&world, &at(None)), ["wake_is_present"]);
+    assert_eq!(rules(&world, &at(Some(31))), ["wake_is_present"]);
+    assert_eq!(rules(&world, &at(Some(30))), [""; 0]);
+
+    // An old version is kept for ten seconds more: that comes first.
+    let mut old = set("old", 2, 2);
+    let deadline = Time::default().plus_seconds(10).to_string();
+    old.annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), deadline);
+    let plan = at(Some(30));
+    world.replica_sets.push(old);
+    assert_eq!(rules(&world, &plan), ["wake_is_present"]);
 }

@@ -1,6 +1,6 @@
 //! Gates other than a Prometheus step.
 
-use super::{GATED, SOON, canary, first, release, runs_ended, users};
+use super::{GATED, SOON, canary, first, no_user_suffered, release, runs_ended, users, users_see_only};
 use crate::manifests::{Release, analysis_by_errors, analysis_of_latest, service, template};
 use crate::{Play, Stage, StoryError};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ async fn passes_then_fails<S: Stage>(
     play.apply(service(name, name)).await?;
     play.apply(gate(true)).await?;
     first(play, name, 2, &spec).await?;
+    users(play, name, 20).await?;
     release(play, name, Release::good("v2"), 2, &spec).await?;
     let passed =
         play.until(name, "v2 is healthy", GATED, |web| web.is_healthy() && web.step() == Some(2)).await?;
@@ -24,7 +25,9 @@ async fn passes_then_fails<S: Stage>(
     let stopped = play.until(name, "v3 is aborted", GATED, |web| web.is_aborted()).await?;
     play.holds("v2 stays the stable version", stopped.stable() == v2, || stopped.line())?;
     play.until(name, "the abort is told", SOON, |web| web.phase() == "Degraded").await?;
-    runs_ended(play, &["Successful", "Failed"]).await
+    runs_ended(play, &["Successful", "Failed"]).await?;
+    users_see_only(play, name, "v2").await?;
+    no_user_suffered(play, name).await.map(drop)
 }
 
 pub(super) async fn job<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError> {

@@ -54,7 +54,9 @@ pub(super) async fn wrong<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError
         canary.insert("canaryService".to_owned(), json!("later-canary"));
     }
     play.apply(rollout("later", image, Release::good("v1"), 1, lacking)).await?;
+    play.apply(service("well", "well")).await?;
     first(play, "well", 1, &canary(&steps)).await?;
+    users(play, "well", 20).await?;
     for (name, path) in [("contradiction", "steps[0].setWeight"), ("later", "later-canary")] {
         let view =
             play.until(name, "invalid", SOON, |web| web.condition("InvalidSpec", "True").is_some()).await?;
@@ -68,6 +70,11 @@ pub(super) async fn wrong<S: Stage>(play: &Play<'_, S>) -> Result<(), StoryError
     play.holds("nothing is made for what is wrong", made.is_empty(), || made.join(", "))?;
     play.apply(service("later-canary", "later")).await?;
     play.until("later", "healthy once its Service is there", SOON, |web| web.is_healthy()).await?;
+    // What is well is let through beside what is wrong.
+    release(play, "well", Release::good("v2"), 1, &canary(&steps)).await?;
+    play.until("well", "v2 is healthy", SOON, |web| web.is_healthy() && web.step() == Some(2)).await?;
+    users_see_only(play, "well", "v2").await?;
+    no_user_suffered(play, "well").await?;
     // Deleting it gives its Service back.
     play.delete(Kind::Rollout, "later").await?;
     play.wait("the Service selects no hash any more", SOON, async || {
