@@ -1,6 +1,6 @@
 //! All stories on a real cluster, and what must be true of the cluster around them.
 
-use crate::stage::{RealStage, Theatre, connect};
+use crate::stage::{CONTROLLER_SELECTOR, RealStage, Theatre, connect};
 use crate::{Cluster, audit, beside_syncer, install, interleavings};
 use anyhow::{Result, bail, ensure};
 use futures::{StreamExt, stream};
@@ -142,5 +142,28 @@ pub fn nothing_written_at_rest(cluster: &Cluster) -> Result<()> {
     // The lease shows that the controllers were alive and the log was written.
     ensure!(!requests.is_empty(), "not one request in {} s: the controllers are dead", REST.as_secs());
     println!("ok     no write in {} s at rest ({})", REST.as_secs(), audit::summary(&requests));
+    Ok(())
+}
+
+/// No controller panicked, failed, or made a plan that breaks a law of its own house.
+///
+/// # Errors
+/// When one did, with what it said.
+pub fn clean_logs(cluster: &Cluster) -> Result<()> {
+    const NEVER: [&str; 3] = ["breaks a law", "panicked", " ERROR "];
+    let own = STORIES.iter().filter(|story| story.controllers > 0).map(|story| story.name);
+    let (mut lines, mut bad) = (0_usize, Vec::new());
+    for namespace in own.chain([install::NAMESPACE]) {
+        // Of a story that was not told there is no namespace, and no log.
+        let args = ["logs", "-n", namespace, "-l", CONTROLLER_SELECTOR, "--prefix", "--tail=-1"];
+        let log = cluster.kubectl(&args)?;
+        lines += log.lines().count();
+        bad.extend(
+            log.lines().filter(|line| NEVER.iter().any(|word| line.contains(word))).map(str::to_owned),
+        );
+    }
+    ensure!(bad.is_empty(), "controllers said:\n{}", bad.join("\n"));
+    ensure!(lines > 0, "the controllers have no logs");
+    println!("ok     {lines} lines of controllers' logs: no panic, no error, no plan that breaks a law");
     Ok(())
 }

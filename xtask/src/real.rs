@@ -72,5 +72,6 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     }
     suite::nothing_written_at_rest(&cluster)?;
     suite::no_refusals(&cluster)?;
+    suite::clean_logs(&cluster)?;
     Ok(())
 }
