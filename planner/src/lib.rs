@@ -8,7 +8,6 @@ pub mod arithmetic;
 pub mod check;
 mod plan;
 pub mod rollout;
-// pub mod service;
 mod world;
 
 pub use plan::{Anchor, EventType, Notice, Plan, Planned, Reason, Target, Wake, Write};

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         screen.say(&format!("    {cli} -n {NAMESPACE} get rollout web"));
         screen.say(&format!("    {cli} -n {NAMESPACE} undo shop"));
         screen.say(&format!("    {cli} -n {NAMESPACE} get rollout shop -w"));
-        screen.say(&format!("    {cli} -n {NAMESPACE} promote shop"));
+        screen.say(&format!("    {cli} -n {NAMESPACE} restart web"));
         screen.say(&format!("    cargo xtask e2e --run-id {} down", args.run_id));
     } else {
         screen.say("");
