@@ -58,9 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if args.keep {
         let (kubeconfig, cli) = (theatre.kubeconfig.display(), theatre.cli.display());
+        let kubectl = cluster.kubectl_path();
         screen.title("The cluster is yours");
         screen.say(&format!("    export KUBECONFIG={kubeconfig}"));
-        screen.say(&format!("    kubectl get rollouts -n {NAMESPACE}"));
+        screen.say(&format!("    {} get rollouts -n {NAMESPACE}", kubectl.display()));
         screen.say(&format!("    {cli} -n {NAMESPACE} get rollout web"));
         screen.say(&format!("    {cli} -n {NAMESPACE} undo shop"));
         screen.say(&format!("    {cli} -n {NAMESPACE} get rollout shop -w"));
