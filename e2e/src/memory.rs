@@ -19,8 +19,8 @@ const ROLLOUTS: usize = 500;
 const AT_ONCE: usize = 16;
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const HEALTHY_LIMIT: Duration = Duration::from_secs(300);
-/// Until allocations of the start are given back.
-const SETTLE: Duration = Duration::from_secs(10);
+/// Until events are sent and allocations of the start are given back.
+const SETTLE: Duration = Duration::from_secs(20);
 const NAME: &str = "controller";
 /// Kernel ticks per second, the same on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
