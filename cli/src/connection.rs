@@ -68,7 +68,12 @@ impl Connection {
         let mut config = match &self.kubeconfig {
             Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?,
             None if chosen => Config::from_kubeconfig(&options).await?,
-            None => Config::infer().await?,
+            None => match (Config::infer().await, &self.server) {
+                (Ok(config), _) => config,
+                // An address is enough, as it is for kubectl.
+                (Err(_), Some(server)) => Config::new(address(server)?),
+                (Err(error), None) => return Err(error.into()),
+            },
         };
         self.override_config(&mut config)?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
@@ -77,8 +82,7 @@ impl Connection {
 
     fn override_config(&self, config: &mut Config) -> anyhow::Result<()> {
         if let Some(server) = &self.server {
-            config.cluster_url =
-                server.parse().with_context(|| format!("--server {server:?} is no address"))?;
+            config.cluster_url = address(server)?;
         }
         if let Some(token) = &self.token {
             config.auth_info.token = Some(token.clone().into());
@@ -111,6 +115,10 @@ impl Connection {
         config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
         Ok(())
     }
+}
+
+fn address(server: &str) -> anyhow::Result<http::Uri> {
+    server.parse().with_context(|| format!("--server {server:?} is no address"))
 }
 
 /// A duration of a flag, such as `30s`; `None` for 0, which means no limit.

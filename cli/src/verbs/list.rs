@@ -5,7 +5,7 @@ use crate::cluster::Cluster;
 use crate::phase;
 use crate::view::{summary, table};
 use crds::{Rollout, defaults};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -44,7 +44,15 @@ pub(crate) async fn run(cluster: &Cluster, args: &Listing) -> anyhow::Result<()>
     }
     let config = watcher::Config { field_selector: fields, ..watcher::Config::default() };
     let mut changes = watcher(api, config).default_backoff().applied_objects().boxed();
-    while let Some(rollout) = changes.try_next().await? {
+    while let Some(change) = changes.next().await {
+        let rollout = match change {
+            Ok(rollout) => rollout,
+            Err(error) if super::is_refused(&error) => return Err(error.into()),
+            Err(error) => {
+                eprintln!("Warning: {error}; trying again");
+                continue;
+            }
+        };
         let cells = cells(&rollout);
         if shown.get(&key(&rollout)) == Some(&cells) {
             continue;

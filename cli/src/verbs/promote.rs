@@ -76,7 +76,11 @@ pub(crate) async fn promote(
         match store.write_status(name, &patch).await {
             Err(kube::Error::Api(error)) if error.code == 409 => {
                 rollout = store.read(name).await?;
-                if patches::position(&rollout) != position {
+                if let Some(past) = past(&rollout, at_step)? {
+                    return Ok(Promoted::Past(past));
+                }
+                // To the end is to the end from wherever it stands; one step is one step from where it was seen.
+                if !full && patches::position(&rollout) != position {
                     bail!(
                         "rollout '{name}' has moved on meanwhile: look at it, and promote again if it is still wanted"
                     );

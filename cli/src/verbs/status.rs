@@ -7,7 +7,7 @@ use crate::view::summary;
 use crate::{images, phase};
 use anyhow::bail;
 use crds::Rollout;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use std::process::ExitCode;
@@ -23,11 +23,7 @@ pub(crate) async fn run(cluster: &Cluster, args: &Status) -> anyhow::Result<Exit
     if !args.watch {
         let look = Look::of(&rollout, args);
         println!("{}", look.line);
-        return Ok(ExitCode::from(if args.exit_code {
-            look.code()
-        } else {
-            u8::from(look.phase == "Degraded")
-        }));
+        return Ok(ExitCode::from(look.code_at_once(args)));
     }
     let mut last = None;
     let ended = tokio::select! {
@@ -43,7 +39,7 @@ pub(crate) async fn run(cluster: &Cluster, args: &Status) -> anyhow::Result<Exit
         Some(look) => Ok(ExitCode::from(if args.exit_code { look.code() } else { 0 })),
         None => {
             eprintln!("Error: Rollout status watch exceeded timeout");
-            let waits = last.is_some_and(|look: Look| look.waits);
+            let waits = last.is_some_and(|look: Look| look.is_target && look.waits);
             Ok(ExitCode::from(match (args.exit_code, waits) {
                 (false, _) => 1,
                 (true, true) => WAITS,
@@ -103,6 +99,18 @@ impl Look {
                 || args.exit_code && self.waits)
     }
 
+    /// Without a wait. An older target than the one asked for never passes.
+    fn code_at_once(&self, args: &Status) -> u8 {
+        match (self.is_target, args.exit_code) {
+            // On its way is not there: only a wait can tell that it will be.
+            (true, true) if self.code() == 0 && !self.is_end(args) => TIMEOUT,
+            (true, true) => self.code(),
+            (true, false) => u8::from(self.phase == "Degraded"),
+            (false, true) => TIMEOUT,
+            (false, false) => 1,
+        }
+    }
+
     fn code(&self) -> u8 {
         match self.phase.as_str() {
             "Degraded" => DEGRADED,
@@ -137,11 +145,16 @@ async fn wait(cluster: &Cluster, args: &Status, last: &mut Option<Look>) -> anyh
     let config = watcher::Config::default().fields(&format!("metadata.name={}", args.rollout));
     let mut changes = watcher(cluster.rollouts(), config).default_backoff().boxed();
     let mut shown = String::new();
-    while let Some(change) = changes.try_next().await? {
+    while let Some(change) = changes.next().await {
         let rollout = match change {
-            watcher::Event::Apply(rollout) | watcher::Event::InitApply(rollout) => rollout,
-            watcher::Event::Delete(_) => bail!("rollouts.argoproj.io {:?} was deleted", args.rollout),
-            watcher::Event::Init | watcher::Event::InitDone => continue,
+            Ok(watcher::Event::Apply(rollout) | watcher::Event::InitApply(rollout)) => rollout,
+            Ok(watcher::Event::Delete(_)) => bail!("rollouts.argoproj.io {:?} was deleted", args.rollout),
+            Ok(watcher::Event::Init | watcher::Event::InitDone) => continue,
+            Err(error) if super::is_refused(&error) => return Err(error.into()),
+            Err(error) => {
+                eprintln!("Warning: {error}; trying again");
+                continue;
+            }
         };
         let look = Look::of(&rollout, args);
         if look.is_target && look.line != shown {
@@ -221,6 +234,13 @@ mod tests {
         ] {
             let asked = Status { revision, image: image.map(str::to_owned), ..args() };
             assert_eq!(ends(&asked), want, "{asked:?}");
+            let coded = Status { exit_code: true, revision, image: asked.image.clone(), ..args() };
+            let at_once = |args: &Status| Look::of(&healthy, args).code_at_once(args);
+            assert_eq!(
+                (at_once(&asked), at_once(&coded)),
+                if want { (0, 0) } else { (1, TIMEOUT) },
+                "{asked:?}"
+            );
         }
     }
 
@@ -238,6 +258,8 @@ mod tests {
             let look = Look::of(rollout, args);
             assert_eq!((look.is_end(args), look.code()), (ends, code), "{look:?}");
         }
+        let progressing = Look::of(&rollout("Progressing", &json!({})), &coded);
+        assert_eq!((progressing.code_at_once(&coded), progressing.code_at_once(&args())), (TIMEOUT, 0));
         let degraded = Look::of(&rollout("Degraded", &json!({})), &args());
         assert!(degraded.is_end(&args()) && degraded.code() == DEGRADED);
     }
