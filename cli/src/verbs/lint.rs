@@ -1,7 +1,8 @@
 //! `lint`: what the controller and the API server would say to manifests, without either. `[cli.lint]`
 
 use anyhow::Context;
-use crds::validate::{not_built, rollout_spec};
+use crds::analysis::Metric;
+use crds::validate::{not_built, not_built_metric, rollout_spec};
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -65,13 +66,25 @@ fn object_faults(object: &Value, kind: &str) -> Vec<String> {
             }
             Err(fault) => vec![fault],
         },
-        "AnalysisTemplate" => unknown_fields::<AnalysisTemplate>(object),
-        "ClusterAnalysisTemplate" => unknown_fields::<ClusterAnalysisTemplate>(object),
-        "AnalysisRun" => unknown_fields::<AnalysisRun>(object),
+        "AnalysisTemplate" => with_metrics::<AnalysisTemplate>(object),
+        "ClusterAnalysisTemplate" => with_metrics::<ClusterAnalysisTemplate>(object),
+        "AnalysisRun" => with_metrics::<AnalysisRun>(object),
         "Experiment" => unknown_fields::<Experiment>(object),
         // Other kinds of this group belong to other projects.
         _ => Vec::new(),
     }
+}
+
+/// Unknown fields, and metrics whose provider is not there.
+fn with_metrics<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
+    let mut faults = unknown_fields::<K>(object);
+    let metrics = object.pointer("/spec/metrics").and_then(Value::as_array);
+    for (index, metric) in metrics.into_iter().flatten().enumerate() {
+        // One that cannot be read is told above.
+        let Ok(metric) = serde_json::from_value::<Metric>(metric.clone()) else { continue };
+        faults.extend(not_built_metric(&metric).map(|invalid| format!("spec.metrics[{index}].{invalid}")));
+    }
+    faults
 }
 
 fn unknown_fields<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
@@ -144,6 +157,17 @@ spec:
             text_faults(&format!("{GOOD}---\nkind: Service\napiVersion: v1\nspec: {{oops: 1}}\n")),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn a_provider_that_is_not_there_is_named() {
+        let template = "{apiVersion: argoproj.io/v1alpha1, kind: AnalysisTemplate, metadata: {name: t}, \
+            spec: {metrics: [{name: a, provider: {job: {spec: {template: {}}}}}, \
+            {name: b, provider: {datadog: {query: q}}}]}}";
+        let faults = text_faults(template);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let place = "document 1: AnalysisTemplate \"t\": spec.metrics[1].provider.datadog: ";
+        assert!(faults[0].starts_with(place), "{faults:?}");
     }
 
     #[test]

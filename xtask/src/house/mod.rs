@@ -2,6 +2,7 @@
 //! under which licences our dependencies stand.
 
 pub(crate) mod bans;
+mod ids;
 mod rooms;
 
 use std::path::{Path, PathBuf};
