@@ -10,16 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which rooms a room may depend on, directly.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("crds", &[]),
     ("analysis", &["crds"]),
     ("planner", &["crds", "analysis"]),
     ("providers", &["crds", "analysis"]),
     ("controller", &["crds", "analysis", "planner", "providers"]),
-    ("cli", &["crds", "analysis", "planner", "controller"]),
+    ("sandbox", &["crds"]),
+    ("conformance", &[]),
+    ("simulation", &["crds", "analysis", "planner", "controller", "sandbox", "scenarios"]),
+    ("cli", &["crds", "analysis", "planner", "controller", "sandbox"]),
     ("demo-server", &[]),
     ("scenarios", &["crds"]),
-    ("e2e", &["crds", "scenarios", "demo-server"]),
+    ("e2e", &["crds", "scenarios", "demo-server", "conformance"]),
     ("xtask", &["crds", "scenarios", "e2e", "demo-server"]),
 ];
 

@@ -1,0 +1,1 @@
+//! What `kubectl` needs beyond the objects: discovery, OpenAPI and tables.

@@ -1,0 +1,1 @@
+//! The built-in controllers as step functions: pure, typed, one set for every rung of the tests.

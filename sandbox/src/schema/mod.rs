@@ -1,0 +1,1 @@
+//! Structural schemas of custom resources: what is pruned, defaulted and refused.

@@ -1,0 +1,1 @@
+//! The controller proved under faults: the planner against models, and the whole controller over the cluster in memory.
