@@ -4,6 +4,7 @@
 //! version of the Kubernetes libraries: then equality decides whether a ReplicaSet is taken over. `[identity.match]`
 
 mod defaults;
+mod fill;
 mod injected;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::hash::{encode, is_empty};
 use crate::quantity::Quantity;
 use crate::{PodTemplate, Time};
 use defaults::{computed, default_of};
+pub use fill::{fill_pod_defaults, fill_template_defaults};
 use injected::prepare;
 pub use injected::without_metadata;
 use serde_json::{Map, Value};

@@ -1,0 +1,189 @@
+//! From an HTTP request to what is asked for.
+
+use super::failure::Failure;
+use super::selector::Selector;
+
+/// What an address names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) plural: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) subresource: Option<String>,
+}
+
+impl Place {
+    /// The place that a path names, if it is one of resources.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        let (group, version) = match parts.next()? {
+            "api" => ("", parts.next()?),
+            "apis" => (parts.next()?, parts.next()?),
+            _ => return None,
+        };
+        let rest: Vec<&str> = parts.collect();
+        let (namespace, rest) = match rest.as_slice() {
+            // `namespaces/x` and its own subresources name the namespace itself.
+            ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => (None, rest.as_slice()),
+            ["namespaces", namespace, inner @ ..] => (Some((*namespace).to_owned()), inner),
+            _ => (None, rest.as_slice()),
+        };
+        let (plural, name, subresource) = match rest {
+            [plural] => (plural, None, None),
+            [plural, name] => (plural, Some(name), None),
+            [plural, name, subresource] => (plural, Some(name), Some(subresource)),
+            _ => return None,
+        };
+        let owned = |text: &&str| (*text).to_owned();
+        Some(Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural: owned(plural),
+            namespace,
+            name: name.map(owned),
+            subresource: subresource.map(owned),
+        })
+    }
+}
+
+/// What a query says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query {
+    pub(crate) selector: Selector,
+    pub(crate) limit: Option<usize>,
+    pub(crate) page: Option<String>,
+    pub(crate) resource_version: Option<String>,
+    pub(crate) version_match: Option<String>,
+    pub(crate) watch: bool,
+    pub(crate) bookmarks: bool,
+    pub(crate) initial_events: Option<bool>,
+    pub(crate) timeout_seconds: Option<u64>,
+    pub(crate) dry_run: bool,
+    pub(crate) validation: Option<String>,
+    pub(crate) propagation: Option<String>,
+    pub(crate) grace_seconds: Option<i64>,
+    pub(crate) include_object: Option<String>,
+}
+
+fn flag(value: &str) -> bool {
+    matches!(value, "true" | "1" | "True" | "")
+}
+
+impl Query {
+    /// Reads a query string.
+    pub(crate) fn parse(query: &str) -> Result<Self, Failure> {
+        let mut parsed = Self::default();
+        let (mut labels, mut fields) = (None, None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decode(value);
+            match key {
+                "labelSelector" => labels = Some(value),
+                "fieldSelector" => fields = Some(value),
+                "limit" => parsed.limit = value.parse().ok().filter(|limit| *limit > 0),
+                "continue" => parsed.page = Some(value).filter(|page| !page.is_empty()),
+                "resourceVersion" => parsed.resource_version = Some(value).filter(|v| !v.is_empty()),
+                "resourceVersionMatch" => parsed.version_match = Some(value).filter(|v| !v.is_empty()),
+                "watch" => parsed.watch = flag(&value),
+                "allowWatchBookmarks" => parsed.bookmarks = flag(&value),
+                "sendInitialEvents" => parsed.initial_events = Some(flag(&value)),
+                "timeoutSeconds" => parsed.timeout_seconds = value.parse().ok(),
+                "dryRun" if value == "All" => parsed.dry_run = true,
+                "dryRun" if !value.is_empty() => {
+                    return Err(Failure::bad_request(format!("invalid dry run: {value:?}; only \"All\" is known")));
+                }
+                "fieldValidation" => parsed.validation = Some(value),
+                "propagationPolicy" => parsed.propagation = Some(value),
+                "gracePeriodSeconds" => parsed.grace_seconds = value.parse().ok(),
+                "includeObject" => parsed.include_object = Some(value),
+                _ => {}
+            }
+        }
+        parsed.selector = Selector::parse(labels.as_deref(), fields.as_deref())?;
+        Ok(parsed)
+    }
+}
+
+/// Percent-decoding of one query value.
+pub(crate) fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
+                match (digit(rest.next()), digit(rest.next())) {
+                    (Some(high), Some(low)) => bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?')),
+                    _ => bytes.push(b'%'),
+                }
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// In which form objects are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As they are.
+    #[default]
+    Object,
+    /// `PartialObjectMetadata`.
+    Metadata,
+    /// `Table`, as `kubectl get` prints it.
+    Table,
+}
+
+impl Form {
+    /// The first form of an `Accept` header that is served.
+    pub(crate) fn parse(accept: &str) -> Self {
+        for part in accept.split(',') {
+            let has = |text: &str| part.contains(text);
+            if has("as=Table") {
+                return Self::Table;
+            }
+            if has("as=PartialObjectMetadata") {
+                return Self::Metadata;
+            }
+            if !has("as=") {
+                return Self::Object;
+            }
+        }
+        Self::Object
+    }
+}
+
+/// A request, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: http::Method,
+    pub(crate) path: String,
+    pub(crate) place: Option<Place>,
+    pub(crate) query: Query,
+    pub(crate) accept: String,
+    pub(crate) form: Form,
+    pub(crate) content_type: String,
+    pub(crate) body: bytes::Bytes,
+}
+
+impl Request {
+    pub(crate) fn parse(parts: &http::request::Parts, body: bytes::Bytes) -> Result<Self, Failure> {
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accept = header(http::header::ACCEPT).to_owned();
+        let content_type = header(http::header::CONTENT_TYPE);
+        Ok(Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            place: Place::parse(parts.uri.path()),
+            query: Query::parse(parts.uri.query().unwrap_or_default())?,
+            form: Form::parse(&accept),
+            accept,
+            content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
+            body,
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! Label and field selectors of requests.
+
+use super::failure::Failure;
+use serde_json::Value;
+
+/// One requirement on labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Need {
+    Exists(String),
+    Absent(String),
+    In(String, Vec<String>),
+    NotIn(String, Vec<String>),
+    More(String, i64),
+    Less(String, i64),
+}
+
+impl Need {
+    fn holds(&self, labels: Option<&Value>) -> bool {
+        let get = |key: &String| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
+        let number = |key| get(key).and_then(|text| text.parse::<i64>().ok());
+        match self {
+            Self::Exists(key) => get(key).is_some(),
+            Self::Absent(key) => get(key).is_none(),
+            Self::In(key, values) => get(key).is_some_and(|value| values.iter().any(|v| v == value)),
+            Self::NotIn(key, values) => get(key).is_none_or(|value| values.iter().all(|v| v != value)),
+            Self::More(key, than) => number(key).is_some_and(|value| value > *than),
+            Self::Less(key, than) => number(key).is_some_and(|value| value < *than),
+        }
+    }
+}
+
+/// Which objects a request is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selector {
+    labels: Vec<Need>,
+    /// Path of the field in dots, value, and whether it must be equal.
+    fields: Vec<(String, String, bool)>,
+}
+
+impl Selector {
+    /// Reads both selectors of a query.
+    pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
+        let mut selector = Self::default();
+        for part in split(labels.unwrap_or_default()) {
+            let need = need(part)
+                .ok_or_else(|| Failure::bad_request(format!("unable to parse requirement: {part:?}")))?;
+            selector.labels.push(need);
+        }
+        for part in fields.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
+            let (path, value, equal) = if let Some((path, value)) = part.split_once("!=") {
+                (path, value, false)
+            } else if let Some((path, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+                (path, value, true)
+            } else {
+                return Err(Failure::bad_request(format!("invalid selector: {part:?}; can't understand {part:?}")));
+            };
+            selector.fields.push((path.trim().to_owned(), value.trim().to_owned(), equal));
+        }
+        Ok(selector)
+    }
+
+    /// Paths of the fields that it names.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(path, ..)| path.as_str())
+    }
+
+    /// Whether it selects everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Whether it selects an object.
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        let labels = object.get("metadata").and_then(|metadata| metadata.get("labels"));
+        self.labels.iter().all(|need| need.holds(labels))
+            && self.fields.iter().all(|(path, value, equal)| (field(object, path) == *value) == *equal)
+    }
+}
+
+fn field(object: &Value, path: &str) -> String {
+    match path.split('.').try_fold(object, |value, key| value.get(key)) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Parts between commas that are not within parentheses.
+fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut from) = (0_i32, 0);
+    for (at, sign) in text.char_indices() {
+        match sign {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(text.get(from..at).unwrap_or_default().trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(from..).unwrap_or_default().trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn need(part: &str) -> Option<Need> {
+    let set = |text: &str| -> Option<Vec<String>> {
+        let inner = text.trim().strip_prefix('(')?.strip_suffix(')')?;
+        Some(inner.split(',').map(|value| value.trim().to_owned()).collect())
+    };
+    let key = |text: &str| {
+        let text = text.trim();
+        let good = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        good.then(|| text.to_owned())
+    };
+    if let Some((name, values)) = part.split_once(" notin ").or_else(|| part.split_once(" notin(")) {
+        let values = if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
+        return Some(Need::NotIn(key(name)?, set(&values)?));
+    }
+    if let Some((name, values)) = part.split_once(" in ").or_else(|| part.split_once(" in(")) {
+        let values = if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
+        return Some(Need::In(key(name)?, set(&values)?));
+    }
+    if let Some((name, value)) = part.split_once("!=") {
+        return Some(Need::NotIn(key(name)?, vec![value.trim().to_owned()]));
+    }
+    if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Some(Need::In(key(name)?, vec![value.trim().to_owned()]));
+    }
+    if let Some((name, value)) = part.split_once('>') {
+        return Some(Need::More(key(name)?, value.trim().parse().ok()?));
+    }
+    if let Some((name, value)) = part.split_once('<') {
+        return Some(Need::Less(key(name)?, value.trim().parse().ok()?));
+    }
+    match part.strip_prefix('!') {
+        Some(name) => Some(Need::Absent(key(name)?)),
+        None => Some(Need::Exists(key(part)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_operator_selects() {
+        let object = json!({"metadata": {"name": "web", "labels": {"app": "web", "n": "5"}}, "spec": {"x": 1}});
+        let is = |labels: &str, fields: &str| {
+            Selector::parse(Some(labels), Some(fields)).unwrap().matches(&object)
+        };
+        let yes =
+            ["app", "!other", "app=web", "app==web", "app!=no", "app in (a,web)", "app notin (a, b)", "n>4", "n<6"];
+        for labels in yes {
+            assert!(is(labels, ""), "{labels}");
+        }
+        for labels in ["other", "!app", "app=no", "app in (a)", "app notin (web)", "n>5", "app=web,n<5"] {
+            assert!(!is(labels, ""), "{labels}");
+        }
+        assert!(is("", "metadata.name=web") && !is("", "metadata.name!=web") && is("", "spec.x=1"));
+        assert!(Selector::parse(Some("a b c"), None).is_err());
+        assert!(Selector::parse(None, Some("nonsense")).is_err());
+    }
+}
