@@ -96,8 +96,6 @@ const CUSTOM_VERBS: [&str; 8] =
 const SUBRESOURCE_VERBS: [&str; 3] = ["get", "patch", "update"];
 /// How the server describes the first column of every table.
 pub(super) const NAME_DESCRIPTION: &str = "Name must be unique within a namespace.";
-pub(super) const AGE_DESCRIPTION: &str =
-    "CreationTimestamp is a timestamp representing the server time when this object was created.";
 
 static BUILT_IN: LazyLock<Vec<Resource>> = LazyLock::new(|| {
     // The file is part of the program and a test reads it, so that the default is never taken.
@@ -219,29 +217,22 @@ fn custom_columns(version: &Value) -> Vec<Column> {
         name: "Age".to_owned(),
         kind: "date".to_owned(),
         format: String::new(),
-        description: AGE_DESCRIPTION.to_owned(),
+        description: String::new(),
         priority: 0,
         json_path: ".metadata.creationTimestamp".to_owned(),
     };
-    let asked: Vec<Column> = version
-        .get("additionalPrinterColumns")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|column| {
-            let column = Column::deserialize(column).ok()?;
-            // The server describes a column that does not describe itself by its path.
-            let description = match column.description {
-                own if own.is_empty() => {
-                    format!("Custom resource definition column (in JSONPath format): {}", column.json_path)
-                }
-                own => own,
-            };
-            Some(Column { description, ..column })
-        })
-        .collect();
-    let rest = if asked.is_empty() { vec![age] } else { asked };
-    std::iter::once(name).chain(rest).collect()
+    let asked = version.get("additionalPrinterColumns").and_then(Value::as_array);
+    let mut asked: Vec<Column> =
+        asked.into_iter().flatten().filter_map(|column| Column::deserialize(column).ok()).collect();
+    if asked.is_empty() {
+        asked.push(age);
+    }
+    // The server describes a column that does not describe itself by its path.
+    for column in asked.iter_mut().filter(|column| column.description.is_empty()) {
+        column.description =
+            format!("Custom resource definition column (in JSONPath format): {}", column.json_path);
+    }
+    std::iter::once(name).chain(asked).collect()
 }
 
 fn text<'v>(of: &'v Value, name: &str) -> Option<&'v str> {
