@@ -1,5 +1,7 @@
 //! `cargo xtask gen`: files that are made from code, and checked in.
 
+mod cluster;
+
 use anyhow::{Context, bail};
 use crds::manifest::{self, Detail, Facts};
 use serde_json::Value;
@@ -14,6 +16,9 @@ pub(crate) struct Args {
     /// Make the table of facts again from the manifests in `$STEPGATE_PEER_DIR/crds`.
     #[arg(long)]
     facts: bool,
+    /// Dump what the sandbox knows of a real API server from this cluster of `cargo xtask e2e --run-id ... up`.
+    #[arg(long, value_name = "RUN_ID")]
+    cluster: Option<String>,
 }
 
 /// Writes the CRD manifests, and the table of facts when asked for.
@@ -34,6 +39,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     if args.facts {
         files.push((root.join("data/facts.txt"), facts()?));
+    }
+    if let Some(run_id) = &args.cluster {
+        for (file, text) in cluster::files(run_id)? {
+            files.push((root.join("../sandbox/data").join(file), text));
+        }
     }
     let mut stale = Vec::new();
     for (path, text) in &files {
