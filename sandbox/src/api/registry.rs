@@ -1,7 +1,9 @@
 //! What the API server serves: the built-in resources, and those of CustomResourceDefinitions.
 
 use super::failure::Of;
+use crate::kubectl::resources::{self, Resource};
 use crate::schema::Schema;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A resource of the registry.
@@ -29,6 +31,8 @@ pub struct ResourceType {
     pub generation: bool,
     /// Of a CustomResourceDefinition.
     pub custom: Option<Arc<Custom>>,
+    /// As discovery tells of it.
+    pub info: Arc<Resource>,
 }
 
 /// Paths of the scale subresource, in dots.
@@ -67,42 +71,78 @@ impl ResourceType {
     }
 }
 
-/// Group, version, plural, kind, and letters: `n`amespaced, `s`tatus, scal`e`, `g`eneration.
-const BUILT_IN: [(&str, &str, &str, &str, &str); 33] = [
-    ("", "v1", "namespaces", "Namespace", "s"),
-    ("", "v1", "nodes", "Node", "s"),
-    ("", "v1", "pods", "Pod", "nsg"),
-    ("", "v1", "services", "Service", "ns"),
-    ("", "v1", "endpoints", "Endpoints", "n"),
-    ("", "v1", "configmaps", "ConfigMap", "n"),
-    ("", "v1", "secrets", "Secret", "n"),
-    ("", "v1", "events", "Event", "n"),
-    ("", "v1", "serviceaccounts", "ServiceAccount", "n"),
-    ("", "v1", "resourcequotas", "ResourceQuota", "ns"),
-    ("", "v1", "limitranges", "LimitRange", "n"),
-    ("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "ns"),
-    ("", "v1", "podtemplates", "PodTemplate", "ng"),
-    ("", "v1", "replicationcontrollers", "ReplicationController", "nseg"),
-    ("apps", "v1", "replicasets", "ReplicaSet", "nseg"),
-    ("apps", "v1", "deployments", "Deployment", "nseg"),
-    ("apps", "v1", "statefulsets", "StatefulSet", "nseg"),
-    ("apps", "v1", "daemonsets", "DaemonSet", "nsg"),
-    ("apps", "v1", "controllerrevisions", "ControllerRevision", "n"),
-    ("batch", "v1", "jobs", "Job", "nsg"),
-    ("batch", "v1", "cronjobs", "CronJob", "nsg"),
-    ("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "nsg"),
-    ("coordination.k8s.io", "v1", "leases", "Lease", "n"),
-    ("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "ng"),
-    ("events.k8s.io", "v1", "events", "Event", "n"),
-    ("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "ns"),
-    ("networking.k8s.io", "v1", "ingresses", "Ingress", "nsg"),
-    ("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "ng"),
-    ("rbac.authorization.k8s.io", "v1", "roles", "Role", "n"),
-    ("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", "n"),
-    ("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", ""),
-    ("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", ""),
-    ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", "sg"),
+/// Built-in kinds whose generation counts changes of what is wanted.
+const COUNTED: [&str; 15] = [
+    "ControllerRevision",
+    "CronJob",
+    "CustomResourceDefinition",
+    "DaemonSet",
+    "Deployment",
+    "EndpointSlice",
+    "Ingress",
+    "Job",
+    "NetworkPolicy",
+    "Pod",
+    "PodDisruptionBudget",
+    "PodTemplate",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
 ];
+/// Built-in groups whose objects are questions: nothing of them is kept.
+const QUESTIONS: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
+
+impl ResourceType {
+    /// A built-in resource.
+    fn built_in(info: &Resource) -> Self {
+        let scale = || Scale {
+            spec: "spec.replicas".to_owned(),
+            status: "status.replicas".to_owned(),
+            selector: String::new(),
+        };
+        Self::of_info(info, info.subresource("scale").is_some().then(scale), COUNTED.contains(&info.kind.as_str()), None)
+    }
+
+    fn of_info(info: &Resource, scale: Option<Scale>, generation: bool, custom: Option<Arc<Custom>>) -> Self {
+        Self {
+            group: info.group.clone(),
+            version: info.version.clone(),
+            plural: info.plural.clone(),
+            kind: info.kind.clone(),
+            namespaced: info.namespaced,
+            status: info.subresource("status").is_some(),
+            scale,
+            generation,
+            custom,
+            info: Arc::new(info.clone()),
+        }
+    }
+
+    /// The resources of a definition; what is wrong with its schemas comes along.
+    pub(crate) fn of_definition(definition: &Value) -> (Vec<Self>, Vec<String>) {
+        let name = super::text(definition, "/metadata/name");
+        let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
+        let mut faults = Vec::new();
+        let types = Resource::of_crd(definition).into_iter().map(|info| {
+            let version = versions.into_iter().flatten().find(|v| super::text(v, "/name") == info.version);
+            let paths = version.and_then(|version| version.pointer("/subresources/scale")).map(|scale| Scale {
+                spec: super::text(scale, "/specReplicasPath").to_owned(),
+                status: super::text(scale, "/statusReplicasPath").to_owned(),
+                selector: super::text(scale, "/labelSelectorPath").to_owned(),
+            });
+            let schema = info.custom.as_ref().and_then(|custom| match Schema::parse(&custom.schema) {
+                Ok(schema) => Some(schema),
+                Err(error) => {
+                    faults.push(error.to_string());
+                    None
+                }
+            });
+            let custom = Arc::new(Custom { definition: name.to_owned(), schema });
+            Self::of_info(&info, paths, true, Some(custom))
+        });
+        (types.collect(), faults)
+    }
+}
 
 /// All that is served.
 #[derive(Clone, Debug)]
@@ -112,25 +152,8 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn built_in() -> Self {
-        let types = BUILT_IN.iter().map(|(group, version, plural, kind, letters)| {
-            let scale = || Scale {
-                spec: "spec.replicas".to_owned(),
-                status: "status.replicas".to_owned(),
-                selector: String::new(),
-            };
-            Some(Arc::new(ResourceType {
-                group: (*group).to_owned(),
-                version: (*version).to_owned(),
-                plural: (*plural).to_owned(),
-                kind: (*kind).to_owned(),
-                namespaced: letters.contains('n'),
-                status: letters.contains('s'),
-                scale: letters.contains('e').then(scale),
-                generation: letters.contains('g'),
-                custom: None,
-            }))
-        });
-        Self { types: types.collect() }
+        let kept = resources::built_in().iter().filter(|info| !QUESTIONS.contains(&info.group.as_str()));
+        Self { types: kept.map(|info| Some(Arc::new(ResourceType::built_in(info)))).collect() }
     }
 
     /// Serves a resource, or serves it anew.

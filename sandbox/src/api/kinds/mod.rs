@@ -1,0 +1,235 @@
+//! What is particular to each kind: defaults, what a client may not say, what is immutable, what follows.
+
+mod definitions;
+mod pods;
+mod services;
+mod workloads;
+
+use super::failure::{Cause, Failure};
+use super::registry::ResourceType;
+use super::store::Stored;
+use super::write::Part;
+use super::{ApiServer, metadata, text};
+use serde_json::{Map, Value, json};
+
+/// What a namespace waits for: its controller has to empty it. (The real one writes it into the spec.)
+pub(crate) const NAMESPACE_FINALIZER: &str = "kubernetes";
+
+/// The object at a key, made when it is missing.
+fn object<'v>(value: &'v mut Value, key: &str) -> Option<&'v mut Map<String, Value>> {
+    let map = value.as_object_mut()?;
+    let inner = map.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if inner.is_null() {
+        *inner = Value::Object(Map::new());
+    }
+    inner.as_object_mut()
+}
+
+/// Sets a field that the client left out.
+fn default(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    match map.get(key) {
+        None | Some(Value::Null) => {
+            map.insert(key.to_owned(), value.into());
+        }
+        Some(_) => {}
+    }
+}
+
+/// Brings what a client sent into the kind's shape, and gives the fields that are not known.
+pub(super) fn shape(kind: &ResourceType, object: &mut Value) -> Vec<String> {
+    let Some(custom) = &kind.custom else {
+        drop_nulls(object);
+        return Vec::new();
+    };
+    let Some(schema) = &custom.schema else { return Vec::new() };
+    let unknown = schema.prune(object);
+    schema.default(object);
+    unknown
+}
+
+/// A null is what is not there.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, inner| !inner.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Makes a new object complete.
+pub(super) fn prepare_new(server: &mut ApiServer, kind: &ResourceType, new: &mut Value) {
+    if kind.status
+        && let Some(map) = new.as_object_mut()
+    {
+        map.remove("status");
+    }
+    if kind.custom.is_some() {
+        shape(kind, new);
+        return;
+    }
+    defaults(kind, new);
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("", "Namespace") => namespace(new),
+        ("", "Service") => services::allocate(server, new),
+        ("", "Pod") => pods::begin(new),
+        ("batch", "Job") => workloads::select_own_pods(new),
+        ("", "Secret") => secret(new),
+        _ => {}
+    }
+    if let Some(status) = first_status(kind)
+        && let Some(map) = new.as_object_mut()
+    {
+        map.insert("status".to_owned(), status);
+    }
+}
+
+/// The status that a new object is answered with.
+fn first_status(kind: &ResourceType) -> Option<Value> {
+    Some(match kind.kind.as_str() {
+        "ReplicaSet" | "ReplicationController" => json!({"replicas": 0}),
+        "StatefulSet" => json!({"replicas": 0, "availableReplicas": 0}),
+        "Deployment" | "Job" | "CronJob" => json!({}),
+        "DaemonSet" => {
+            json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0})
+        }
+        "Service" | "Ingress" => json!({"loadBalancer": {}}),
+        "PodDisruptionBudget" => {
+            json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0})
+        }
+        "HorizontalPodAutoscaler" => json!({"currentMetrics": null, "desiredReplicas": 0}),
+        _ => return None,
+    })
+}
+
+fn namespace(new: &mut Value) {
+    let name = text(new, "/metadata/name").to_owned();
+    if let Some(labels) = metadata::of(new)
+        .and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
+    {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+    }
+    if let Some(map) = new.as_object_mut() {
+        map.insert("spec".to_owned(), json!({"finalizers": [NAMESPACE_FINALIZER]}));
+        map.insert("status".to_owned(), json!({"phase": "Active"}));
+    }
+}
+
+/// Plain text of a Secret becomes data.
+fn secret(new: &mut Value) {
+    let Some(map) = new.as_object_mut() else { return };
+    default(map, "type", "Opaque");
+    let Some(Value::Object(plain)) = map.remove("stringData") else { return };
+    if let Some(data) = map.entry("data").or_insert_with(|| json!({})).as_object_mut() {
+        for (key, value) in plain {
+            data.insert(key, base64(value.as_str().unwrap_or_default().as_bytes()).into());
+        }
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |bits: u32| {
+        let index = usize::try_from(bits & 63).unwrap_or(0);
+        LETTERS.get(index).copied().map_or('A', char::from)
+    };
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        out.push(letter(bits >> 18));
+        out.push(letter(bits >> 12));
+        out.push(if chunk.len() > 1 { letter(bits >> 6) } else { '=' });
+        out.push(if chunk.len() > 2 { letter(bits) } else { '=' });
+    }
+    out
+}
+
+/// Defaults that every write gets.
+fn defaults(kind: &ResourceType, new: &mut Value) {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apps", "ReplicaSet") => workloads::replica_set(new),
+        ("apps", "Deployment") => workloads::deployment(new),
+        ("batch", "Job") => workloads::job(new),
+        ("", "Pod") => pods::defaults(new),
+        ("", "Service") => services::defaults(new),
+        _ => {}
+    }
+}
+
+/// Makes a changed object complete.
+pub(super) fn prepare_change(kind: &ResourceType, part: Part, new: &mut Value, old: &Value) {
+    if kind.custom.is_some() || part == Part::Status {
+        return;
+    }
+    if kind.is("", "Service") {
+        services::keep_addresses(new, old);
+    }
+    if kind.is("", "Secret") {
+        secret(new);
+    }
+    if kind.is("", "Namespace")
+        && let (Some(map), Some(spec)) = (new.as_object_mut(), old.get("spec"))
+    {
+        map.insert("spec".to_owned(), spec.clone());
+    }
+    defaults(kind, new);
+}
+
+/// What is wrong with an object.
+pub(super) fn faults(kind: &ResourceType, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+    if let Some(custom) = &kind.custom {
+        return custom.schema.as_ref().map(|schema| schema.validate(new, old)).unwrap_or_default();
+    }
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apps", "ReplicaSet" | "Deployment") | ("batch", "Job") => workloads::faults(kind, new, old),
+        ("", "Service") => services::faults(new, old),
+        ("", "ConfigMap" | "Secret") => immutable_data(new, old),
+        _ => Vec::new(),
+    }
+}
+
+/// Data that said that it would not change.
+fn immutable_data(new: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let Some(old) = old.filter(|old| old.get("immutable") == Some(&Value::Bool(true))) else {
+        return Vec::new();
+    };
+    let forbidden = |field: &str| Cause {
+        reason: "FieldValueForbidden".to_owned(),
+        field: field.to_owned(),
+        message: "Forbidden: field is immutable when `immutable` is set".to_owned(),
+    };
+    ["immutable", "data", "binaryData"]
+        .into_iter()
+        .filter(|field| new.get(*field) != old.get(*field))
+        .map(forbidden)
+        .collect()
+}
+
+/// Whether the cluster's rules let a new object in.
+pub(super) fn admit(server: &ApiServer, kind: &ResourceType, new: &Value) -> Result<(), Failure> {
+    if kind.is("", "Pod") { pods::within_quota(server, kind, new) } else { Ok(()) }
+}
+
+/// What follows from a new object.
+pub(super) fn created(server: &mut ApiServer, kind: &ResourceType, new: &Stored) {
+    if kind.kind == "CustomResourceDefinition" {
+        definitions::serve(server, new);
+    }
+}
+
+/// What follows from a change.
+pub(super) fn changed(server: &mut ApiServer, kind: &ResourceType, new: &Stored) {
+    if kind.kind == "CustomResourceDefinition" {
+        definitions::serve(server, new);
+    }
+}
+
+/// What follows from a deletion.
+pub(super) fn removed(server: &mut ApiServer, kind: &ResourceType, old: &Stored) {
+    if kind.kind == "CustomResourceDefinition" {
+        definitions::serve_no_more(server, text(&old.value, "/metadata/name"));
+    }
+}
