@@ -1,28 +1,21 @@
 //! /healthz, /readyz and /metrics, on every replica.
 
-use crate::cache::Caches;
-use crate::metrics::Metrics;
-use crate::queue::Queue;
+use crate::controller::Controller;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
 
 /// Serves until the process ends.
 ///
 /// # Errors
 /// When a port cannot be listened on.
-pub(crate) async fn start(
-    ports: (u16, u16),
-    ready: Arc<AtomicBool>,
-    metrics: Metrics,
-    caches: Caches,
-    queue: Arc<Queue>,
-) -> anyhow::Result<()> {
+pub(crate) async fn start(ports: (u16, u16), controller: &Controller) -> anyhow::Result<()> {
     let (health_port, metrics_port) = ports;
+    let (ready, metrics) = (controller.ready.clone(), controller.metrics.clone());
+    let (caches, queue) = (controller.caches.clone(), controller.queue.clone());
     let is_ready = move || async move {
         if ready.load(Ordering::Relaxed) {
             (StatusCode::OK, "ok")

@@ -11,11 +11,8 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that begins at the machine's wall time.
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-    pub(crate) fn system() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let base = Time::from_unix_seconds(0).unwrap_or_default().plus(since);
+    /// A clock that shows `base` now.
+    pub(crate) fn starting_at(base: Time) -> Self {
         Self { base, start: Instant::now() }
     }
 
@@ -28,4 +25,11 @@ impl Clock {
     pub(crate) fn instant(&self, time: Time) -> Instant {
         self.start + self.base.until(time)
     }
+}
+
+/// The machine's wall time.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub(crate) fn wall() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix_seconds(0).unwrap_or_default().plus(since)
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// Most events that wait to be sent; beyond that they are dropped, and counted.
 const WAITING_MAX: usize = 4096;
@@ -38,8 +39,9 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Starts the sender.
+    /// Starts the sender, as one of `tasks`.
     pub(crate) fn start(
+        tasks: &mut JoinSet<()>,
         client: Client,
         clock: Clock,
         claim: Claim,
@@ -47,7 +49,7 @@ impl Events {
     ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let task = Sender { client, clock, claim, known: BTreeMap::new(), order: VecDeque::new(), number: 0 };
-        tokio::spawn(task.run(receiver));
+        tasks.spawn(task.run(receiver));
         Self { sender, metrics }
     }
 

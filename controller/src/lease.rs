@@ -84,20 +84,16 @@ fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> 
     }
 }
 
-/// Takes part in the election until `stop`; then the lease is given back, so that the next leader need not wait.
-pub(crate) fn start(
-    api: Api<Lease>,
-    clock: Clock,
-    settings: Settings,
-    stop: watch::Receiver<bool>,
-) -> (Claim, tokio::task::JoinHandle<()>) {
+/// The claim of this process, and the election that it hangs on.
+pub(crate) fn start(api: Api<Lease>, clock: Clock, settings: Settings) -> (Claim, Election) {
     let (sender, held_until) = watch::channel(None);
     let election =
         Election { api, clock, settings, sender, seen: None, leads: Arc::new(AtomicBool::new(false)) };
-    (Claim { held_until }, tokio::spawn(election.run(stop)))
+    (Claim { held_until }, election)
 }
 
-struct Election {
+/// One process in the election.
+pub(crate) struct Election {
     api: Api<Lease>,
     clock: Clock,
     settings: Settings,
@@ -108,7 +104,8 @@ struct Election {
 }
 
 impl Election {
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Takes part until `stop`; then the lease is given back, so that the next leader need not wait.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             let started = Instant::now();
             let round = tokio::time::timeout(self.settings.renew_deadline, self.round());

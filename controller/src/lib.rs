@@ -7,6 +7,7 @@ mod apply;
 pub mod args;
 mod cache;
 mod clock;
+mod controller;
 mod events;
 mod lease;
 mod metrics;
@@ -15,7 +16,9 @@ mod queue;
 mod rollouts;
 mod runtime;
 mod services;
+mod watches;
 
+pub use controller::{Controller, Surroundings};
 pub use runtime::run;
 
 /// Name that every write is made under. Users of syncers list it in their configuration, and it is the one that

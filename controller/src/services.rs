@@ -72,7 +72,7 @@ async fn release(applier: &Applier, service: &Service) -> Result<(), ApplyError>
     applier
         .guard("release Service", async {
             let service = api.patch(&service.name_any(), &params, &Patch::Merge(patch)).await?;
-            applier.caches.services.put(service);
+            applier.caches.services.wrote(service);
             Ok(())
         })
         .await

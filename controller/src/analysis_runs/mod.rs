@@ -218,7 +218,7 @@ impl AnalysisRuns {
             let params =
                 PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
             let written = api.patch(&run.name_any(), &params, &Patch::Merge(patch)).await?;
-            self.applier.caches.runs.put(written);
+            self.applier.caches.runs.wrote(written);
             Ok(())
         };
         self.applier.guard(what, request).await

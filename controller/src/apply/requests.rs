@@ -116,7 +116,7 @@ impl<'a> Requests<'a> {
     fn wrote(&mut self, set: RawReplicaSet) {
         let version = (set.uid().unwrap_or_default(), set.resource_version().unwrap_or_default());
         self.sets.insert(set.name_any(), version);
-        self.applier.caches.replica_sets.put(set);
+        self.applier.caches.replica_sets.wrote(set);
     }
 
     async fn create_replica_set(&mut self, write: &Write) -> kube::Result<()> {
@@ -178,7 +178,7 @@ impl<'a> Requests<'a> {
         let patch = with_preconditions(patch, &target.uid, &target.resource_version);
         let service =
             self.api::<Service>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
-        self.applier.caches.services.put(service);
+        self.applier.caches.services.wrote(service);
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl<'a> Requests<'a> {
             .patch(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch))
             .await?;
         self.rollout_version = rollout.resource_version();
-        self.applier.caches.rollouts.put(rollout);
+        self.applier.caches.rollouts.wrote(rollout);
         Ok(())
     }
 
@@ -210,13 +210,13 @@ impl<'a> Requests<'a> {
                     spec: (**spec).clone(),
                     status: None,
                 };
-                self.applier.caches.runs.put(api.create(&post_params(), &run).await?);
+                self.applier.caches.runs.wrote(api.create(&post_params(), &run).await?);
             }
             Write::TerminateAnalysisRun { target } => {
                 // No resource version: ending a run holds whatever was measured in the meantime.
                 let patch = json!({"spec": {"terminate": true}});
                 let run = api.patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
-                self.applier.caches.runs.put(run);
+                self.applier.caches.runs.wrote(run);
             }
             Write::DeleteAnalysisRun { target } => {
                 api.delete(&target.name, &delete_params(target.uid.clone(), None)).await?;
@@ -254,7 +254,7 @@ impl<'a> Requests<'a> {
             .api::<Rollout>()
             .patch_status(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch))
             .await?;
-        self.applier.caches.rollouts.put(rollout);
+        self.applier.caches.rollouts.wrote(rollout);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Service;
 use std::sync::Arc;
 
 /// All stores.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Caches {
     pub(crate) rollouts: Arc<Store<Rollout>>,
     pub(crate) replica_sets: Arc<Store<RawReplicaSet>>,
@@ -24,4 +24,19 @@ pub(crate) struct Caches {
     pub(crate) cluster_templates: Arc<Store<ClusterAnalysisTemplate>>,
     pub(crate) runs: Arc<Store<AnalysisRun>>,
     pub(crate) jobs: Arc<Store<Job>>,
+}
+
+impl Caches {
+    /// Empty stores. With `overlay` the answers to our own writes go in at once.
+    pub(crate) fn new(overlay: bool) -> Self {
+        Self {
+            rollouts: Arc::new(Store::new(overlay)),
+            replica_sets: Arc::new(Store::new(overlay)),
+            services: Arc::new(Store::new(overlay)),
+            templates: Arc::new(Store::new(overlay)),
+            cluster_templates: Arc::new(Store::new(overlay)),
+            runs: Arc::new(Store::new(overlay)),
+            jobs: Arc::new(Store::new(overlay)),
+        }
+    }
 }

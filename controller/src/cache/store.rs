@@ -10,12 +10,14 @@ pub(crate) type Id = (String, String);
 
 /// The store.
 pub(crate) struct Store<K> {
+    overlay: bool,
     objects: RwLock<BTreeMap<Id, Arc<K>>>,
 }
 
-impl<K> Default for Store<K> {
-    fn default() -> Self {
-        Self { objects: RwLock::default() }
+impl<K> Store<K> {
+    /// An empty store. With `overlay` the answers to our own writes go in at once.
+    pub(crate) fn new(overlay: bool) -> Self {
+        Self { overlay, objects: RwLock::default() }
     }
 }
 
@@ -46,6 +48,13 @@ impl<K: Resource> Store<K> {
             return None;
         }
         objects.insert(id, Arc::new(object))
+    }
+
+    /// Takes in the answer to a write of our own.
+    pub(crate) fn wrote(&self, object: K) {
+        if self.overlay {
+            self.put(object);
+        }
     }
 
     /// Takes an object out when it is gone; a newer one of the same name stays.

@@ -16,16 +16,7 @@ pub struct Failure {
     pub details: Option<Value>,
 }
 
-/// One fault of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cause {
-    /// Such as `FieldValueInvalid`.
-    pub reason: String,
-    /// Path of the field.
-    pub field: String,
-    /// What is wrong, without the path.
-    pub message: String,
-}
+pub use crate::schema::Cause;
 
 /// Resource and group as in details: `deployments` and `apps`.
 #[derive(Clone, Copy, Debug)]

@@ -1,17 +1,18 @@
 //! The API server: what it answers to one request. It does nothing by itself; the service around it waits, watches and
 //! fails.
 
+mod about;
 mod delete;
 pub(crate) mod failure;
 pub(crate) mod kinds;
 mod list;
 mod metadata;
 mod patching;
-pub(crate) mod registry;
+pub mod registry;
 pub(crate) mod request;
 mod scale;
 pub(crate) mod selector;
-pub(crate) mod store;
+pub mod store;
 pub(crate) mod verbs;
 pub(crate) mod watch;
 mod write;
@@ -21,7 +22,7 @@ pub use write::Part;
 
 use crate::clock::Clock;
 use crds::Time;
-use failure::Failure;
+pub use failure::Failure;
 use registry::{Registry, ResourceId, ResourceType};
 use serde_json::Value;
 use std::sync::Arc;
@@ -53,10 +54,10 @@ pub struct At {
 }
 
 impl ApiServer {
-    pub(crate) fn new(clock: Clock, seed: u64) -> Self {
+    pub(crate) fn new(clock: Clock, seed: u64, registry: Registry) -> Self {
         Self {
             store: Store::default(),
-            registry: Registry::built_in(),
+            registry,
             random: fastrand::Rng::with_seed(seed),
             clock,
         }

@@ -1,6 +1,6 @@
 //! Which patch a request carries, and what it makes of an object.
 
-use super::failure::{Cause, Failure};
+use super::failure::Failure;
 use super::registry::ResourceType;
 use crate::patch::{self, PatchError};
 use bytes::Bytes;
@@ -16,17 +16,12 @@ pub(super) enum Patch {
 impl Patch {
     /// Reads the body of a `PATCH`.
     pub(super) fn parse(kind: &ResourceType, content_type: &str, body: &Bytes) -> Result<Self, Failure> {
-        let value = || {
-            serde_json::from_slice::<Value>(body)
-                .ok()
-                .filter(Value::is_object)
-                .ok_or_else(|| Failure::bad_request("the patch is not a JSON object"))
-        };
         match content_type {
             "application/json-patch+json" => Ok(Self::Json(body.clone())),
-            "application/merge-patch+json" => Ok(Self::Merge(value()?)),
+            "application/merge-patch+json" => patch::merge_body(body).map(Self::Merge).map_err(refused),
             "application/strategic-merge-patch+json" if kind.custom.is_none() => {
-                Ok(Self::Strategic(value()?, format!("{}/{}", kind.api_version(), kind.kind)))
+                let of = format!("{}/{}", kind.api_version(), kind.kind);
+                patch::strategic_body(body).map(|patch| Self::Strategic(patch, of)).map_err(refused)
             }
             "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
                 Err(Failure::not_built("server-side apply"))
@@ -43,17 +38,7 @@ impl Patch {
     }
 
     /// What the patch makes of an object.
-    pub(super) fn apply(&self, kind: &ResourceType, name: &str, object: &Value) -> Result<Value, Failure> {
-        let refused = |error: PatchError| match error {
-            PatchError::Malformed(message) => Failure::bad_request(message),
-            PatchError::Fails(message) => {
-                let cause =
-                    Cause { reason: "FieldValueInvalid".to_owned(), field: String::new(), message: message.clone() };
-                let mut failure = Failure::invalid(kind.of(), name, &[cause]);
-                failure.message = message;
-                failure
-            }
-        };
+    pub(super) fn apply(&self, object: &Value) -> Result<Value, Failure> {
         match self {
             Self::Json(patch) => patch::json(object, patch).map_err(refused),
             Self::Merge(patch) => {
@@ -64,4 +49,8 @@ impl Patch {
             Self::Strategic(patch, of) => patch::strategic(object, patch, of).map_err(refused),
         }
     }
+}
+
+fn refused(error: PatchError) -> Failure {
+    Failure::other(error.code(), error.reason(), error.to_string())
 }

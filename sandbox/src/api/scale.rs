@@ -89,10 +89,10 @@ impl ApiServer {
                 .map_err(|error| Failure::bad_request(format!("the scale cannot be read: {error}")))?,
             // A scale is always of a built-in type.
             Method::PATCH if request.content_type == "application/strategic-merge-patch+json" => {
-                Patch::parse(kind, "application/merge-patch+json", &request.body)?.apply(kind, &at.name, &old)?
+                Patch::parse(kind, "application/merge-patch+json", &request.body)?.apply(&old)?
             }
             Method::PATCH => {
-                Patch::parse(kind, &request.content_type, &request.body)?.apply(kind, &at.name, &old)?
+                Patch::parse(kind, &request.content_type, &request.body)?.apply(&old)?
             }
             _ => return Err(Failure::method()),
         };

@@ -226,7 +226,7 @@ impl ApiServer {
             Method::PATCH => {
                 let patch = Patch::parse(kind, &request.content_type, &request.body)?;
                 let changed =
-                    self.change(at, part, dry_run, |old| patch.apply(kind, &at.name, old).map(|mut new| {
+                    self.change(at, part, dry_run, |old| patch.apply(old).map(|mut new| {
                         kinds::shape(kind, &mut new);
                         new
                     }))?;

@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("controller", &["crds", "analysis", "planner", "providers"]),
     ("sandbox", &["crds"]),
     ("conformance", &[]),
-    ("simulation", &["crds", "analysis", "planner", "controller", "sandbox", "scenarios"]),
+    ("simulation", &["crds", "analysis", "planner", "controller", "providers", "sandbox", "scenarios"]),
     ("cli", &["crds", "analysis", "planner", "controller", "sandbox"]),
     ("demo-server", &[]),
     ("scenarios", &["crds"]),

@@ -1,0 +1,218 @@
+//! The controller itself: caches, election, queue and workers over what surrounds it. Dropping it ends all its tasks
+//! at once, as the end of a process does.
+
+use crate::analysis_runs::{AnalysisRuns, Jobs};
+use crate::apply::Applier;
+use crate::args::Args;
+use crate::cache::{Caches, Watches};
+use crate::clock::Clock;
+use crate::events::Events;
+use crate::lease::{self, Claim};
+use crate::metrics::Metrics;
+use crate::queue::{Key, Kind, Outcome, Queue};
+use crate::rollouts::Rollouts;
+use crate::{services, watches};
+use crds::Time;
+use futures::FutureExt;
+use kube::{Api, Client, ResourceExt};
+use planner::Settings;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Lease that decides who writes. The one that Argo Rollouts takes: both never write at once in one namespace.
+const LEASE: &str = "argo-rollouts-controller-lock";
+
+/// Everything outside the controller that it depends on: the cluster, other services, time and its own name. The
+/// process makes it from its environment, a simulation by hand.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The cluster.
+    pub client: Client,
+    /// The cluster in which Jobs of analyses are made; the same one as a rule.
+    pub jobs: Client,
+    /// What analyses use when their templates do not say.
+    pub analyses: providers::Settings,
+    /// Exchanges requests of analyses for answers.
+    pub executor: providers::http::Executor,
+    /// The time now; from here on tokio's time counts.
+    pub begin: Time,
+    /// Name of this process in the election.
+    pub identity: String,
+    /// The controller's own namespace: of the lease, and the one that `--namespaced` means.
+    pub namespace: String,
+    /// Whether answers to its own writes are known to it before its watches tell of them. Safety does not depend on
+    /// it.
+    pub overlay: bool,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// A controller with its tasks.
+pub struct Controller {
+    args: Args,
+    pub(crate) metrics: Metrics,
+    pub(crate) caches: Caches,
+    pub(crate) queue: Arc<Queue>,
+    /// Whether the caches are filled.
+    pub(crate) ready: Arc<AtomicBool>,
+    watches: Watches,
+    stop: watch::Sender<bool>,
+    election: Option<JoinSet<()>>,
+    tasks: JoinSet<()>,
+    work: Work,
+}
+
+impl Controller {
+    /// Starts to watch, and to take part in the election. Nothing is decided before [`Controller::work`].
+    #[must_use]
+    pub fn start(args: Args, around: Surroundings) -> Self {
+        let clock = Clock::starting_at(around.begin);
+        let metrics = Metrics::default();
+        let caches = Caches::new(around.overlay);
+        let queue = Arc::new(Queue::default());
+        let mut tasks = JoinSet::new();
+        let mut watches = Watches::default();
+        watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
+
+        let (stop, stopped) = watch::channel(false);
+        let (claim, election) = elect(&args, &around, clock, stopped);
+        let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
+        let applier =
+            Applier { client: around.client, claim: claim.clone(), caches: caches.clone(), events };
+        let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
+        let settings = Settings { instance_id };
+        let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
+        let jobs = Jobs { client: around.jobs, settings: around.analyses };
+        let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);
+        let work = Work { queue: queue.clone(), rollouts, runs, applier, claim };
+        let ready = Arc::new(AtomicBool::new(false));
+        Self { args, metrics, caches, queue, ready, watches, stop, election, tasks, work }
+    }
+
+    /// Works once the caches are filled, until `stop` ends; then the lease is given back.
+    pub async fn work(mut self, stop: impl Future<Output = ()>) {
+        self.watches.filled().await;
+        self.ready.store(true, Ordering::Relaxed);
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            rollouts = self.caches.rollouts.all().len(),
+            "the caches are filled"
+        );
+        for _ in 0..(self.args.rollout_threads.max(1) + self.args.analysis_threads.max(1)) {
+            self.tasks.spawn(self.work.clone().run());
+        }
+        let resync = Duration::from_secs(self.args.rollout_resync_seconds.max(1));
+        let again = look_at_all(self.caches.clone(), self.queue.clone(), self.work.claim.clone(), resync);
+        self.tasks.spawn(again);
+        stop.await;
+        tracing::info!("stopping");
+        self.stop.send_replace(true);
+        if let Some(mut election) = self.election.take() {
+            while election.join_next().await.is_some() {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").field("args", &self.args).finish_non_exhaustive()
+    }
+}
+
+fn elect(
+    args: &Args,
+    around: &Surroundings,
+    clock: Clock,
+    stop: watch::Receiver<bool>,
+) -> (Claim, Option<JoinSet<()>>) {
+    if !args.leader_elect {
+        return (Claim::always(), None);
+    }
+    let name =
+        if args.instance_id.is_empty() { LEASE.to_owned() } else { format!("{LEASE}-{}", args.instance_id) };
+    let settings = lease::Settings {
+        name,
+        identity: around.identity.clone(),
+        duration: args.lease_duration,
+        renew_deadline: args.renew_deadline,
+        retry_period: args.retry_period,
+    };
+    let api = Api::namespaced(around.client.clone(), &around.namespace);
+    let (claim, election) = lease::start(api, clock, settings);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(election.run(stop));
+    (claim, Some(tasks))
+}
+
+/// Looks at every object when this process begins to lead, and from time to time: what no watch tells is found then.
+async fn look_at_all(caches: Caches, queue: Arc<Queue>, mut claim: Claim, every: Duration) {
+    loop {
+        claim.held().await;
+        for rollout in caches.rollouts.all() {
+            queue.add(Key {
+                namespace: rollout.namespace().unwrap_or_default(),
+                kind: Kind::Rollout,
+                name: rollout.name_any(),
+            });
+        }
+        for run in caches.runs.all() {
+            queue.add(Key {
+                namespace: run.namespace().unwrap_or_default(),
+                kind: Kind::AnalysisRun,
+                name: run.name_any(),
+            });
+        }
+        for service in caches.services.all() {
+            queue.add(Key {
+                namespace: service.namespace().unwrap_or_default(),
+                kind: Kind::Service,
+                name: service.name_any(),
+            });
+        }
+        tokio::select! {
+            biased;
+            () = claim.lost() => {}
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Work {
+    queue: Arc<Queue>,
+    rollouts: Rollouts,
+    runs: AnalysisRuns,
+    applier: Applier,
+    claim: Claim,
+}
+
+impl Work {
+    async fn run(mut self) {
+        loop {
+            self.claim.held().await;
+            let key = self.queue.next().await;
+            // A defect in one object's handling must not stop the others.
+            let outcome = AssertUnwindSafe(self.look(&key)).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(?key, "a look at this object panicked; it is tried again");
+                Outcome::Retry
+            });
+            self.queue.done(key, outcome);
+        }
+    }
+
+    async fn look(&self, key: &Key) -> Outcome {
+        match key.kind {
+            Kind::Rollout => self.rollouts.look(key).await,
+            Kind::AnalysisRun => self.runs.look(key).await,
+            Kind::Service => services::look(&self.applier, &self.queue, key).await,
+        }
+    }
+}

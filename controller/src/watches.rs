@@ -1,0 +1,170 @@
+//! Which watches feed the caches, and whom each change wakes.
+
+use crate::args::Args;
+use crate::cache::{self, Caches, Watches};
+use crate::observe;
+use crate::queue::{Key, Kind, Queue};
+use crds::meta::{ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL};
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt};
+use std::sync::Arc;
+
+/// Our own kinds: of this instance id only.
+fn own_kinds(args: &Args) -> watcher::Config {
+    let selector = if args.instance_id.is_empty() {
+        format!("!{INSTANCE_ID_LABEL}")
+    } else {
+        format!("{INSTANCE_ID_LABEL}={}", args.instance_id)
+    };
+    watcher::Config::default().labels(&selector)
+}
+
+/// Starts all watches.
+pub(crate) fn start(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    args: &Args,
+    own: &str,
+) {
+    let scope = args.namespaced.then_some(own);
+    let keys = |kind: Kind| {
+        let queue = queue.clone();
+        move |namespace: String, name: String| queue.add(Key { namespace, kind: kind.clone(), name })
+    };
+    let rollout = keys(Kind::Rollout);
+    let service = keys(Kind::Service);
+    let changed = {
+        let (rollout, service) = (rollout.clone(), service.clone());
+        move |new: &crds::Rollout, old: Option<&crds::Rollout>| {
+            let namespace = new.namespace().unwrap_or_default();
+            // Services that are not referred to any more are released.
+            for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
+                service(namespace.clone(), name);
+            }
+            rollout(namespace, new.name_any());
+        }
+    };
+    cache::start(watches, api(client, scope), own_kinds(args), caches.rollouts.clone(), changed);
+
+    let owner = rollout.clone();
+    let config = watcher::Config::default().labels(POD_TEMPLATE_HASH_LABEL);
+    cache::start(
+        watches,
+        api(client, scope),
+        config,
+        caches.replica_sets.clone(),
+        move |set: &cache::RawReplicaSet, _| {
+            enqueue_owner(&set.metadata, &owner);
+        },
+    );
+
+    cache::start(
+        watches,
+        api(client, scope),
+        watcher::Config::default(),
+        caches.services.clone(),
+        move |new, _| {
+            service(new.namespace().unwrap_or_default(), new.name_any());
+        },
+    );
+
+    let (owner, run) = (rollout.clone(), keys(Kind::AnalysisRun));
+    cache::start(
+        watches,
+        api(client, scope),
+        own_kinds(args),
+        caches.runs.clone(),
+        move |new: &crds::AnalysisRun, _| {
+            // On every event: a phase of our own writing is in the store before the watch tells of it.
+            enqueue_owner(&new.metadata, &owner);
+            run(new.namespace().unwrap_or_default(), new.name_any());
+        },
+    );
+
+    let run = keys(Kind::AnalysisRun);
+    let config = watcher::Config::default().labels(ANALYSIS_RUN_UID_LABEL);
+    cache::start(
+        watches,
+        api(client, scope),
+        config,
+        caches.jobs.clone(),
+        move |job: &k8s_openapi::api::batch::v1::Job, _| {
+            let annotations = job.metadata.annotations.clone().unwrap_or_default();
+            let name = annotations.get(crds::meta::ANALYSIS_RUN_NAME_ANNOTATION);
+            let namespace = annotations.get(crds::meta::ANALYSIS_RUN_NAMESPACE_ANNOTATION);
+            if let (Some(namespace), Some(name)) = (namespace, name) {
+                run(namespace.clone(), name.clone());
+            }
+        },
+    );
+    start_template_watches(watches, client, caches, queue, args, scope);
+}
+
+/// A template that appears or changes may mend a Rollout that waits for it.
+fn start_template_watches(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    args: &Args,
+    scope: Option<&str>,
+) {
+    let wake = |caches: &Caches, queue: &Arc<Queue>| {
+        let (caches, queue) = (caches.clone(), queue.clone());
+        move |namespace: Option<String>| {
+            for rollout in caches.rollouts.all() {
+                let own = rollout.namespace().unwrap_or_default();
+                let near = namespace.as_ref().is_none_or(|namespace| *namespace == own);
+                if near && !observe::template_refs(&rollout).is_empty() {
+                    queue.add(Key { namespace: own, kind: Kind::Rollout, name: rollout.name_any() });
+                }
+            }
+        }
+    };
+    let near = wake(caches, queue);
+    cache::start(
+        watches,
+        api(client, scope),
+        own_kinds(args),
+        caches.templates.clone(),
+        move |new: &crds::AnalysisTemplate, _| {
+            near(new.namespace());
+        },
+    );
+    if scope.is_none() {
+        let all = wake(caches, queue);
+        let config = own_kinds(args);
+        let api: Api<DeserializeGuard<crds::ClusterAnalysisTemplate>> = Api::all(client.clone());
+        cache::start(
+            watches,
+            api,
+            config,
+            caches.cluster_templates.clone(),
+            move |_: &crds::ClusterAnalysisTemplate, _| all(None),
+        );
+    }
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<DeserializeGuard<K>>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    DeserializeGuard<K>: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn enqueue_owner(
+    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    add: &impl Fn(String, String),
+) {
+    let owners = metadata.owner_references.iter().flatten();
+    for owner in owners.filter(|owner| owner.kind == "Rollout" && owner.controller == Some(true)) {
+        add(metadata.namespace.clone().unwrap_or_default(), owner.name.clone());
+    }
+}

@@ -1,0 +1,149 @@
+//! Endpoints and EndpointSlices of Services, for those who read them.
+
+use super::nodes::NODE;
+use super::{Known, all, views};
+use crate::api::{ApiServer, At, Part, number, text};
+use crate::models::endpoints::{Candidate, addresses, slice};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Writes the endpoints of each Service of a namespace.
+pub(super) fn look(api: &mut ApiServer, known: Known, namespace: &str) {
+    let pods = all(api, known.pods, namespace);
+    for service in all(api, known.services, namespace) {
+        let wanted: BTreeMap<String, String> = service
+            .value
+            .pointer("/spec/selector")
+            .cloned()
+            .and_then(|selector| serde_json::from_value(selector).ok())
+            .unwrap_or_default();
+        if wanted.is_empty() {
+            continue;
+        }
+        let chosen: Vec<&Value> = pods
+            .iter()
+            .map(|pod| &pod.value)
+            .filter(|pod| {
+                let labels = views::labels(pod);
+                wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+            })
+            .collect();
+        let candidates: Vec<Candidate> = chosen
+            .iter()
+            .map(|pod| Candidate {
+                phase: views::phase(pod),
+                has_address: !text(pod, "/status/podIP").is_empty(),
+                ready: views::ready_since(pod).is_some(),
+                deleting: views::is_deleting(pod),
+            })
+            .collect();
+        write(api, &service.value, &chosen, &candidates);
+    }
+}
+
+fn target(pod: &Value) -> Value {
+    json!({
+        "kind": "Pod", "name": text(pod, "/metadata/name"), "namespace": text(pod, "/metadata/namespace"),
+        "uid": text(pod, "/metadata/uid"),
+    })
+}
+
+/// The port of a pod that a port of the Service means.
+fn port(service_port: &Value, pod: Option<&&Value>) -> Option<i64> {
+    match service_port.get("targetPort") {
+        Some(Value::String(name)) => {
+            let containers = pod?.pointer("/spec/containers").and_then(Value::as_array)?;
+            let ports = containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
+            let named = ports.into_iter().find(|port| text(port, "/name") == name)?;
+            number(named, "/containerPort")
+        }
+        Some(number) => number.as_i64(),
+        None => number(service_port, "/port"),
+    }
+}
+
+fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[Candidate]) {
+    let not_ready_too = service.pointer("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true));
+    let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
+    let ports: Vec<Value> = service
+        .pointer("/spec/ports")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|service_port| {
+            let mut port = json!({"port": port(service_port, chosen.first())?, "protocol": text(service_port, "/protocol")});
+            let name = text(service_port, "/name");
+            if let (false, Some(map)) = (name.is_empty(), port.as_object_mut()) {
+                map.insert("name".to_owned(), name.into());
+            }
+            Some(port)
+        })
+        .collect();
+    let (ready, waiting) = addresses(candidates, not_ready_too);
+    let address = |index: &usize| {
+        let pod = chosen.get(*index)?;
+        Some(json!({"ip": text(pod, "/status/podIP"), "nodeName": NODE, "targetRef": target(pod)}))
+    };
+    let mut subset = serde_json::Map::new();
+    for (key, indexes) in [("addresses", &ready), ("notReadyAddresses", &waiting)] {
+        let list: Vec<Value> = indexes.iter().filter_map(address).collect();
+        if !list.is_empty() {
+            subset.insert(key.to_owned(), list.into());
+        }
+    }
+    let mut endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace}});
+    if let (false, Some(map)) = (subset.is_empty(), endpoints.as_object_mut()) {
+        subset.insert("ports".to_owned(), ports.clone().into());
+        map.insert("subsets".to_owned(), json!([subset]));
+    }
+    put(api, "v1", "Endpoints", namespace, name, endpoints);
+    let list: Vec<Value> = slice(candidates, not_ready_too)
+        .iter()
+        .filter_map(|endpoint| {
+            let pod = chosen.get(endpoint.pod)?;
+            Some(json!({
+                "addresses": [text(pod, "/status/podIP")],
+                "conditions": {"ready": endpoint.ready, "serving": endpoint.serving, "terminating": endpoint.terminating},
+                "nodeName": NODE, "targetRef": target(pod),
+            }))
+        })
+        .collect();
+    let of = json!({
+        "apiVersion": "v1", "kind": "Service", "name": name, "uid": text(service, "/metadata/uid"),
+        "controller": true, "blockOwnerDeletion": true,
+    });
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {
+            "name": format!("{name}-sandbox"), "namespace": namespace, "ownerReferences": [of],
+            "labels": {
+                "kubernetes.io/service-name": name,
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+            },
+        },
+        "endpoints": list, "ports": ports,
+    });
+    put(api, "discovery.k8s.io/v1", "EndpointSlice", namespace, &format!("{name}-sandbox"), slice);
+}
+
+/// Creates an object, or gives one that is there this content.
+fn put(api: &mut ApiServer, version: &str, kind: &str, namespace: &str, name: &str, object: Value) {
+    let Some(resource) = api.resource_of(version, kind) else { return };
+    let at = At { resource, namespace: namespace.to_owned(), name: name.to_owned() };
+    if api.get(&at).is_none() {
+        let _ = api.create(resource, namespace, object, false);
+        return;
+    }
+    let _ = api.change(&at, Part::Main, false, |old| {
+        let mut new = old.clone();
+        if let (Some(map), Some(content)) = (new.as_object_mut(), object.as_object()) {
+            for (key, value) in content.iter().filter(|(key, _)| *key != "metadata") {
+                map.insert(key.clone(), value.clone());
+            }
+            if !content.contains_key("subsets") {
+                map.remove("subsets");
+            }
+        }
+        Ok(new)
+    });
+}
