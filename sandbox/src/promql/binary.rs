@@ -1,8 +1,8 @@
 //! Operators between two expressions.
 
 use promql_parser::parser::token::{
-    T_ADD, T_ATAN2, T_DIV, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MOD, T_MUL, T_NEQ,
-    T_POW, T_SUB, TokenType,
+    T_ADD, T_DIV, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MOD, T_MUL, T_NEQ, T_POW,
+    T_SUB, TokenType,
 };
 use promql_parser::parser::{BinModifier, BinaryExpr};
 
@@ -48,7 +48,6 @@ impl Operator {
             T_DIV => Self::Arithmetic(|left, right| left / right),
             T_MOD => Self::Arithmetic(|left, right| left % right),
             T_POW => Self::Arithmetic(f64::powf),
-            T_ATAN2 => Self::Arithmetic(f64::atan2),
             T_EQLC => Self::Comparison(f64::eq),
             T_NEQ => Self::Comparison(f64::ne),
             T_GTR => Self::Comparison(f64::gt),
@@ -61,7 +60,7 @@ impl Operator {
             _ => {
                 return Err(Error::Unsupported {
                     what: "an operator of this query",
-                    instead: "use + - * / % ^ atan2 == != > >= < <= and or unless",
+                    instead: "use + - * / % ^ == != > >= < <= and or unless",
                 });
             }
         })

@@ -57,14 +57,15 @@ pub(super) fn short(number: f64) -> String {
     }
 }
 
-/// The greater of two numbers; NaN wins, unlike in [`f64::max`].
+/// The greater of two numbers. Unlike in [`f64::max`] NaN wins, over everything but infinity.
 pub(super) fn greater(left: f64, right: f64) -> f64 {
-    if left.is_nan() || right.is_nan() { f64::NAN } else { left.max(right) }
+    let infinite = left == f64::INFINITY || right == f64::INFINITY;
+    if !infinite && (left.is_nan() || right.is_nan()) { f64::NAN } else { left.max(right) }
 }
 
-/// The lesser of two numbers; NaN wins, unlike in [`f64::min`].
+/// The lesser of two numbers. Unlike in [`f64::min`] NaN wins, over everything but negative infinity.
 pub(super) fn lesser(left: f64, right: f64) -> f64 {
-    if left.is_nan() || right.is_nan() { f64::NAN } else { left.min(right) }
+    -greater(-left, -right)
 }
 
 /// The sum of a series of numbers with the rounding errors added up beside it (Neumaier's summation), as Prometheus
