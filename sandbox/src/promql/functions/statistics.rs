@@ -43,10 +43,11 @@ pub(in super::super) fn min(values: &[f64]) -> f64 {
     values.iter().fold(f64::NAN, |min, value| min.min(*value))
 }
 
-/// The variance of all values (not of a sample of them), found in one pass.
+/// The variance of all values (not of a sample of them), found in one pass. As in Prometheus the first value is the
+/// first mean, whatever it is: of one value, even NaN, the variance is zero.
 pub(in super::super) fn variance(values: &[f64]) -> f64 {
-    let (mut mean, mut squares) = (0.0, 0.0);
-    for (before, value) in values.iter().enumerate() {
+    let (mut mean, mut squares) = (values.first().copied().unwrap_or(f64::NAN), 0.0);
+    for (before, value) in values.iter().enumerate().skip(1) {
         let delta = value - mean;
         mean += delta / number::count(before + 1);
         squares += delta * (value - mean);
