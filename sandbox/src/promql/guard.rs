@@ -1,21 +1,26 @@
 //! What the parser would swallow or panic on, found in the text before it is parsed.
 //!
 //! The parser takes an amount of a duration that is beyond 32 bits for zero (`[1s5000000000ms]` is one second to it),
-//! and it panics on a number without a unit that is no duration at all (`[inf]`). Both are errors here.
+//! and it panics on a number without a unit that is no duration at all (`[inf]`) and on a backslash before a letter
+//! outside ASCII. All three are errors here.
 
 use super::error::Error;
 use super::time;
 
-/// Checks every duration of a query.
+/// Checks the durations and strings of a query.
 ///
 /// # Errors
 ///
-/// [`Error::Duration`] for the first that is none.
-pub(super) fn durations(query: &str) -> Result<(), Error> {
+/// [`Error::Duration`] or [`Error::Syntax`] for the first that the parser would not survive.
+pub(super) fn check(query: &str) -> Result<(), Error> {
     let mut before = Before::Else;
     let mut rest = query;
     while let Some(first) = rest.chars().next() {
         let (token, after) = split(rest, first);
+        if matches!(first, '"' | '\'') && escapes_beyond_ascii(token) {
+            let reason = "a backslash may not stand before a letter outside ASCII".to_owned();
+            return Err(Error::Syntax { reason, query: query.to_owned() });
+        }
         let is_number = first.is_ascii_digit() || first == '.' || token.parse::<f64>().is_ok();
         let is_duration = first.is_ascii_digit() && !is_literal(token);
         if (is_duration || (is_number && before == Before::Duration)) && !is_positive(token) {
@@ -64,6 +69,16 @@ fn string_length(text: &str, quote: char) -> usize {
         }
     }
     text.len()
+}
+
+/// Whether a backslash in a string stands before a letter outside ASCII.
+fn escapes_beyond_ascii(string: &str) -> bool {
+    let mut escaped = false;
+    string.chars().any(|one| {
+        let found = escaped && !one.is_ascii();
+        escaped = one == '\\' && !escaped;
+        found
+    })
 }
 
 /// Whether it is part of a word or of a number; the sign of an exponent is not, so that `1e-7` is three tokens.

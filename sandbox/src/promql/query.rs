@@ -78,7 +78,7 @@ impl Query {
         if text.len() > MAX_QUERY_BYTES {
             return Err(Error::TooLong { bytes: text.len(), most: MAX_QUERY_BYTES });
         }
-        guard::durations(text)?;
+        guard::check(text)?;
         let expr = parser::parse(text).map_err(|reason| {
             let unknown = reason.strip_prefix("unknown function with name '");
             match unknown.and_then(|name| name.strip_suffix('\'')) {

@@ -33,7 +33,8 @@ pub(super) fn step(text: &str) -> Option<i64> {
     }
 }
 
-/// A duration of whole numbers with units, the greater units first: `1h30m` is 5400000 ms.
+/// A duration of whole numbers with units, the greater units first: `1h30m` is 5400000 ms. The numbers have 32 bits,
+/// since the language's parser reads no more.
 pub(super) fn duration(text: &str) -> Option<i64> {
     let (mut rest, mut total, mut units) = (text, 0_i64, UNITS.iter());
     while !rest.is_empty() {
@@ -43,7 +44,7 @@ pub(super) fn duration(text: &str) -> Option<i64> {
         let (unit, after) = after.split_at_checked(letters)?;
         // The iterator goes on where it was: a unit that came before, or a greater one, is not found any more.
         let (_, milliseconds) = units.find(|(name, _)| *name == unit)?;
-        total = total.checked_add(amount.parse::<i64>().ok()?.checked_mul(*milliseconds)?)?;
+        total = total.checked_add(i64::from(amount.parse::<u32>().ok()?).checked_mul(*milliseconds)?)?;
         rest = after;
     }
     (!text.is_empty() && total <= LONGEST_MS).then_some(total)

@@ -53,10 +53,8 @@ pub(super) fn demanded(selector: &VectorSelector) -> Labels {
 /// Each value between two bounds; nothing at all when the bounds are the wrong way round.
 pub(super) fn clamp(arguments: &Arguments<'_>) -> Result<Value, Error> {
     let (min, max) = (arguments.scalar(1)?, arguments.scalar(2)?);
-    if max < min {
-        return Ok(Value::Vector(Vec::new()));
-    }
-    map(arguments, |value| number::greater(min, number::lesser(max, value)))
+    let clamped = map(arguments, |value| number::greater(min, number::lesser(max, value)))?;
+    Ok(if max < min { Value::Vector(Vec::new()) } else { clamped })
 }
 
 pub(super) fn clamp_max(arguments: &Arguments<'_>) -> Result<Value, Error> {
