@@ -62,15 +62,23 @@ fn a_duration_has_a_unit_and_a_bound() {
         ("up[5m:inf]", "inf"),
         ("up offset 5", "5"),
         ("up OFFSET - Inf", "Inf"),
-        ("5000000000s * 2", "5000000000s"),
+        ("up offset.5e300", ".5e300"),
+        ("up offset - 1e+300", "1e+300"),
         ("sum(up) # offset 1\n[7]", "7"),
     ] {
         assert_eq!(Query::parse(query), Err(Error::Duration(duration.to_owned())), "{query}");
     }
-    // In a string, in a name and in a number it is none.
-    for query in
-        ["up{a='[5] offset 5 9999999999s'}", "up5000000000s", "0x1f + 1e3 - 1e-3", "up offset -1m30s"]
-    {
+    // Elsewhere it is an error, unless it stands in a string or a name, or is a number.
+    let place = |text: &str| format!("the duration {text} may only stand in brackets and after `offset`");
+    assert!(refused("up -30s").contains(&place("30s")));
+    assert!(refused("5000000000s * 2").contains(&place("5000000000s")));
+    assert!(refused("1e+999").contains("the number 1e+999 is out of range"));
+    for query in [
+        "up{a='[5] offset 5 9999999999s'}",
+        "up5000000000s",
+        "0x1e-3 + 1e3 - 1e-3 + 0x1d",
+        "up offset -1m30s",
+    ] {
         assert!(Query::parse(query).is_ok(), "{query}");
     }
     assert!(refused(r"up{a='\é'}").contains("a backslash may not stand before a letter outside ASCII"));
