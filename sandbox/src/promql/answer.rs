@@ -1,5 +1,7 @@
 //! The answers of the HTTP API.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::error::Error;
@@ -81,18 +83,18 @@ impl Parameters<'_> {
         time::step(text).ok_or_else(|| Failure::Parameter(name, reason()))
     }
 
-    fn query(&self) -> Result<Query, Failure> {
+    fn query(&self, database: &Database) -> Result<Arc<Query>, Failure> {
         // The sandbox answers at once; a timeout only has to be one.
         if !self.get("timeout").is_empty() {
             self.duration("timeout")?;
         }
-        Query::parse(self.get("query")).map_err(Failure::Query)
+        database.query(self.get("query")).map_err(Failure::Query)
     }
 }
 
 fn instant(database: &Database, parameters: &Parameters<'_>, now_ms: i64) -> Result<Json, Failure> {
     let time_ms = if parameters.get("time").is_empty() { now_ms } else { parameters.time("time")? };
-    let value = parameters.query()?.at(database, time_ms).map_err(Failure::Query)?;
+    let value = parameters.query(database)?.at(database, time_ms).map_err(Failure::Query)?;
     let (kind, result) = match value {
         Value::Scalar(value) => ("scalar", json!([seconds(time_ms), number::plain(value)])),
         Value::Text(text) => ("string", json!([seconds(time_ms), text])),
@@ -118,7 +120,7 @@ fn range(database: &Database, parameters: &Parameters<'_>) -> Result<Json, Failu
         let reason = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(Failure::Parameter("step", reason.to_owned()));
     }
-    let query = parameters.query()?;
+    let query = parameters.query(database)?;
     let series = query.over(database, start_ms, end_ms, step_ms).map_err(Failure::Query)?;
     let result: Json = series.iter().map(|one| values(&one.labels, &one.points)).collect();
     Ok(json!({"resultType": "matrix", "result": result}))

@@ -1,8 +1,8 @@
 //! Operators between two expressions.
 
 use promql_parser::parser::token::{
-    T_ADD, T_DIV, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MOD, T_MUL, T_NEQ, T_POW,
-    T_SUB, TokenType,
+    T_ADD, T_ATAN2, T_DIV, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MOD, T_MUL, T_NEQ,
+    T_POW, T_SUB, TokenType,
 };
 use promql_parser::parser::{BinModifier, BinaryExpr};
 
@@ -11,6 +11,9 @@ use super::eval::Eval;
 use super::labels::{self, NAME};
 use super::matching;
 use super::query::{Sample, Value};
+
+/// The operators of the subset.
+const OPERATORS: &str = "use + - * / % ^ == != > >= < <= and or unless";
 
 /// An operator.
 #[derive(Clone, Copy)]
@@ -57,11 +60,11 @@ impl Operator {
             T_LAND => Self::Set(Set::And),
             T_LOR => Self::Set(Set::Or),
             T_LUNLESS => Self::Set(Set::Unless),
+            T_ATAN2 => {
+                return Err(Error::Unsupported { what: "the operator atan2", instead: OPERATORS });
+            }
             _ => {
-                return Err(Error::Unsupported {
-                    what: "an operator of this query",
-                    instead: "use + - * / % ^ == != > >= < <= and or unless",
-                });
+                return Err(Error::Unsupported { what: "an operator of this query", instead: OPERATORS });
             }
         })
     }

@@ -1,12 +1,14 @@
 //! A Prometheus in memory: series, the subset of PromQL that releases use, and its HTTP answers.
 //!
 //! Pure: the time of a scrape and of a query is passed in, in milliseconds since the epoch. The numbers are those of
-//! Prometheus 2.42 (the version that the end-to-end room runs), and `vectors.json` holds what a real one answered;
-//! whatever is outside the subset is refused with an error that names it, never answered with a guess.
+//! Prometheus 2.42, the version that the end-to-end room runs, and `vectors.json` holds what a real one answered (so a
+//! window includes its left edge, which Prometheus 3 leaves out). Whatever is outside the subset is refused with an
+//! error that names it, never answered with a guess.
 
 mod aggregate;
 mod answer;
 mod binary;
+mod cache;
 mod check;
 mod error;
 mod eval;

@@ -104,7 +104,8 @@ impl Query {
     /// # Errors
     ///
     /// As with [`Query::at`], and when the query results in a range or a string, or there are more than
-    /// [`MAX_STEPS`] steps. A step that is not positive counts as one millisecond.
+    /// [`MAX_STEPS`] steps. A step that is not positive counts as one millisecond, and
+    /// an end before the start leaves no step.
     pub fn over(
         &self,
         database: &Database,
@@ -117,21 +118,24 @@ impl Query {
             ValueType::Matrix => return Err(Error::RangeType("range vector")),
             ValueType::String => return Err(Error::RangeType("string")),
         }
+        if end_ms < start_ms {
+            return Ok(Vec::new());
+        }
         let step_ms = step_ms.max(1);
         let steps = end_ms.saturating_sub(start_ms) / step_ms;
-        if usize::try_from(steps).is_ok_and(|steps| steps > MAX_STEPS) {
+        if usize::try_from(steps).map_or(true, |steps| steps > MAX_STEPS) {
             return Err(Error::Resolution { most: MAX_STEPS });
         }
         let mut series: BTreeMap<Labels, Vec<Point>> = BTreeMap::new();
-        let mut time_ms = start_ms;
-        while time_ms <= end_ms {
+        for step in 0..=steps {
+            // No overflow: it lies between the start and the end.
+            let time_ms = start_ms + step * step_ms;
             let mut add = |labels, value| series.entry(labels).or_default().push(Point { time_ms, value });
             match self.at(database, time_ms)? {
                 Value::Scalar(value) => add(Labels::new(), value),
                 Value::Vector(samples) => samples.into_iter().for_each(|one| add(one.labels, one.value)),
                 other => return Err(Error::RangeType(other.kind())),
             }
-            time_ms = time_ms.saturating_add(step_ms);
         }
         Ok(series.into_iter().map(|(labels, points)| SampleRange { labels, points }).collect())
     }

@@ -1,12 +1,15 @@
 //! The series: labels, and samples in the order of time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use promql_parser::label::MatchOp;
 use promql_parser::parser::VectorSelector;
-use thiserror::Error;
 
+use super::cache::Cache;
+use super::error::Error;
 use super::labels::{self, Labels, NAME};
+use super::query::Query;
 
 /// How long a sample is kept, in milliseconds: one hour, longer than any window that a release looks back.
 pub const RETENTION_MS: i64 = 60 * 60 * 1000;
@@ -36,7 +39,7 @@ impl Point {
 }
 
 /// Why a sample was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// The labels have no metric's name.
     #[error("the labels lack the metric's name: set __name__")]
@@ -74,6 +77,7 @@ pub struct Database {
     series: usize,
     newest_ms: i64,
     forgotten_ms: i64,
+    cache: Cache,
 }
 
 impl Database {
@@ -128,6 +132,15 @@ impl Database {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.series == 0
+    }
+
+    /// Reads a query, or finds it among the last ones that were read: reading takes far longer than answering.
+    ///
+    /// # Errors
+    ///
+    /// As [`Query::parse`].
+    pub fn query(&self, text: &str) -> Result<Arc<Query>, Error> {
+        self.cache.query(text)
     }
 
     /// The series that a selector picks, in the order of their labels.

@@ -35,7 +35,7 @@ fn other_parts_of_the_language_are_named() {
         ("rate(up[1m] @ end())", "the @ modifier"),
         ("up{a='b' or c='d'}", "`or` between the matchers"),
         ("up + on (a) fill (0) up", "the fill modifiers"),
-        ("up atan2 up", "an operator"),
+        ("up atan2 up", "the operator atan2: use + - "),
         ("-(abs(vector(scalar(up @ 1))))", "the @ modifier"),
         ("topk(scalar(sum(max_over_time(up[5m:]))), up)", "subqueries"),
     ] {

@@ -1,6 +1,8 @@
 //! The series.
 
-use super::super::{Database, MAX_SAMPLES, MAX_SERIES, Query, RETENTION_MS, Rejected, Value};
+use super::super::{
+    Database, Error, MAX_SAMPLES, MAX_SERIES, MAX_STEPS, Query, RETENTION_MS, Rejected, Value,
+};
 use super::{ask, labels};
 
 #[test]
@@ -102,4 +104,21 @@ fn a_clone_is_a_database_of_its_own() {
     let before = database.clone();
     database.append(&labels("up", &[]), 2_000, 5.0).unwrap();
     assert_eq!((ask(&before, "up", 2_000), ask(&database, "up", 2_000)), (vec![1.0], vec![5.0]));
+}
+
+#[test]
+fn a_range_of_time_has_both_its_ends_and_a_bound() {
+    let mut database = Database::default();
+    database.append(&labels("up", &[]), 1_000, 1.0).unwrap();
+    let times = |start_ms, end_ms, step_ms| {
+        let series = Query::parse("up").unwrap().over(&database, start_ms, end_ms, step_ms).unwrap();
+        series.iter().flat_map(|one| &one.points).map(|point| point.time_ms).collect::<Vec<_>>()
+    };
+    assert_eq!(times(0, 4_000, 2_000), [2_000, 4_000]);
+    assert_eq!(times(1_000, 4_999, 2_000), [1_000, 3_000]);
+    assert_eq!(times(1_000, 1_000, 0), [1_000]);
+    assert_eq!(times(2_000, 1_000, 1), [0; 0]);
+    assert_eq!(times(i64::MAX - 1, i64::MAX, 5), [0; 0]);
+    let bound = Query::parse("1").unwrap().over(&database, i64::MIN, i64::MAX, 1);
+    assert_eq!(bound, Err(Error::Resolution { most: MAX_STEPS }));
 }
