@@ -1,5 +1,6 @@
 //! Quantiles of a histogram that counts observations in buckets.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::super::error::Error;
@@ -60,7 +61,8 @@ fn of_buckets(q: f64, buckets: Vec<Bucket>) -> f64 {
         return f64::NAN;
     }
     let rank = q * last.count;
-    let below = finite.partition_point(|bucket| bucket.count < rank);
+    // Counts that are no numbers never reach the rank.
+    let below = finite.partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(Ordering::is_lt));
     // Beyond the last finite bound nothing is known: that bound is the answer.
     let Some(bucket) = finite.get(below) else { return greatest.bound };
     match below.checked_sub(1).and_then(|before| finite.get(before)) {

@@ -100,10 +100,14 @@ pub(super) fn sort_down(arguments: &Arguments<'_>) -> Result<Value, Error> {
 
 /// Sorts samples by value, NaN last either way; equal ones stay in their order.
 pub(in super::super) fn sort(samples: &mut [Sample], greatest_first: bool) {
-    samples.sort_by(|left, right| match (left.value.is_nan(), right.value.is_nan()) {
-        (false, false) if greatest_first => right.value.total_cmp(&left.value),
-        (false, false) => left.value.total_cmp(&right.value),
-        (left, right) => left.cmp(&right),
+    samples.sort_by(|left, right| {
+        let (left, right) = (left.value, right.value);
+        let (left, right) = if greatest_first { (right, left) } else { (left, right) };
+        // Not `total_cmp`, which puts zero after negative zero.
+        left.partial_cmp(&right).unwrap_or_else(|| {
+            let nan_last = left.is_nan().cmp(&right.is_nan());
+            if greatest_first { nan_last.reverse() } else { nan_last }
+        })
     });
 }
 
