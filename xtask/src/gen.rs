@@ -1,6 +1,7 @@
 //! `cargo xtask gen`: files that are made from code, and checked in.
 
 mod cluster;
+mod messages;
 
 use anyhow::{Context, bail};
 use crds::manifest::{self, Detail, Facts};

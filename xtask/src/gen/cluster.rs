@@ -1,10 +1,11 @@
 //! What a real API server says about itself, kept for the sandbox: which resources exist and how they are
 //! printed, the schemas of their kinds, and its version. See `sandbox/data/README.md`.
 
+use super::messages;
 use anyhow::{Context, bail};
 use e2e::{Cluster, stage};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The API groups that the sandbox has, each with the one version that it serves.
 const KEPT: [(&str, &str); 13] = [
@@ -43,9 +44,13 @@ pub(super) fn files(run_id: &str) -> anyhow::Result<Vec<(&'static str, String)>>
         })?;
         let server = Server { client };
         let version = server.get("/version", JSON).await?;
+        let resources = server.resources().await?;
+        let schemas = server.schemas().await?;
+        let messages = messages::table(&text(&version, "gitVersion"), &schemas, &created(&resources))?;
         Ok(vec![
-            ("resources.json", rows(&server.resources().await?)),
-            ("schemas.json", fields(&server.schemas().await?)?),
+            ("messages.txt", messages),
+            ("resources.json", rows(&resources)),
+            ("schemas.json", fields(&schemas)?),
             ("version.json", format!("{}\n", serde_json::to_string_pretty(&version)?)),
         ])
     })
@@ -128,7 +133,7 @@ impl Server {
     }
 
     /// The schemas of all groups, once each: groups that share a type have the same schema of it.
-    async fn schemas(&self) -> anyhow::Result<Vec<(String, Value)>> {
+    async fn schemas(&self) -> anyhow::Result<BTreeMap<String, Value>> {
         let mut found = BTreeMap::new();
         for (group, version) in KEPT {
             let root = if group.is_empty() { "api".to_owned() } else { format!("apis/{group}") };
@@ -140,8 +145,16 @@ impl Server {
                 found.insert(name.clone(), schema);
             }
         }
-        Ok(found.into_iter().collect())
+        Ok(found)
     }
+}
+
+/// Kinds whose objects a client can send to be created.
+fn created(resources: &[Value]) -> BTreeSet<String> {
+    let all = resources.iter().chain(resources.iter().flat_map(|resource| list(resource, "subresources")));
+    all.filter(|one| list(one, "verbs").iter().any(|verb| verb == "create"))
+        .map(|one| text(one, "kind"))
+        .collect()
 }
 
 fn column(definition: &Value) -> Value {
@@ -206,7 +219,7 @@ fn rows(entries: &[Value]) -> String {
 }
 
 /// As [`rows`], by name.
-fn fields(entries: &[(String, Value)]) -> anyhow::Result<String> {
+fn fields(entries: &BTreeMap<String, Value>) -> anyhow::Result<String> {
     let mut all = Vec::with_capacity(entries.len());
     for (name, value) in entries {
         all.push(format!("{}:{value}", serde_json::to_string(name)?));
