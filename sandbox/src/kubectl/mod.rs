@@ -12,14 +12,15 @@
 //! | `apply` | `/openapi/v3` and the group's document, in which `fieldValidation` on the kind's `patch` makes it leave validation to the server; GET; when missing GET of the namespace and POST, else PATCH: strategic merge for built-in kinds, JSON merge for custom ones; `fieldManager=kubectl-client-side-apply&fieldValidation=Strict`, `dryRun=All` when asked |
 //! | `apply --server-side` | PATCH `application/apply-patch+yaml` (`force=true` when asked); where the object was applied by a client before, then also one by the manager `kubectl-last-applied` and a JSON patch of `managedFields` |
 //! | `diff` | as `apply` with `dryRun=All`, only when something differs |
-//! | `create -f`, `replace`, `edit` | the documents as above; POST; GET and PUT with the `resourceVersion` read; GET and PATCH (JSON merge for custom kinds) |
-//! | `create KIND`, `autoscale`, `auth`, `drain` | typed clients: bodies in protobuf, which they do not send again as JSON after 415 |
+//! | `create -f`, `replace`, `edit` | the documents as above; POST; GET and PUT with the `resourceVersion` read; GET and PATCH (strategic merge, JSON merge for custom kinds) |
+//! | `create KIND`, `create token`, `autoscale`, `auth` | typed clients: bodies in protobuf, which they do not send again as JSON after 415 ([`protobuf`]) |
 //! | `run`, `expose` | POST of JSON without `fieldValidation` |
+//! | `drain`, `cordon` | strategic merge patch of the node, `pods` with `spec.nodeName=X`, POST of an Eviction in JSON, then GET of each pod until 404 |
 //! | `label`, `annotate`, `scale` | GET, then a JSON merge patch of the object, or of `/scale` |
 //! | `patch` | GET, then the patch as `--type` says; `--subresource=status` GET and PATCH there |
 //! | `set image`, `rollout restart`, `pause`, `resume` | GET, then a strategic merge patch with `$setElementOrder/containers` |
 //! | `rollout undo`, `history` | GET, `replicasets` by selector, undo a JSON patch of `/spec/template` and `/metadata/annotations` |
-//! | `rollout status`, `wait --for=condition`, `--for=jsonpath` | GET, then a watch with `fieldSelector=metadata.name=X`, `allowWatchBookmarks`, `sendInitialEvents=true&resourceVersionMatch=NotOlderThan`: the initial events must end with the annotated bookmark |
+//! | `rollout status`, `wait --for=condition`, `--for=jsonpath` | GET, then a watch with `fieldSelector=metadata.name=X`, `allowWatchBookmarks`, `sendInitialEvents=true&resourceVersionMatch=NotOlderThan`: the initial events must end with the annotated bookmark; kubectl 1.32 lists with `resourceVersion=0` and then watches |
 //! | `delete`, `wait --for=delete` | DELETE with the body `{"propagationPolicy": "Background"}` (`Foreground`, `Orphan` by `--cascade`; `gracePeriodSeconds` by `--grace-period`), whose answer names the uid; then GET until 404, and the same watch when it is still there |
 //! | `wait --for=create` | GET of the object and of the namespace, again and again |
 //! | `explain` | the group's document |
@@ -35,6 +36,7 @@
 
 pub mod discovery;
 pub mod openapi;
+pub mod protobuf;
 pub mod resources;
 pub mod tables;
 
