@@ -16,9 +16,9 @@ fn definition() -> Value {
 }
 
 fn ask(path: &str, accept: &str) -> Option<Answer> {
-    // A custom group before a built-in one: the order of the server does not depend on it.
+    // The order of the answer does not depend on that of the resources.
     let all: Vec<Resource> =
-        Resource::of_crd(&definition()).into_iter().chain(built_in().iter().cloned()).collect();
+        Resource::of_crd(&definition()).into_iter().chain(built_in().iter().rev().cloned()).collect();
     answer(path, accept, &all)
 }
 
