@@ -114,6 +114,12 @@ fn pods_in_rare_states() {
     assert_eq!(status(json!({"spec": one, "status": status_of(killed)})), "0/1 Signal:9 0");
     let ended = json!([{"name": "a", "state": {"terminated": {"exitCode": 3}}}]);
     assert_eq!(status(json!({"spec": one, "status": status_of(ended)})), "0/1 ExitCode:3 0");
+    let looping = json!([{"name": "a", "restartCount": 5, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"finishedAt": "2026-01-01T00:58:30Z"}}}]);
+    assert_eq!(
+        status(json!({"spec": one, "status": status_of(looping)})),
+        "0/1 CrashLoopBackOff 5 (90s ago)"
+    );
     let evicted = json!({"phase": "Failed", "reason": "Evicted"});
     assert_eq!(status(json!({"spec": one, "status": evicted})), "0/1 Evicted 0");
     let init = |reason: &str| json!({"phase": "Pending", "initContainerStatuses": [waiting(reason)]});
