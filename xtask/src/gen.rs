@@ -1,6 +1,8 @@
 //! `cargo xtask gen`: files that are made from code, and checked in.
 
 mod cluster;
+mod messages;
+mod tables;
 
 use anyhow::{Context, bail};
 use crds::manifest::{self, Detail, Facts};
@@ -16,7 +18,8 @@ pub(crate) struct Args {
     /// Make the table of facts again from the manifests in `$STEPGATE_PEER_DIR/crds`.
     #[arg(long)]
     facts: bool,
-    /// Dump what the sandbox knows of a real API server from this cluster of `cargo xtask e2e --run-id ... up`.
+    /// Dump what the sandbox knows of a real API server from this cluster of `cargo xtask e2e --run-id ... up`;
+    /// compare its tables with the sandbox's.
     #[arg(long, value_name = "RUN_ID")]
     cluster: Option<String>,
 }
@@ -41,7 +44,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         files.push((root.join("data/facts.txt"), facts()?));
     }
     if let Some(run_id) = &args.cluster {
-        for (file, text) in cluster::files(run_id)? {
+        for (file, text) in cluster::files(run_id, args.check)? {
             files.push((root.join("../sandbox/data").join(file), text));
         }
     }

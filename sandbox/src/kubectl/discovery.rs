@@ -2,7 +2,7 @@
 //! server's version.
 
 use super::openapi;
-use super::resources::{Resource, api_version, root};
+use super::resources::{Resource, api_version, built_in, root};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 use std::sync::LazyLock;
@@ -55,10 +55,14 @@ pub(super) struct Group<'r> {
     pub(super) versions: Vec<(&'r str, Vec<&'r Resource>)>,
 }
 
-/// Built-in groups first, as the server's priorities have them, then custom ones by name.
+/// Built-in groups first, as the server's priorities have them, then custom ones by name; the order of `resources`
+/// does not matter.
 pub(super) fn groups(resources: &[Resource]) -> Vec<Group<'_>> {
     let mut sorted: Vec<&Resource> = resources.iter().collect();
-    sorted.sort_by_key(|resource| resource.custom.as_ref().map(|_| &resource.group));
+    sorted.sort_by_key(|resource| {
+        let rank = built_in().iter().position(|own| own.group == resource.group);
+        (rank.unwrap_or(usize::MAX), &resource.group)
+    });
     let mut groups: Vec<Group<'_>> = Vec::new();
     for resource in sorted {
         let group = match groups.iter_mut().position(|group| group.name == resource.group) {

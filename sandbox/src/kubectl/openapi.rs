@@ -214,7 +214,8 @@ fn add_paths(resource: &Resource, paths: &mut Map<String, Value>) {
     } else {
         (all.clone(), Vec::new())
     };
-    let own = Kind { group: &resource.group, version: &resource.version, kind: &resource.kind };
+    let custom = resource.custom.is_some();
+    let own = Kind { group: &resource.group, version: &resource.version, kind: &resource.kind, custom };
     let list_kind = resource.list_kind();
     if resource.namespaced {
         add(paths, all, &[], &ON_ALL, &resource.verbs, (own, &list_kind));
@@ -224,7 +225,7 @@ fn add_paths(resource: &Resource, paths: &mut Map<String, Value>) {
     let object = format!("{collection}/{{name}}");
     add(paths, object.clone(), &parameters, &ON_OBJECT, &resource.verbs, (own, &list_kind));
     for sub in &resource.subresources {
-        let kind = Kind { group: &sub.group, version: &sub.version, kind: &sub.kind };
+        let kind = Kind { group: &sub.group, version: &sub.version, kind: &sub.kind, custom };
         add(
             paths,
             format!("{object}/{}", sub.name),
@@ -241,6 +242,19 @@ struct Kind<'r> {
     group: &'r str,
     version: &'r str,
     kind: &'r str,
+    custom: bool,
+}
+
+impl Kind<'_> {
+    /// Where the schema stands; options of streams (`exec`, `attach`, `proxy`) have none.
+    fn schema(self, kind: &str) -> Value {
+        let known = NAMES.contains_key(&(self.group.to_owned(), self.version.to_owned(), kind.to_owned()));
+        if known || self.custom {
+            reference(&schema_name(self.group, self.version, kind))
+        } else {
+            json!({"type": "string"})
+        }
+    }
 }
 
 fn add(
@@ -278,16 +292,18 @@ fn operation(action: &str, kind: Kind<'_>, list_kind: &str) -> Value {
     let query: Vec<Value> =
         query.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}})).collect();
     let shown = if action == "list" { list_kind } else { kind.kind };
-    let own = reference(&schema_name(kind.group, kind.version, kind.kind));
     let content = |schema: Value| json!({"application/json": {"schema": schema}});
     let mut found = json!({
         "parameters": query,
-        "responses": {"200": {"description": "OK", "content": content(reference(&schema_name(kind.group, kind.version, shown)))}},
+        "responses": {"200": {"description": "OK", "content": content(kind.schema(shown))}},
         "x-kubernetes-action": action,
         GVK: {"group": kind.group, "version": kind.version, "kind": kind.kind},
     });
     if let (Some(fields), "post" | "put") = (found.as_object_mut(), action) {
-        fields.insert("requestBody".to_owned(), json!({"required": true, "content": content(own)}));
+        fields.insert(
+            "requestBody".to_owned(),
+            json!({"required": true, "content": content(kind.schema(kind.kind))}),
+        );
     }
     found
 }

@@ -1,10 +1,11 @@
 //! What a real API server says about itself, kept for the sandbox: which resources exist and how they are
 //! printed, the schemas of their kinds, and its version. See `sandbox/data/README.md`.
 
+use super::{messages, tables};
 use anyhow::{Context, bail};
 use e2e::{Cluster, stage};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The API groups that the sandbox has, each with the one version that it serves.
 const KEPT: [(&str, &str); 13] = [
@@ -24,14 +25,16 @@ const KEPT: [(&str, &str); 13] = [
 ];
 
 const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
-const JSON: &str = "application/json";
+pub(super) const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
+pub(super) const JSON: &str = "application/json";
 
-/// Each file's name under `sandbox/data`, and its text.
+/// Each file's name under `sandbox/data`, and its text. Tells too how the sandbox's tables of the cluster's objects
+/// compare with the server's.
 ///
 /// # Errors
-/// When the cluster is not there, or answers something else than an API server does.
-pub(super) fn files(run_id: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
+/// When the cluster is not there, answers something else than an API server does, or, with `check`, has objects
+/// that the sandbox prints otherwise.
+pub(super) fn files(run_id: &str, check: bool) -> anyhow::Result<Vec<(&'static str, String)>> {
     let cluster = Cluster::of(run_id, &std::env::current_exe()?)?;
     let kubeconfig = cluster.outer_kubeconfig();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -43,20 +46,32 @@ pub(super) fn files(run_id: &str) -> anyhow::Result<Vec<(&'static str, String)>>
         })?;
         let server = Server { client };
         let version = server.get("/version", JSON).await?;
+        let resources = server.resources().await?;
+        let schemas = server.schemas().await?;
+        let messages = messages::table(&text(&version, "gitVersion"), &schemas, &created(&resources))?;
+        let compared = tables::compare(&server).await?;
+        println!("{} rows of this cluster's objects are printed alike by the sandbox", compared.same);
+        let different = compared.different.join("\n");
+        if !different.is_empty() && check {
+            bail!("the sandbox prints objects of this cluster otherwise:\n{different}");
+        }
+        // With another release columns change: the files are written, and `tables` can follow them.
+        eprint!("{different}");
         Ok(vec![
-            ("resources.json", rows(&server.resources().await?)),
-            ("schemas.json", fields(&server.schemas().await?)?),
+            ("messages.txt", messages),
+            ("resources.json", rows(&resources)),
+            ("schemas.json", fields(&schemas)?),
             ("version.json", format!("{}\n", serde_json::to_string_pretty(&version)?)),
         ])
     })
 }
 
-struct Server {
+pub(super) struct Server {
     client: kube::Client,
 }
 
 impl Server {
-    async fn get(&self, path: &str, accept: &str) -> anyhow::Result<Value> {
+    pub(super) async fn get(&self, path: &str, accept: &str) -> anyhow::Result<Value> {
         let request = http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new())?;
         self.client.request(request).await.with_context(|| format!("GET {path}"))
     }
@@ -128,7 +143,7 @@ impl Server {
     }
 
     /// The schemas of all groups, once each: groups that share a type have the same schema of it.
-    async fn schemas(&self) -> anyhow::Result<Vec<(String, Value)>> {
+    async fn schemas(&self) -> anyhow::Result<BTreeMap<String, Value>> {
         let mut found = BTreeMap::new();
         for (group, version) in KEPT {
             let root = if group.is_empty() { "api".to_owned() } else { format!("apis/{group}") };
@@ -140,8 +155,16 @@ impl Server {
                 found.insert(name.clone(), schema);
             }
         }
-        Ok(found.into_iter().collect())
+        Ok(found)
     }
+}
+
+/// Kinds whose objects a client can send to be created.
+fn created(resources: &[Value]) -> BTreeSet<String> {
+    let all = resources.iter().chain(resources.iter().flat_map(|resource| list(resource, "subresources")));
+    all.filter(|one| list(one, "verbs").iter().any(|verb| verb == "create"))
+        .map(|one| text(one, "kind"))
+        .collect()
 }
 
 fn column(definition: &Value) -> Value {
@@ -191,7 +214,7 @@ fn kind(of: &Value, group: &str, version: &str) -> (String, String, String) {
     }
 }
 
-fn list<'v>(of: &'v Value, name: &str) -> &'v [Value] {
+pub(super) fn list<'v>(of: &'v Value, name: &str) -> &'v [Value] {
     of.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -206,7 +229,7 @@ fn rows(entries: &[Value]) -> String {
 }
 
 /// As [`rows`], by name.
-fn fields(entries: &[(String, Value)]) -> anyhow::Result<String> {
+fn fields(entries: &BTreeMap<String, Value>) -> anyhow::Result<String> {
     let mut all = Vec::with_capacity(entries.len());
     for (name, value) in entries {
         all.push(format!("{}:{value}", serde_json::to_string(name)?));

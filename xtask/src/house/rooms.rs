@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("demo-server", &[]),
     ("scenarios", &["crds"]),
     ("e2e", &["crds", "scenarios", "demo-server", "conformance"]),
-    ("xtask", &["crds", "scenarios", "e2e", "demo-server"]),
+    ("xtask", &["crds", "sandbox", "scenarios", "e2e", "demo-server"]),
 ];
 
 /// What must not stand anywhere below a pure room: IO, tasks, clients and random generators.
