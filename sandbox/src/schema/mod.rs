@@ -1,1 +1,87 @@
 //! Structural schemas of custom resources: what is pruned, defaulted and refused.
+//!
+//! A [`Schema`] is parsed once for each version of a CustomResourceDefinition and then walked beside objects, which
+//! are borrowed; nothing is allocated for a value that is in order.
+//!
+//! The order of a write is the server's: [`Schema::prune`], [`Schema::default`], then [`Schema::validate`]. What
+//! stands in the root's `metadata` is the caller's.
+
+mod cause;
+mod defaults;
+mod embedded;
+mod formats;
+mod lists;
+mod names;
+mod node;
+mod parse;
+mod path;
+mod prune;
+mod rules;
+mod typed;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use cause::{Cause, summary};
+pub use parse::SchemaError;
+
+use node::Node;
+use path::Path;
+
+/// A parsed schema of one version of a custom resource.
+#[derive(Debug)]
+pub struct Schema {
+    root: Node,
+}
+
+impl Schema {
+    /// Parses `spec.versions[].schema.openAPIV3Schema`.
+    ///
+    /// # Errors
+    /// Names the place of whatever cannot be read: a pattern, a rule, a type, or nesting without end. The API server
+    /// refuses such a CustomResourceDefinition too.
+    pub fn parse(openapi_v3_schema: &Value) -> Result<Schema, SchemaError> {
+        let mut root = parse::node(openapi_v3_schema, &Path::Root, 0)?;
+        // Every object has apiVersion, kind and metadata, whatever its schema says.
+        root.resource = true;
+        Ok(Schema { root })
+    }
+
+    /// Drops the fields that the schema does not know and returns one sentence for each, as the server words them in
+    /// warnings and in the refusals of `fieldValidation=Strict`: `unknown field "spec.foo"`.
+    pub fn prune(&self, object: &mut Value) -> Vec<String> {
+        let mut unknown = Vec::new();
+        prune::prune(&self.root, object, &Path::Root, &mut unknown);
+        unknown.into_iter().map(|path| format!("unknown field {}", names::quoted(&path))).collect()
+    }
+
+    /// Fills in defaults; nulls that the schema does not allow make way for a default or are dropped.
+    pub fn default(&self, object: &mut Value) {
+        defaults::fill(&self.root, object);
+    }
+
+    /// Everything that the API server refuses in `object`, empty when it is in order.
+    ///
+    /// With `old`, the object that is being replaced, transition rules are evaluated, and what was wrong before and
+    /// did not change is tolerated (ratcheting).
+    #[must_use]
+    pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        values::check_root(&self.root, object, old, &mut causes);
+        embedded::check(&self.root, object, &Path::Root, &mut causes);
+        if old.is_none_or(|old| lists::in_order(&self.root, old)) {
+            lists::check(&self.root, object, &Path::Root, &mut causes);
+        }
+        if self.root.below.rules {
+            if causes.iter().any(Cause::blocks_rules) {
+                causes.push(Cause::rules_not_checked());
+            } else {
+                rules::check(&self.root, object, old, &mut causes);
+            }
+        }
+        causes
+    }
+}
