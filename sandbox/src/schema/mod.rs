@@ -17,6 +17,7 @@ mod parse;
 mod path;
 mod prune;
 mod rules;
+mod scale;
 mod typed;
 mod values;
 
@@ -30,11 +31,13 @@ pub use parse::SchemaError;
 
 use node::Node;
 use path::Path;
+use scale::Scale;
 
 /// A parsed schema of one version of a custom resource.
 #[derive(Debug)]
 pub struct Schema {
     root: Node,
+    scale: Option<Scale>,
 }
 
 impl Schema {
@@ -47,7 +50,15 @@ impl Schema {
         let mut root = parse::node(openapi_v3_schema, &Path::Root, 0)?;
         // Every object has apiVersion, kind and metadata, whatever its schema says.
         root.resource = true;
-        Ok(Schema { root })
+        Ok(Schema { root, scale: None })
+    }
+
+    /// The same schema for a version that has a scale subresource (`spec.versions[].subresources.scale`): then
+    /// [`Schema::validate`] also checks the replica counts that it names.
+    #[must_use]
+    pub fn scaled(mut self, scale: &Value) -> Schema {
+        self.scale = Some(Scale::parse(scale));
+        self
     }
 
     /// Drops the fields that the schema does not know and returns one sentence for each, as the server words them in
@@ -71,6 +82,9 @@ impl Schema {
     pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
         let mut causes = Vec::new();
         values::check_root(&self.root, object, old, &mut causes);
+        if let Some(scale) = &self.scale {
+            scale.check(object, &mut causes);
+        }
         embedded::check(&self.root, object, &Path::Root, &mut causes);
         if old.is_none_or(|old| lists::in_order(&self.root, old)) {
             lists::check(&self.root, object, &Path::Root, &mut causes);

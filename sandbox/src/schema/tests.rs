@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Cause, Schema};
+use super::{Cause, Schema, summary};
 
 const VECTORS: &str = include_str!("vectors.jsonl");
+
+/// Rows of the manifests that the project ships, by `folder/plural`.
+const MANIFESTS: &str = include_str!("manifests.jsonl");
 
 fn vectors() -> (BTreeMap<String, Schema>, Vec<Value>) {
     let mut schemas = BTreeMap::new();
@@ -36,6 +39,18 @@ fn same(ours: &Value, theirs: &Value) -> bool {
                 && ours.iter().all(|(name, ours)| theirs.get(name).is_some_and(|theirs| same(ours, theirs)))
         }
         _ => ours == theirs,
+    }
+}
+
+/// The schema of the one version of a CustomResourceDefinition.
+fn schema_of(manifest: &str) -> Schema {
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let manifest: Value = serde_saphyr::from_str(&text).unwrap();
+    let version = &manifest["spec"]["versions"][0];
+    let schema = Schema::parse(&version["schema"]["openAPIV3Schema"]).unwrap();
+    match version.pointer("/subresources/scale") {
+        Some(scale) => schema.scaled(scale),
+        None => schema,
     }
 }
 
@@ -70,6 +85,12 @@ fn differences(schema: &Schema, case: &Value) -> Vec<String> {
             expected_causes(case)
         ));
     }
+    if let (Some(message), [cause]) = (case["message"].as_str(), causes.as_slice())
+        && summary(&causes) != *message
+        && !message.starts_with(case["object"]["kind"].as_str().unwrap())
+    {
+        wrong.push(format!("message\n  ours   {cause}\n  server {message}"));
+    }
     unknown.sort();
     let warned: Vec<&str> =
         case["unknown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -98,4 +119,61 @@ fn agrees_with_the_api_server() {
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert!(cases.len() >= 600, "{} vectors", cases.len());
+}
+
+#[test]
+fn agrees_with_the_api_server_about_the_shipped_manifests() {
+    let mut schemas = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in MANIFESTS.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let name = line["schema"].as_str().unwrap().to_owned();
+        if line.get("case").is_none() {
+            let path = format!("{}/../crds/manifests/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+            schemas.insert(name, schema_of(&path));
+            continue;
+        }
+        count += 1;
+        let found = differences(&schemas[&name], &line);
+        wrong.extend(found.into_iter().map(|what| format!("{}: {what}", line["case"])));
+    }
+    assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count >= 200, "{count} rows");
+}
+
+/// Recorded answers of the API server to Rollouts, under the manifests of Argo Rollouts.
+#[test]
+fn agrees_with_recorded_verdicts() {
+    let Ok(folder) = std::env::var("STEPGATE_PEER_DIR") else {
+        println!("did not run: STEPGATE_PEER_DIR is not set");
+        return;
+    };
+    let schema = schema_of(&format!("{folder}/crds/rollout-crd.yaml"));
+    let rows = std::fs::read_to_string(format!("{folder}/verdicts/validation.jsonl")).unwrap();
+    let mut wrong = Vec::new();
+    let mut refusals = 0;
+    for row in rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let mut object = row["manifest"].clone();
+        schema.prune(&mut object);
+        schema.default(&mut object);
+        let mut causes = schema.validate(&object, None);
+        causes.sort();
+        let verdict = row["apiServer"].as_str().unwrap();
+        let agree = match verdict.split_once(" is invalid: ") {
+            None => causes.is_empty() == (verdict == "accepted"),
+            Some((_, refusal)) => {
+                refusals += 1;
+                // The server walks in no order: each of our sentences must be in its, and nothing else.
+                let length: usize = causes.iter().map(|cause| cause.to_string().len() + ", ".len()).sum();
+                let brackets = if causes.len() == 1 { 0 } else { 2 };
+                causes.iter().all(|cause| refusal.contains(&cause.to_string()))
+                    && refusal.len() + ", ".len() == length + brackets
+            }
+        };
+        if !agree {
+            wrong.push(format!("{}\n  ours   {}\n  server {verdict}", row["case"], summary(&causes)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(refusals > 10, "{refusals} refusals");
 }
