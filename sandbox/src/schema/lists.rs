@@ -52,7 +52,7 @@ fn check_map(elements: &[Value], keys: &[String], path: &Path<'_>, causes: &mut 
     let mut identities = Vec::with_capacity(elements.len());
     for (index, element) in elements.iter().enumerate() {
         let Value::Object(fields) = element else {
-            // PARITY: one is told, and twins are not looked for.
+            // The server tells one, and does not look for twins then.
             let field = Path::Index(path, index).bracketed();
             let detail = "must be an object for an array of list-type map";
             causes.push(Cause::invalid(field, &printed(element), detail));

@@ -10,6 +10,7 @@ mod cause;
 mod defaults;
 mod embedded;
 mod formats;
+mod language;
 mod lists;
 mod names;
 mod node;
@@ -21,6 +22,8 @@ mod scale;
 mod typed;
 mod values;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -86,8 +89,11 @@ impl Schema {
             scale.check(object, &mut causes);
         }
         embedded::check(&self.root, object, &Path::Root, &mut causes);
-        if old.is_none_or(|old| lists::in_order(&self.root, old)) {
-            lists::check(&self.root, object, &Path::Root, &mut causes);
+        let before = causes.len();
+        lists::check(&self.root, object, &Path::Root, &mut causes);
+        // The old object is looked at only when it matters.
+        if causes.len() > before && old.is_some_and(|old| !lists::in_order(&self.root, old)) {
+            causes.truncate(before);
         }
         if self.root.below.rules {
             if causes.iter().any(Cause::blocks_rules) {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use kube_cel::KubeCelExt;
-use kube_cel::cel::objects::{OptionalValue, ValueType};
-use kube_cel::cel::{self, Context, ExecutionError, Program};
+use kube_cel::cel::objects::OptionalValue;
+use kube_cel::cel::parser::Expression;
+use kube_cel::cel::{self, Context, ExecutionError};
 use serde_json::Value;
 
 use super::cause::Cause;
+use super::language::{self, wording};
 use super::node::{Additional, Node};
 use super::parse::SchemaError;
 use super::path::Path;
@@ -18,9 +19,9 @@ use super::values::counterpart;
 #[derive(Debug)]
 pub(super) struct Rule {
     source: String,
-    program: Program,
+    program: Expression,
     message: Option<String>,
-    message_program: Option<Program>,
+    message_program: Option<Expression>,
     reason: Option<String>,
     /// `fieldPath`, in steps.
     field_path: Vec<String>,
@@ -37,10 +38,10 @@ impl Rule {
         };
         let source = text("rule").unwrap_or_default();
         let compile = |source: &str| {
-            Program::compile(source).map_err(|error| SchemaError::Rule {
+            language::parse(source).map_err(|why| SchemaError::Rule {
                 place: path.of_schema(),
                 rule: source.to_owned(),
-                why: error.to_string(),
+                why,
             })
         };
         let program = compile(source)?;
@@ -58,13 +59,14 @@ impl Rule {
 
     /// What the server says when the rule fails.
     fn sentence(&self, scope: &Context<'_>) -> String {
-        let expressed = self.message_program.as_ref().and_then(|program| match program.execute(scope) {
-            // An empty message, or one of several lines, is as good as none.
-            Ok(cel::Value::String(text)) if !text.trim().is_empty() && !text.contains('\n') => {
-                Some(text.trim().to_owned())
-            }
-            _ => None,
-        });
+        let expressed =
+            self.message_program.as_ref().and_then(|program| match language::evaluate(program, scope) {
+                // An empty message, or one of several lines, is as good as none.
+                Ok(cel::Value::String(text)) if !text.trim().is_empty() && !text.contains('\n') => {
+                    Some(text.trim().to_owned())
+                }
+                _ => None,
+            });
         expressed.or_else(|| self.message.clone()).unwrap_or_else(|| format!("failed rule: {}", self.source))
     }
 }
@@ -105,37 +107,9 @@ impl Change<'_> {
     }
 }
 
-/// The types that rules may name.
-const TYPES: [&str; 9] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
-
-thread_local! {
-    /// The functions of the language: filling the table costs more than most rules, so each thread does it once.
-    static LANGUAGE: Context<'static> = language();
-}
-
-/// The language with Kubernetes' functions, and with `type(x) == string`, which the evaluator lacks: here a type is
-/// its name.
-fn language() -> Context<'static> {
-    let mut language = Context::default().with_all();
-    for name in TYPES {
-        language.add_variable_from_value(name, name);
-    }
-    language.add_function("type", |value: cel::Value| {
-        let name = match value.type_of() {
-            ValueType::Float => "double",
-            ValueType::Null => "null_type",
-            ValueType::Duration => "google.protobuf.Duration",
-            ValueType::Timestamp => "google.protobuf.Timestamp",
-            other => return other.to_string(),
-        };
-        name.to_owned()
-    });
-    language
-}
-
 /// Evaluates every rule of the schema on `object`.
 pub(super) fn check(node: &Node, object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    LANGUAGE.with(|language| {
+    language::with(|language| {
         let nearest = old.map(|old| Change { new: object, old });
         Walk { language, causes }.visit(node, object, old, nearest, &Path::Root);
     });
@@ -213,7 +187,7 @@ impl Walk<'_> {
                     scope.add_variable_from_value("oldSelf", cel::Value::Opaque(Arc::new(old)));
                 }
             }
-            let cause = match rule.program.execute(&scope) {
+            let cause = match language::evaluate(&rule.program, &scope) {
                 Ok(cel::Value::Bool(true)) => continue,
                 Ok(_) => {
                     let field = resolved(node, path, &rule.field_path);
@@ -236,18 +210,6 @@ fn failure(rule: &Rule, node: &Node, path: &Path<'_>, error: &ExecutionError) ->
     let told = rule.message.as_deref().unwrap_or(&rule.source);
     let detail = format!("{} evaluating rule: {told}", wording(error));
     Cause::invalid(field, &super::names::quoted(kind), &detail)
-}
-
-/// The server's words for what can go wrong in a rule.
-fn wording(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
-        ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
-        ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
-        ExecutionError::IndexOutOfBounds(cel::Value::Int(index)) => format!("index out of bounds: {index}"),
-        ExecutionError::NoSuchOverload => "no such overload".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 /// A rule's path and the steps of its `fieldPath`, which are keys where the schema has a map.

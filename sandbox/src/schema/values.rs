@@ -84,7 +84,7 @@ fn check_type(node: &Node, value: &Value, path: &Path<'_>, causes: &mut Vec<Caus
     }
     match (&node.checks.format, value) {
         (Some(_), Value::Array(_)) => {
-            // PARITY: the server takes any list where text of a known format is wanted.
+            // The server takes any list where text of a known format is wanted.
         }
         (Some(format), Value::Number(number)) => {
             let shown = if number.is_i64() { "int64" } else { "double" };
@@ -118,7 +118,7 @@ fn check_enum(node: &Node, value: &Value, path: &Path<'_>, causes: &mut Vec<Caus
     if supported.is_empty() {
         return;
     }
-    // PARITY: null is never supported, even when the enum lists it.
+    // To the server null is never supported, even when the enum lists it.
     if value.is_null() || !supported.iter().any(|allowed| is_same(value, allowed)) {
         causes.push(Cause::not_supported(path, value, supported));
     }
@@ -149,7 +149,7 @@ fn truncated(number: &Number) -> Option<i64> {
 fn check_number(bounds: &Numbers, number: &Number, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let shown = number_text(number);
     let mut refuse = |bound: String| causes.push(Cause::out_of_bounds(path, &shown, &bound));
-    // PARITY: an integer is compared with the bound's whole part, so 0 is not below a minimum of 0.5.
+    // The server compares an integer with the bound's whole part, so 0 is not below a minimum of 0.5.
     let compared = |bound: &Number| match (number.as_i64(), truncated(bound)) {
         (Some(value), Some(bound)) => (Some(value.cmp(&bound)), bound.to_string()),
         _ => {
@@ -268,7 +268,7 @@ fn check_object(
     causes: &mut Vec<Cause>,
 ) -> usize {
     let checks = &node.checks;
-    // PARITY: with too few or too many members nothing else is checked.
+    // With too few or too many members the server checks nothing else.
     if let Some(limit) = checks.min_properties.filter(|limit| is_below(fields.len(), *limit)) {
         let bound = format!("should have at least {limit} properties");
         causes.push(Cause::out_of_bounds(path, &fields.len().to_string(), &bound));
