@@ -214,3 +214,79 @@ mod table {
         assert_eq!(table.lines().skip(1).collect::<Vec<_>>(), expected);
     }
 }
+
+mod properties {
+    use super::*;
+    use crate::patch::strategic;
+    use proptest::prelude::*;
+
+    /// Any JSON, with the names that pod templates, patches and directives have.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            (0_i64..4).prop_map(Value::from),
+            prop_oneof![Just("a"), Just("b"), Just("delete"), Just("replace"), Just("name")]
+                .prop_map(Value::from),
+        ];
+        let name = prop_oneof![
+            Just("name"),
+            Just("metadata"),
+            Just("spec"),
+            Just("template"),
+            Just("containers"),
+            Just("finalizers"),
+            Just("env"),
+            Just("$patch"),
+            Just("$retainKeys"),
+            Just("$setElementOrder/containers"),
+            Just("$deleteFromPrimitiveList/finalizers"),
+        ];
+        scalar.prop_recursive(6, 60, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((name.clone(), inner), 0..4).prop_map(|members| {
+                    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+                }),
+            ]
+        })
+    }
+
+    fn holds_directive(value: &Value) -> bool {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().any(|(name, value)| name.starts_with('$') || holds_directive(value))
+            }
+            Value::Array(elements) => elements.iter().any(holds_directive),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_directive_is_ever_stored(target in any_value(), patch in any_value()) {
+            prop_assume!(!holds_directive(&target));
+            if let Ok(patched) = strategic(&target, &patch, "apps/v1/Deployment") {
+                prop_assert!(!holds_directive(&patched), "{patched}");
+            }
+        }
+
+        #[test]
+        fn an_empty_patch_changes_nothing(target in any_value()) {
+            let object = json!({"metadata": target});
+            prop_assert_eq!(&strategic(&object, &json!({}), "v1/Pod").unwrap(), &object);
+            prop_assert_eq!(&crate::patch::json(&object, b"[]").unwrap(), &object);
+            let mut merged = object.clone();
+            merge(&mut merged, &json!({}));
+            prop_assert_eq!(merged, object);
+        }
+
+        #[test]
+        fn merging_twice_is_merging_once(target in any_value(), patch in any_value()) {
+            let mut once = target;
+            merge(&mut once, &patch);
+            let mut twice = once.clone();
+            merge(&mut twice, &patch);
+            prop_assert_eq!(once, twice);
+        }
+    }
+}
