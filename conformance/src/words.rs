@@ -38,7 +38,10 @@ impl Words {
                 r"Too large resource version: (\d+), current: \d+",
                 "Too large resource version: $1, current: <v>",
             ),
-            (r"(ResourceVersion in object meta: )\d+", "$1<v>"),
+            (
+                r"(ResourceVersion in the precondition \()\d+(\) does not match the ResourceVersion in record \()\d+",
+                "$1<v>$2<v>",
+            ),
         ];
         let rules = rules.into_iter().map(|(pattern, to)| Ok((Regex::new(pattern)?, to)));
         Ok(Self {
@@ -121,6 +124,10 @@ mod tests {
             ("web-first", "web-first"),
             ("web.17f3c0a1b2c3d4e5", "web.<nanos>"),
             ("docker.io/shop/web:dev", "docker.io/{image}"),
+            (
+                "the ResourceVersion in the precondition (7) does not match the ResourceVersion in record (9).",
+                "the ResourceVersion in the precondition (<v>) does not match the ResourceVersion in record (<v>).",
+            ),
             ("too old resource version: 1 (345)", "too old resource version: <v> (<v>)"),
         ] {
             assert_eq!(words.mask(word), masked);
