@@ -7,6 +7,7 @@ pub mod build;
 mod cache;
 pub mod clean;
 pub mod cluster;
+pub mod conformance;
 mod debian;
 mod dns;
 pub mod forward;

@@ -29,6 +29,14 @@ enum Action {
         #[arg(long)]
         keep: bool,
     },
+    /// Play the conformance cases on a cluster that is up, and compare with what is recorded.
+    Conformance {
+        /// Only cases whose names contain one of these words.
+        only: Vec<String>,
+        /// Record the answers instead.
+        #[arg(long)]
+        record: bool,
+    },
     /// Kill clusters in ways that give them no chance to clean up, and look for what stays.
     Clean,
     #[command(hide = true)]
@@ -55,6 +63,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Action::Down => Cluster::of(&args.run_id, &helper)?.down(),
         Action::Test { only, keep } => crate::real::test(&args.run_id, &helper, only, *keep)?,
+        Action::Conformance { only, record } => {
+            crate::real::conformance(&args.run_id, &helper, only, *record)?
+        }
         Action::Clean => ::e2e::clean::leaves_nothing(&args.run_id, &helper)?,
         Action::Registry { listen, state } => ::e2e::registry::serve(listen, state)?,
         Action::Forward { namespace, target, .. } => ::e2e::forward::serve(namespace, target)?,

@@ -2,7 +2,7 @@
 
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
-use e2e::{Cluster, accepted, install, prometheus, stage::Theatre, suite};
+use e2e::{Cluster, accepted, conformance, install, prometheus, stage::Theatre, suite};
 use std::path::Path;
 
 /// Tag of the images that are built here.
@@ -73,5 +73,24 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     suite::nothing_written_at_rest(&cluster)?;
     suite::no_refusals(&cluster)?;
     suite::clean_logs(&cluster)?;
+    Ok(())
+}
+
+/// Plays the conformance cases on a cluster that is up.
+pub(crate) fn conformance(run_id: &str, helper: &Path, only: &[String], record: bool) -> Result<()> {
+    let cluster = Cluster::of(run_id, helper)?;
+    for server in image::quick(&[Name::DemoServer], TAG)? {
+        cluster.add_image(&server.written.folder, &server.written.reference)?;
+        let room = conformance::Room {
+            image: server.written.reference,
+            crds: crate::house::root().join("crds/manifests/full"),
+            cases: crate::house::root().join("conformance/cases"),
+        };
+        if record {
+            conformance::record(&cluster, &room, only)?;
+        } else {
+            conformance::check(&cluster, &room, only)?;
+        }
+    }
     Ok(())
 }

@@ -1,0 +1,214 @@
+//! The conformance cases on the real API server: they are recorded here, and played again to see that the recordings
+//! hold.
+
+use crate::Cluster;
+use ::conformance::{
+    Case, Difference, Line, Lines, Place, Played, Recorded, Recording, Topic, Transport, compare, play, read,
+};
+use anyhow::{Result, bail, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use http::{Request, Response};
+use http_body_util::{BodyExt, BodyStream};
+use kube::client::Body;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// More at once would make the pods wait for the processor, and the cases for the pods.
+const CASES_AT_ONCE: usize = 6;
+/// The server itself gives up after a minute.
+const ANSWER_LIMIT: Duration = Duration::from_secs(70);
+/// Of the digits of the time that tell the namespaces of two runs apart.
+const RUN_MODULUS: u64 = 100_000;
+/// No answer of a case is larger; the largest is a table of columns with their descriptions.
+const LINE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a run needs besides the cluster.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// Image of the demo server, which the cluster has.
+    pub image: String,
+    /// Folder of the CRDs that some cases use.
+    pub crds: PathBuf,
+    /// Folder of the cases and recordings.
+    pub cases: PathBuf,
+}
+
+/// Plays the cases whose names contain one of `only` (all when it is empty) and keeps what was answered.
+///
+/// # Errors
+/// When a case does not come to its end; the others are kept.
+pub fn record(cluster: &Cluster, room: &Room, only: &[String]) -> Result<()> {
+    let mut failed = Vec::new();
+    for ((topic, cases), server) in run(cluster, room, only)? {
+        let old = Recording::read(&room.cases, &topic)?;
+        let mut played: BTreeMap<String, Played<TransportError>> =
+            cases.played.into_iter().map(|(case, played)| (case.name, played)).collect();
+        let mut recording = Recording { server, cases: Vec::new() };
+        for case in &cases.topic.cases {
+            match played.remove(&case.name) {
+                Some(Played { answers, end: Ok(()) }) => recording.cases.push(Recorded::new(case, answers)?),
+                Some(Played { end: Err(error), .. }) => {
+                    println!("FAILED {topic}/{}: {error}", case.name);
+                    failed.push(case.name.clone());
+                    recording.cases.extend(old.of(&case.name).cloned());
+                }
+                None => recording.cases.extend(old.of(&case.name).cloned()),
+            }
+        }
+        recording.write(&room.cases, &topic)?;
+        println!("{topic}: {} of {} cases are recorded", recording.cases.len(), cases.topic.cases.len());
+    }
+    ensure!(failed.is_empty(), "not recorded: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Plays cases and compares what was answered with what is recorded.
+///
+/// # Errors
+/// When anything differs; all differences are printed.
+pub fn check(cluster: &Cluster, room: &Room, only: &[String]) -> Result<()> {
+    let begun = Instant::now();
+    let (mut cases, mut differing) = (0_usize, Vec::new());
+    for ((topic, played), _) in run(cluster, room, only)? {
+        let recording = Recording::read(&room.cases, &topic)?;
+        for (case, played) in played.played {
+            cases += 1;
+            let differences = match recording.of(&case.name) {
+                Some(recorded) if recorded.is_of(&case) => compare(recorded, &played),
+                _ => bail!("{topic}/{}: not recorded as it is now; use --record", case.name),
+            };
+            differences.iter().for_each(|difference: &Difference| println!("{topic}/{difference}"));
+            if !differences.is_empty() {
+                differing.push(case.name);
+            }
+        }
+    }
+    ensure!(differing.is_empty(), "not as recorded: {}", differing.join(", "));
+    println!("ok     {cases} conformance cases as recorded, in {} s", begun.elapsed().as_secs());
+    Ok(())
+}
+
+struct PlayedTopic {
+    topic: Topic,
+    played: Vec<(Case, Played<TransportError>)>,
+}
+
+/// The topics with what became of their cases, and the version of the server.
+fn run(cluster: &Cluster, room: &Room, only: &[String]) -> Result<Vec<((String, PlayedTopic), String)>> {
+    cluster.kubectl(&["apply", "--server-side", "-f", &room.crds.to_string_lossy()])?;
+    let topics = read(&room.cases)?;
+    let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % RUN_MODULUS;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let server = Server::connect(&cluster.outer_kubeconfig()).await?;
+        let version = server.client.apiserver_version().await?.git_version;
+        let mut ended = Vec::new();
+        for (name, topic) in topics {
+            let wanted = |case: &&Case| only.is_empty() || only.iter().any(|word| case.name.contains(word));
+            let chosen: Vec<Case> = topic.cases.iter().filter(wanted).cloned().collect();
+            if chosen.is_empty() {
+                continue;
+            }
+            let played = stream::iter(chosen).map(|case| {
+                let place = Place { namespace: format!("c{run}-{}", case.name), image: room.image.clone() };
+                let server = &server;
+                async move {
+                    let played = play(server, &place, &case).await;
+                    (case, played)
+                }
+            });
+            let played = played.buffered(CASES_AT_ONCE).collect().await;
+            ended.push(((name, PlayedTopic { topic, played }), version.clone()));
+        }
+        ensure!(!ended.is_empty(), "no case is named {}", only.join(" or "));
+        Ok(ended)
+    })
+}
+
+/// The real server.
+struct Server {
+    client: kube::Client,
+}
+
+/// Why it gave no answer.
+#[derive(Debug, thiserror::Error)]
+enum TransportError {
+    /// Of the client.
+    #[error(transparent)]
+    Client(#[from] kube::Error),
+    /// The server is not there, or busy with itself.
+    #[error("no answer in {} s", ANSWER_LIMIT.as_secs())]
+    Silent,
+    /// Nothing that a case asks for.
+    #[error("a line of a watch is longer than {LINE_MAX_BYTES} bytes")]
+    TooLong,
+}
+
+impl Server {
+    async fn connect(kubeconfig: &Path) -> Result<Self> {
+        // A second call finds the provider installed, which is what it wants.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let options = KubeConfigOptions::default();
+        let mut config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &options).await?;
+        // An answer of 429 or 504 is what some cases ask for.
+        config.default_retry = false;
+        Ok(Self { client: kube::Client::try_from(config)? })
+    }
+
+    async fn ask(&self, request: Request<Vec<u8>>) -> Result<Response<Body>, TransportError> {
+        let asked = tokio::time::timeout(ANSWER_LIMIT, self.client.send(request.map(Body::from)));
+        Ok(asked.await.map_err(|_| TransportError::Silent)??)
+    }
+}
+
+impl Transport for Server {
+    type Error = TransportError;
+    type Lines = WatchLines;
+
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+        let (head, body) = self.ask(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes().to_vec();
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn watch(&self, request: Request<Vec<u8>>) -> Result<Response<WatchLines>, TransportError> {
+        let lines = |body| WatchLines { body: BodyStream::new(body), read: Vec::new() };
+        Ok(self.ask(request).await?.map(lines))
+    }
+
+    async fn rest(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// The lines of a body as they come.
+struct WatchLines {
+    body: BodyStream<Body>,
+    read: Vec<u8>,
+}
+
+impl Lines for WatchLines {
+    type Error = TransportError;
+
+    async fn next(&mut self, limit: Duration) -> Result<Line, TransportError> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                return Ok(Line::Text(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            }
+            if self.read.len() > LINE_MAX_BYTES {
+                return Err(TransportError::TooLong);
+            }
+            match tokio::time::timeout(limit, self.body.try_next()).await {
+                Err(_) => return Ok(Line::Late),
+                Ok(Err(error)) => return Err(error.into()),
+                Ok(Ok(Some(frame))) => self.read.extend(frame.into_data().unwrap_or_default()),
+                Ok(Ok(None)) if self.read.is_empty() => return Ok(Line::End),
+                // The last line of an answer that is no stream has no end.
+                Ok(Ok(None)) => self.read.push(b'\n'),
+            }
+        }
+    }
+}
