@@ -1,1 +1,3 @@
 //! The controller proved under faults: the planner against models, and the whole controller over the cluster in memory.
+
+pub mod l1;
