@@ -180,12 +180,17 @@ impl Cluster {
     pub(super) fn admits(&self, write: &Write, versions: &Versions) -> Result<(), Refused> {
         let fits = |target: &Target, uid: &str, version: &str| {
             let wanted = versions.get(&target.name).unwrap_or(&target.resource_version);
-            let same = (target.uid.is_empty() || target.uid == uid) && (wanted.is_empty() || wanted == version);
+            let same =
+                (target.uid.is_empty() || target.uid == uid) && (wanted.is_empty() || wanted == version);
             if same { Ok(()) } else { Err(Refused::Conflict) }
         };
         match write {
             Write::CreateReplicaSet { name, .. } => {
-                if self.set(name).is_some() { Err(Refused::Exists) } else { Ok(()) }
+                if self.set(name).is_some() {
+                    Err(Refused::Exists)
+                } else {
+                    Ok(())
+                }
             }
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
@@ -195,9 +200,9 @@ impl Cluster {
                 fits(target, &set.view.uid, &set.view.resource_version)
             }
             // What is gone needs no deletion.
-            Write::DeleteReplicaSet { target } => self.set(&target.name).map_or(Ok(()), |set| {
-                fits(target, &set.view.uid, &set.view.resource_version)
-            }),
+            Write::DeleteReplicaSet { target } => self
+                .set(&target.name)
+                .map_or(Ok(()), |set| fits(target, &set.view.uid, &set.view.resource_version)),
             Write::SelectService { target, .. } => {
                 let service = self.services.get(&target.name).ok_or(Refused::Conflict)?;
                 fits(target, &service.uid, &service.resource_version)
@@ -228,7 +233,9 @@ impl Cluster {
                 self.create_set(write);
                 self.note_set(name, versions);
             }
-            Write::AdoptReplicaSet { target } => self.edit(target, versions, |set| set.view.owner = Owner::Ours),
+            Write::AdoptReplicaSet { target } => {
+                self.edit(target, versions, |set| set.view.owner = Owner::Ours)
+            }
             Write::ReleaseReplicaSet { target } => {
                 self.edit(target, versions, |set| set.view.owner = Owner::Nobody);
             }
@@ -349,7 +356,15 @@ impl Cluster {
         };
         debug_assert_eq!(self.rollout.metadata.uid.as_deref(), Some(UID));
         self.watches.send(Event::Set(Box::new(view.clone())));
-        self.sets.push(Set { view, version: index, pods: Vec::new(), dirty: true, wake: None, lost: false, loss_shown: 0 });
+        self.sets.push(Set {
+            view,
+            version: index,
+            pods: Vec::new(),
+            dirty: true,
+            wake: None,
+            lost: false,
+            loss_shown: 0,
+        });
         self.sets.sort_by(|a, b| (a.view.created, &a.view.name).cmp(&(b.view.created, &b.view.name)));
     }
 

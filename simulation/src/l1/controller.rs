@@ -52,7 +52,8 @@ impl Controller {
     pub(super) fn fetch_pods(&mut self, cluster: &Cluster) {
         let status = self.seen.rollout.status.as_ref();
         let restarted = status.and_then(|status| status.restarted_at);
-        let due = self.seen.rollout.spec.restart_at.is_some_and(|at| cluster.now >= at && restarted != Some(at));
+        let due =
+            self.seen.rollout.spec.restart_at.is_some_and(|at| cluster.now >= at && restarted != Some(at));
         self.seen.pods.clear();
         if due {
             let known = |uid: &str| self.seen.replica_sets.iter().any(|set| set.uid == uid);

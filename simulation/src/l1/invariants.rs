@@ -25,9 +25,10 @@ pub(super) struct Basis {
     pub(super) rollout_version: String,
     replicas: i32,
     unavailable: i32,
-    /// Names of the active and the preview Service.
-    blue_green: Option<(String, Option<String>)>,
-    status: RolloutStatus,
+    /// Name of the active Service.
+    active: Option<String>,
+    /// Name of the Service that shows a version before users get it: preview or canary.
+    preview: Option<String>,
     /// Pods had been lost by no act of ours, and the controller could not know.
     blind: bool,
     losses: u64,
@@ -36,7 +37,9 @@ pub(super) struct Basis {
 impl Basis {
     pub(super) fn new(seen: &World, cluster: &Cluster, losses: u64) -> Self {
         let rollout = &seen.rollout;
-        let blue_green = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+        let strategy = rollout.spec.strategy.as_ref();
+        let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+        let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
         let known = |set: &Set| {
             let known = seen.replica_sets.iter().find(|known| known.uid == set.view.uid);
             known.map_or(0, |known| number(&known.resource_version))
@@ -46,9 +49,10 @@ impl Basis {
             rollout_version: rollout.metadata.resource_version.clone().unwrap_or_default(),
             replicas: defaults::replicas(rollout),
             unavailable: defaults::max_unavailable(rollout),
-            blue_green: blue_green
-                .map(|strategy| (strategy.active_service.clone(), strategy.preview_service.clone())),
-            status: rollout.status.clone().unwrap_or_default(),
+            active: blue_green.map(|strategy| strategy.active_service.clone()),
+            preview: blue_green
+                .and_then(|strategy| strategy.preview_service.clone())
+                .or_else(|| canary.and_then(|strategy| strategy.canary_service.clone())),
             blind: cluster.sets.iter().any(blind),
             losses,
         }
@@ -69,7 +73,9 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
                 return None;
             }
             let excused = basis.is_excused(losses);
-            shrink(cluster, basis, set, *to).filter(|_| !excused).or_else(|| emptied(cluster, basis, set, *to))
+            shrink(cluster, basis, set, *to)
+                .filter(|_| !excused)
+                .or_else(|| emptied(cluster, basis, set, *to))
         }
         Write::SelectService { target, hash: Some(hash), .. } => {
             let excused = basis.is_excused(losses);
@@ -114,7 +120,7 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
 
 /// S1: scaling down leaves the pods that must be available, or as many as there were.
 fn shrink(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fault> {
-    let active = basis.blue_green.as_ref().map(|(active, _)| cluster.selected(active));
+    let active = basis.active.as_ref().map(|active| cluster.selected(active));
     let counts = |set: &&Set| active.is_none_or(|hash| set.view.hash() == hash);
     let total = |cut: bool| {
         cluster.sets.iter().filter(counts).fold(0_i32, |sum, set| {
@@ -130,15 +136,20 @@ fn shrink(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fau
         return None;
     }
     let name = &target.view.name;
-    fault("S1", format!("{name} shrinks to {to}: of {before} available pods {after} stay, {bound} are needed"))
+    fault(
+        "S1",
+        format!("{name} shrinks to {to}: of {before} available pods {after} stay, {bound} are needed"),
+    )
 }
 
 /// S2, S7: what a Service selects is not emptied, nor is the stable version while nothing else serves.
 fn emptied(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fault> {
-    if to > 0 || basis.replicas == 0 || target.available(cluster.now) == 0 {
+    // Whoever allows all pods to be missing gets just that.
+    let none_needed = basis.active.is_none() && basis.replicas <= basis.unavailable;
+    if to > 0 || basis.replicas == 0 || none_needed || target.available(cluster.now) == 0 {
         return None;
     }
-    let preview = basis.blue_green.as_ref().and_then(|(_, preview)| preview.as_deref());
+    let preview = basis.preview.as_deref();
     let routes = cluster.services.values().filter(|service| Some(service.name.as_str()) != preview);
     let (name, hash) = (&target.view.name, target.view.hash());
     if let Some(service) = routes.into_iter().find(|service| service.hash() == hash) {
@@ -155,10 +166,14 @@ fn emptied(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fa
 
 /// S2: no Service goes from a version with pods to one without; the preview may.
 fn reroute(cluster: &Cluster, basis: &Basis, service: &str, to: &str) -> Option<Fault> {
-    let preview = basis.blue_green.as_ref().and_then(|(_, preview)| preview.as_deref());
+    let preview = basis.preview.as_deref();
     let available = |hash: &str| cluster.set_of(hash).map_or(0, |set| set.available(cluster.now));
     let from = cluster.selected(service);
-    if preview == Some(service) || available(to) > 0 || (!from.is_empty() && available(from) == 0) {
+    if preview == Some(service)
+        || basis.replicas == 0
+        || available(to) > 0
+        || (!from.is_empty() && available(from) == 0)
+    {
         return None;
     }
     // A Service without a hash reaches all pods; where there are none, nothing is lost.
@@ -170,12 +185,7 @@ fn reroute(cluster: &Cluster, basis: &Basis, service: &str, to: &str) -> Option<
 }
 
 /// What a status that is accepted breaks, looked at before it is recorded.
-pub(super) fn status(
-    cluster: &Cluster,
-    basis: &Basis,
-    losses: u64,
-    new: &RolloutStatus,
-) -> Option<Fault> {
+pub(super) fn status(cluster: &Cluster, basis: &Basis, losses: u64, new: &RolloutStatus) -> Option<Fault> {
     let old = cluster.rollout.status.clone().unwrap_or_default();
     time(cluster, &old, new)
         .or_else(|| steps(cluster, &old, new))
@@ -220,7 +230,8 @@ fn steps(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<
                 let pauses = old.pause_conditions.iter().flatten();
                 let begun = pauses.into_iter().find(|pause| pause.reason == "CanaryPauseStep");
                 let seconds = defaults::pause_duration_seconds(pause).ok().flatten();
-                let over = |since: Time| seconds.is_some_and(|length| cluster.now >= since.plus_seconds(length));
+                let over =
+                    |since: Time| seconds.is_some_and(|length| cluster.now >= since.plus_seconds(length));
                 index == from && begun.map_or(old.controller_pause, |pause| over(pause.start_time))
             }
             (None, Some(analysis)) => {
@@ -271,9 +282,10 @@ fn promotion(
     let strategy = cluster.rollout.spec.strategy.as_ref()?;
     if let Some(canary) = strategy.canary.as_ref().filter(|_| !old.promote_full) {
         let count = canary.steps.as_ref().map_or(0, Vec::len);
-        let done = count == 0 || new.current_step_index.and_then(|index| usize::try_from(index).ok()) == Some(count);
-        let before = old.current_step_index.and_then(|index| usize::try_from(index).ok());
-        if !done || (count > 0 && before.is_none_or(|before| before < count)) {
+        let done =
+            count == 0 || new.current_step_index.and_then(|index| usize::try_from(index).ok()) == Some(count);
+        // That no step was passed by on the way is what `steps` has looked at.
+        if !done {
             return fault("S7", format!("{} becomes stable before its last step", new.stable_rs));
         }
     }
@@ -282,12 +294,14 @@ fn promotion(
         if active != new.stable_rs {
             return fault("S7", format!("{} becomes stable, but {active} is active", new.stable_rs));
         }
-        let older = cluster.set_of(&old.stable_rs).is_some_and(|stable| set.view.created < stable.view.created);
+        let older =
+            cluster.set_of(&old.stable_rs).is_some_and(|stable| set.view.created < stable.view.created);
         let analysed = |analysis: &crds::rollout::analysis::RolloutAnalysis, kind: &str| {
             analysis.templates.as_ref().is_none_or(Vec::is_empty)
                 || succeeded(cluster, &new.stable_rs, kind, None)
         };
-        let post = blue_green.post_promotion_analysis.as_ref().is_none_or(|post| analysed(post, "PostPromotion"));
+        let post =
+            blue_green.post_promotion_analysis.as_ref().is_none_or(|post| analysed(post, "PostPromotion"));
         if !post && !older && !old.promote_full {
             return fault("S6", format!("{} becomes stable without a successful analysis", new.stable_rs));
         }

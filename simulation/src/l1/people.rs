@@ -3,8 +3,8 @@
 use super::setup;
 use super::turns::Simulation;
 use crds::analysis::AnalysisPhase;
-use crds::rollout::canary::CanaryStep;
 use crds::rollout::RolloutStatus;
+use crds::rollout::canary::CanaryStep;
 use std::sync::Arc;
 
 /// What somebody does.
@@ -42,7 +42,8 @@ const VERBS: [Verb; 12] = [
 /// Somebody does something, of what is done in this run at all.
 pub(super) fn act(run: &mut Simulation) {
     let index = run.rng.usize(0..VERBS.len());
-    let allowed = u32::try_from(index).is_ok_and(|bit| run.knobs.verbs.checked_shr(bit).is_some_and(|bits| bits & 1 == 1));
+    let allowed = u32::try_from(index)
+        .is_ok_and(|bit| run.knobs.verbs.checked_shr(bit).is_some_and(|bits| bits & 1 == 1));
     let Some(verb) = VERBS.get(index).copied().filter(|_| allowed) else { return };
     match verb {
         Verb::SetTemplate => {

@@ -5,7 +5,9 @@ use super::turns::{Simulation, Step};
 use crds::Time;
 
 /// Virtual time to come to rest: longer than any deadline, pause and delay that a run may have, one after the other.
-const SETTLE_SECONDS: i64 = 5_400;
+const SETTLE_SECONDS: i64 = 3_600;
+/// Virtual time that is given before it is judged, and in which pods that fail for ever show that they do.
+const WATCH_SECONDS: i64 = 1_800;
 /// Virtual time at rest, in which nothing is written.
 const REST_SECONDS: i64 = 3_600;
 /// Most turns for both; a Rollout that is at rest needs few.
@@ -19,9 +21,15 @@ pub(super) fn come_to_rest(run: &mut Simulation) -> Step {
     let end = run.cluster.now.plus_seconds(SETTLE_SECONDS);
     let limit = run.summary.turns.saturating_add(TURNS_MAX);
     live_until(run, end, limit)?;
+    let before = run.losses;
+    live_until(run, run.cluster.now.plus_seconds(WATCH_SECONDS), limit)?;
+    if run.losses != before {
+        run.reach("pods fail for ever");
+        return Ok(());
+    }
     let status = run.cluster.rollout.status.clone().unwrap_or_default();
     if !["Healthy", "Paused", "Degraded"].contains(&status.phase.as_str()) {
-        let what = format!("after {SETTLE_SECONDS} s of peace it is {}: {}", status.phase, status.message);
+        let what = format!("after an hour and a half of peace it is {}: {}", status.phase, status.message);
         return Err(run.violation(Fault { invariant: "V1", what }));
     }
     run.reach(match status.phase.as_str() {

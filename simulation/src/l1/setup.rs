@@ -130,9 +130,8 @@ fn behaviour(rng: &mut Rng, index: usize) -> Behaviour {
 }
 
 fn spec(rng: &mut Rng, template: Option<&Value>) -> Value {
-    let share = |rng: &mut Rng| {
-        pick(rng, &[json!(0), json!(1), json!(2), json!("25%"), json!("50%"), json!("100%")])
-    };
+    let share =
+        |rng: &mut Rng| pick(rng, &[json!(0), json!(1), json!(2), json!("25%"), json!("50%"), json!("100%")]);
     let (surge, mut missing) = (share(rng), share(rng));
     if surge == Some(json!(0)) && missing == Some(json!(0)) {
         missing = Some(json!(1));

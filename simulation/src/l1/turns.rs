@@ -7,6 +7,7 @@ use super::setup::{self, Knobs, Setup};
 use super::view::{self, KINDS, Kind};
 use super::{Options, Summary, Violation, people, rest};
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
+use crds::rollout::RolloutStatus;
 use crds::{PodTemplate, Time};
 use fastrand::Rng;
 use planner::{ReplicaSetCounts, World};
@@ -111,7 +112,8 @@ impl Simulation {
         if self.options.trace {
             let line = line(self);
             let at = self.begin.until(self.cluster.now).as_secs_f64();
-            self.trace.push(format!("{:5} {at:9.3} r{:<5} {line}", self.summary.turns, self.cluster.revision));
+            self.trace
+                .push(format!("{:5} {at:9.3} r{:<5} {line}", self.summary.turns, self.cluster.revision));
         }
     }
 
@@ -183,7 +185,9 @@ impl Simulation {
         }
         for (index, run) in self.cluster.runs.iter().enumerate() {
             let over = run.phase().is_completed();
-            let due = run.phase() == AnalysisPhase::New || run.end.0 <= now || run.view.spec.terminate == Some(true);
+            let due = run.phase() == AnalysisPhase::New
+                || run.end.0 <= now
+                || run.view.spec.terminate == Some(true);
             if !over && due {
                 offer(&mut self.rng, Actor::Analysis(index));
             }
@@ -275,11 +279,12 @@ impl Simulation {
         self.controller.wake = plan.wake.as_ref().map(|wake| wake.at);
         self.tell(|_| {
             let trail = plan.trail.join("; ");
-            format!("plan   {} writes, wake {:?}: {trail}", plan.writes.len(), plan.wake)
+            let wake = plan.wake.as_ref().map(|wake| format!("{} {}", wake.at, wake.why));
+            format!("plan   {} writes, wake {wake:?}: {trail}", plan.writes.len())
         });
         if let Some(fault) = broken {
-            let what = format!("{}\n{plan:#?}", fault.what);
-            return Err(self.violation(Fault { invariant: fault.rule, what }));
+            self.tell(|run| format!("{plan:#?}\n{:#?}", run.controller.seen.replica_sets));
+            return Err(self.violation(Fault { invariant: fault.rule, what: fault.what }));
         }
         let same = plan.status == self.controller.seen.rollout.status;
         if plan.writes.is_empty() && (same || plan.status.is_none()) {
@@ -307,7 +312,7 @@ impl Simulation {
             let text = serde_json::to_string(&status).unwrap_or_default();
             status = serde_json::from_str(&text).unwrap_or_default();
         }
-        self.tell(|_| format!("status {}", serde_json::to_string(&status).unwrap_or_default()));
+        self.tell(|_| format!("status {}", brief(&status)));
         let fault = invariants::status(&self.cluster, &work.basis, self.losses, &status);
         self.check(fault)?;
         self.cluster.record(&status, &mut work.versions);
@@ -437,7 +442,8 @@ impl Simulation {
         let now = self.cluster.now;
         let sets = self.cluster.sets.iter();
         let pods = sets.flat_map(|set| set.pods.iter().map(|pod| pod.wake).chain([set.wake]));
-        let runs = self.cluster.runs.iter().filter(|run| !run.phase().is_completed()).map(|run| Some(run.end.0));
+        let runs =
+            self.cluster.runs.iter().filter(|run| !run.phase().is_completed()).map(|run| Some(run.end.0));
         pods.chain(runs).chain([self.controller.wake]).flatten().filter(|at| *at > now).min()
     }
 
@@ -451,4 +457,33 @@ impl Simulation {
             None => now.plus(idle),
         };
     }
+}
+
+/// A status in one line.
+fn brief(status: &RolloutStatus) -> String {
+    let pauses: Vec<_> =
+        status.pause_conditions.iter().flatten().map(|pause| pause.reason.as_str()).collect();
+    let runs = [
+        status.canary.as_ref().and_then(|canary| canary.current_step_analysis_run_status.as_ref()),
+        status.canary.as_ref().and_then(|canary| canary.current_background_analysis_run_status.as_ref()),
+        status.blue_green.as_ref().and_then(|bg| bg.pre_promotion_analysis_run_status.as_ref()),
+        status.blue_green.as_ref().and_then(|bg| bg.post_promotion_analysis_run_status.as_ref()),
+    ];
+    let runs: Vec<_> = runs.into_iter().flatten().map(|run| format!("{} {}", run.name, run.status)).collect();
+    let flags = [
+        (status.abort, " abort"),
+        (status.promote_full, " promoteFull"),
+        (status.controller_pause, " controllerPause"),
+    ];
+    let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+    format!(
+        "{} ({}): stable {}, current {}, step {:?}, {} available, generation {}{flags} {pauses:?} {runs:?}",
+        status.phase,
+        status.message,
+        status.stable_rs,
+        status.current_pod_hash,
+        status.current_step_index,
+        status.available_replicas,
+        status.observed_generation
+    )
 }
