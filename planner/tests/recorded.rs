@@ -23,9 +23,13 @@ const NOT_PLAYED: [(&str, &str); 7] = [
 ];
 
 /// Scenarios whose difference is meant; each has its reason.
-const DIFFERS: [(&str, &str); 2] = [
+const DIFFERS: [(&str, &str); 3] = [
     ("analysis-background-fail-mid", "the start of a run is told once, not twice"),
     ("canary-bad-image-deadline-abort", "an abort at the deadline is told once, not twice"),
+    (
+        "canary-services",
+        "the stable Service leaves a version before that is emptied, not after the promotion",
+    ),
 ];
 
 /// Messages that come and go while pods become ready: how often depends on the order of milliseconds.

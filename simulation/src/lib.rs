@@ -1,3 +1,4 @@
 //! The controller proved under faults: the planner against models, and the whole controller over the cluster in memory.
 
+pub mod l1;
 pub mod l2;

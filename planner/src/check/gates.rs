@@ -41,8 +41,15 @@ fn skipped_promotion_gate(world: &World, plan: &Plan) -> Option<String> {
         _ => None,
     })?;
     let new = plan.status.as_ref().map_or(old.current_pod_hash.as_str(), |status| &status.current_pod_hash);
-    // The way back to the stable version, and the first version of all, have no gate.
-    if old.stable_rs.is_empty() || *switched_to == old.stable_rs || switched_to != new || old.promote_full {
+    // The way back to the stable version, and the first version of all, have no gate: until then everybody is served.
+    let first =
+        world.services.get(&blue_green.active_service).is_none_or(|service| service.hash().is_empty());
+    if first
+        || old.stable_rs.is_empty()
+        || *switched_to == old.stable_rs
+        || switched_to != new
+        || old.promote_full
+    {
         return None;
     }
     // Within its delay, an old version of a rollback has passed its gate before.
@@ -117,6 +124,9 @@ fn step_end(world: &World, status: &RolloutStatus) -> Option<(&'static str, Time
 fn promotion_time(world: &World, status: &RolloutStatus) -> Option<(&'static str, Time)> {
     let blue_green = world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?;
     let wait = blue_green.auto_promotion_seconds.filter(|seconds| *seconds > 0)?;
+    if blue_green.auto_promotion_enabled == Some(false) {
+        return None; // a person promotes, whatever the seconds say
+    }
     Some((
         "the wait for the automatic promotion",
         paused_since(status, BLUE_GREEN_PAUSE)?.plus_seconds(i64::from(wait)),

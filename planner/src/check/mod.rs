@@ -131,9 +131,13 @@ fn availability(world: &World, after: &World) -> Option<String> {
     (left < bound.min(before)).then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
 }
 
-/// No Service moves from a version with available pods to one without, but for the preview.
+/// No Service moves from a version with available pods to one without, but for the preview and where no pods are
+/// wanted.
 fn services_have_pods(world: &World, plan: &Plan) -> Option<String> {
     let strategy = world.rollout.spec.strategy.as_ref()?;
+    if defaults::replicas(&world.rollout) == 0 {
+        return None;
+    }
     let preview = strategy.blue_green.as_ref().and_then(|strategy| strategy.preview_service.as_deref());
     let available = |hash: &str| {
         let sets = world.replica_sets.iter().filter(|set| !hash.is_empty() && set.hash() == hash);

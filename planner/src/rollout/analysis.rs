@@ -89,7 +89,7 @@ fn phase(run: &AnalysisRunView) -> AnalysisPhase {
 
 /// Nothing is analysed: the first deploy, a finished or aborted update, a full promotion, a fast rollback.
 fn is_idle(pass: &Pass<'_>) -> bool {
-    let stable = pass.stable.is_none() || pass.new.is_none_or(|new| pass.is_stable(new));
+    let stable = pass.old.stable_rs.is_empty() || pass.new.is_none_or(|new| pass.is_stable(new));
     stable || pass.is_aborted() || pass.old.promote_full || super::services::is_fast_rollback(pass)
 }
 

@@ -42,7 +42,8 @@ fn preview_count(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> Option<i32> {
     let active = active_hash(pass, strategy);
     let new = pass.new?;
     let other = pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && set.name != new.name);
-    (other && !pass.old.promote_full).then_some(count)
+    // A version that goes live at once is no preview: it would be shrunk just as the Service comes back to it.
+    (other && !pass.old.promote_full && !services::is_fast_rollback(pass)).then_some(count)
 }
 
 fn checkpoint(pass: &Pass<'_>) -> bool {
@@ -80,6 +81,10 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
     if !keeps_deadline {
         scale_down::clear_deadline(pass, new);
+    } else if let Some(deadline) =
+        new.scale_down_deadline().and_then(Time::parse).filter(|end| *end > pass.now)
+    {
+        pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
     }
     let size = new_size(pass, strategy);
     pass.scale(new, size, format!("the new version is to have {size} pods"));
@@ -151,7 +156,15 @@ fn promotes_itself(strategy: &BlueGreenStrategy) -> bool {
 }
 
 fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
-    if pass.is_aborted() || pass.is_halted() || !is_ready(pass, strategy) {
+    if pass.is_aborted() || pass.is_halted() {
+        return;
+    }
+    if !is_ready(pass, strategy) {
+        // The time goes on meanwhile.
+        let begun = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time);
+        if let Some(since) = begun.filter(|_| promotes_itself(strategy) && auto_seconds(strategy) > 0) {
+            pass.plan.wake_at(since.plus_seconds(auto_seconds(strategy)), "the automatic promotion");
+        }
         return;
     }
     if is_fast_tracked(pass, strategy) {

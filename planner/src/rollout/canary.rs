@@ -20,12 +20,14 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     if restarted.evicted {
         return conclude(pass, restarted.done_at);
     }
+    let emptied = empties_stable(pass);
+    services::canary(pass, emptied);
     history::replica_sets(pass);
-    services::canary(pass);
     analysis::canary(pass);
     if !pass.pause.has_added() && !pass.pause.has_aborted() && !scale(pass) {
         pause_step(pass);
     }
+    wait_for_pause(pass);
     conclude(pass, restarted.done_at)
 }
 
@@ -45,15 +47,7 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     }
     let Some(new) = pass.new else { return false };
     let stable = pass.stable.filter(|stable| !pass.is_new(stable));
-    let input = CanaryInput {
-        replicas: pass.replicas,
-        weight: steps::weight(pass),
-        max_surge: defaults::max_surge(&pass.world.rollout),
-        max_unavailable: defaults::max_unavailable(&pass.world.rollout),
-        new: counts(new),
-        stable: stable.map(counts),
-        others_spec: status::sum(&pass.others(), |set| set.replicas),
-    };
+    let input = sizes(pass, new);
     let want = canary_replicas(&input);
     let why = format!("weight {}: {} new and {} stable pods fit now", input.weight, want.new, want.stable);
     let mut scaled = false;
@@ -67,36 +61,55 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     scaled || scale_down::canary_others(pass)
 }
 
+fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
+    CanaryInput {
+        replicas: pass.replicas,
+        weight: steps::weight(pass),
+        max_surge: defaults::max_surge(&pass.world.rollout),
+        max_unavailable: defaults::max_unavailable(&pass.world.rollout),
+        new: counts(new),
+        stable: pass.stable.filter(|stable| !pass.is_new(stable)).map(counts),
+        others_spec: status::sum(&pass.others(), |set| set.replicas),
+    }
+}
+
+/// The stable version is about to have no pods, or has none any more: the new one carries everything.
+fn empties_stable(pass: &Pass<'_>) -> bool {
+    let Some(new) = pass.new.filter(|new| !pass.is_stable(new)) else { return false };
+    pass.stable.is_some() && pass.replicas > 0 && canary_replicas(&sizes(pass, new)).stable == 0
+}
+
 fn counts(set: &ReplicaSet) -> Counts {
     Counts { spec: set.replicas, available: set.counts.available }
 }
 
-/// Begins the pause of the current step, or waits for its end.
+/// Begins the pause of the current step.
 fn pause_step(pass: &mut Pass<'_>) {
+    let Some(step) = current_pause(pass) else { return };
+    if pause::get(&pass.old, pause::CANARY_PAUSE_STEP).is_none() && !pass.old.controller_pause {
+        pass.pause.add(pause::CANARY_PAUSE_STEP);
+        if let Some(seconds) = steps::duration_seconds(step) {
+            pass.plan.wake_at(pass.now.whole_seconds().plus_seconds(seconds), "the pause is over");
+        }
+    }
+}
+
+/// A pause that has begun ends by its time, whatever else is waited for meanwhile.
+fn wait_for_pause(pass: &mut Pass<'_>) {
+    let Some(step) = current_pause(pass) else { return };
+    let begun = pause::get(&pass.old, pause::CANARY_PAUSE_STEP).map(|condition| condition.start_time);
+    if let (Some(since), Some(seconds)) = (begun, steps::duration_seconds(step)) {
+        pass.plan.wake_at(since.plus_seconds(seconds), "the pause is over");
+    }
+}
+
+/// The pause that is the current step, unless it does not count: the Rollout is frozen or aborted.
+fn current_pause<'w>(pass: &Pass<'w>) -> Option<&'w crds::rollout::canary::RolloutPause> {
     if pass.is_frozen() || pass.is_aborted() {
-        return;
+        return None;
     }
-    let Some(step) = status::step_index(pass)
-        .and_then(|index| usize::try_from(index).ok())
-        .and_then(|index| pass.steps().get(index))
-        .and_then(|step| step.pause.as_ref())
-    else {
-        return;
-    };
-    match pause::get(&pass.old, pause::CANARY_PAUSE_STEP) {
-        None if !pass.old.controller_pause => {
-            pass.pause.add(pause::CANARY_PAUSE_STEP);
-            if let Some(seconds) = steps::duration_seconds(step) {
-                pass.plan.wake_at(pass.now.whole_seconds().plus_seconds(seconds), "the pause is over");
-            }
-        }
-        None => {}
-        Some(condition) => {
-            if let Some(seconds) = steps::duration_seconds(step) {
-                pass.plan.wake_at(condition.start_time.plus_seconds(seconds), "the pause is over");
-            }
-        }
-    }
+    let index = usize::try_from(status::step_index(pass)?).ok()?;
+    pass.steps().get(index)?.pause.as_ref()
 }
 
 /// The status: a change of the template begins anew, a finished update is promoted, a finished step counted.

@@ -75,8 +75,12 @@ pub(super) fn claim(pass: &mut Pass<'_>) {
 /// Makes the new ReplicaSet when it is missing, and keeps its revision, annotations and `minReadySeconds` in step.
 /// A status ends the pass.
 pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
-    let revision =
-        1 + pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
+    let highest =
+        pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
+    // The Rollout's own number counts, too: the ReplicaSet that has it may be deleted, or not seen in its newest state.
+    let recorded: i64 = status::revision(pass).parse().unwrap_or(0);
+    let is_behind = pass.new.is_none_or(|new| new.revision() < recorded);
+    let revision = if is_behind { highest.max(recorded) } else { highest }.saturating_add(1);
     pass.revision = revision;
     let Some(new) = pass.new else { return Some(create(pass, revision)) };
     let mut annotations = BTreeMap::new();

@@ -9,7 +9,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     let new = pass.new?;
     if let Some(strategy) = pass.blue_green() {
         let active = status::active_of(new_status);
-        if pass.stable.is_none() {
+        if pass.old.stable_rs.is_empty() {
             return Some("Initial deploy".to_owned());
         }
         if active != new.hash() || active.is_empty() {
@@ -28,7 +28,9 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
             || super::analysis::is_successful(super::analysis::post_status(new_status));
         return analysed.then(|| "Completed blue-green update".to_owned());
     }
-    if pass.stable.is_none() {
+    // DIFFERS: Argo Rollouts takes a stable ReplicaSet that it does not find for a first deploy, and promotes at once.
+    // It may only not be seen yet, and so the gates hold.
+    if pass.old.stable_rs.is_empty() {
         return Some("Initial deploy".to_owned());
     }
     if pass.is_aborted() || new.counts.available < pass.replicas {

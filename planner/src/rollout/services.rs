@@ -18,13 +18,17 @@ pub(super) fn blue_green_hashes(pass: &Pass<'_>) -> (String, String) {
 }
 
 /// Points the Services of a canary at stable and new. After an abort the canary Service goes to stable, too.
-pub(super) fn canary(pass: &mut Pass<'_>) {
+///
+/// DIFFERS: with `emptied`, the stable Service goes to the new version before the stable one has no pods any more;
+/// Argo Rollouts moves it after the promotion, and until then it reaches nobody.
+pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
     if pass.is_halted() {
         return;
     }
     let Some(canary) = pass.canary() else { return };
-    if let (Some(name), Some(stable)) = (canary.stable_service.as_deref(), pass.stable) {
-        ensure(pass, name, stable);
+    let carrier = if emptied { pass.new } else { pass.stable };
+    if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
+        ensure(pass, name, set);
     }
     let to = if pass.is_aborted() { pass.stable } else { pass.new };
     if let (Some(name), Some(set)) = (canary.canary_service.as_deref(), to) {

@@ -39,7 +39,8 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
     let Some(step) = current(pass, status).filter(|_| !pass.is_frozen()) else { return false };
     if let Some(step) = &step.pause {
         let condition = pause::get(&pass.old, pause::CANARY_PAUSE_STEP);
-        let resumed = pass.old.controller_pause && condition.is_none();
+        // Only when nothing else holds it: an undecided analysis may have begun to wait as the pause before this ended.
+        let resumed = pass.old.controller_pause && !pause::any(&pass.old);
         let over = condition
             .zip(duration_seconds(step))
             .is_some_and(|(condition, seconds)| pass.now >= condition.start_time.plus_seconds(seconds));

@@ -59,13 +59,13 @@ impl<K> Condition<K> {
 
 /// The condition of a kind.
 #[must_use]
-pub fn find<K: PartialEq>(conditions: &[Condition<K>], kind: K) -> Option<&Condition<K>> {
+pub fn find<K: PartialEq + Copy>(conditions: &[Condition<K>], kind: K) -> Option<&Condition<K>> {
     conditions.iter().find(|condition| condition.kind == kind)
 }
 
 /// Puts a condition in: the same status and reason change nothing, and the time of the last transition moves only
 /// with the status. A condition that changes goes to the end of the list.
-pub fn set<K: PartialEq>(conditions: &mut Vec<Condition<K>>, mut condition: Condition<K>) {
+pub fn set<K: PartialEq + Copy>(conditions: &mut Vec<Condition<K>>, mut condition: Condition<K>) {
     let index = conditions.iter().position(|old| old.kind == condition.kind);
     if let Some(old) = index.and_then(|index| conditions.get(index)) {
         if old.truth == condition.truth && old.reason == condition.reason {
@@ -75,11 +75,11 @@ pub fn set<K: PartialEq>(conditions: &mut Vec<Condition<K>>, mut condition: Cond
             condition.changed = old.changed;
         }
     }
-    remove(conditions, &condition.kind);
+    remove(conditions, condition.kind);
     conditions.push(condition);
 }
 
 /// Takes the condition of a kind out.
-pub fn remove<K: PartialEq>(conditions: &mut Vec<Condition<K>>, kind: &K) {
-    conditions.retain(|condition| condition.kind != *kind);
+pub fn remove<K: PartialEq + Copy>(conditions: &mut Vec<Condition<K>>, kind: K) {
+    conditions.retain(|condition| condition.kind != kind);
 }

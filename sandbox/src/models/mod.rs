@@ -6,7 +6,7 @@
 //! were passed in. What Kubernetes does is that of 1.33 to 1.35 with its default feature gates.
 
 pub mod condition;
-// pub mod deployment;
+pub mod deployment;
 pub mod endpoints;
 pub mod eviction;
 pub mod garbage;

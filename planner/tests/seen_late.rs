@@ -1,0 +1,143 @@
+//! What the simulation has found: worlds that are seen late or in an unlucky moment.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use crds::analysis::AnalysisPhase;
+use planner::{Write, plan};
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::Model;
+
+fn model(replicas: i32, strategy: &Value) -> Model {
+    let mut model = Model::new();
+    for name in ["main", "next"] {
+        let spec = json!({"selector": {"app": "demo"}});
+        model.create(&json!({"kind": "Service", "metadata": {"name": name}, "spec": spec}));
+    }
+    let metric = json!({"name": "m", "provider": {"prometheus": {"address": "http://a", "query": "q"}}});
+    model.create(
+        &json!({"kind": "AnalysisTemplate", "metadata": {"name": "t"}, "spec": {"metrics": [metric]}}),
+    );
+    let template = json!({"metadata": {"labels": {"app": "demo"}},
+        "spec": {"containers": [{"name": "app", "image": "app:1"}]}});
+    model.create(&json!({"apiVersion": crds::API_VERSION, "kind": "Rollout", "metadata": {"name": "demo"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "demo"}}, "template": template,
+            "strategy": strategy}}));
+    model
+}
+
+fn until(model: &mut Model, what: &str, done: impl Fn(&Model) -> bool) {
+    let there = model.run_until(Duration::from_millis(800), Duration::from_secs(90), done);
+    assert!(there, "never {what}: {:?}", model.world.rollout.status);
+}
+
+fn until_healthy(model: &mut Model) {
+    until(model, "Healthy", |model| {
+        let generation = model.world.rollout.metadata.generation.unwrap().to_string();
+        let status = model.world.rollout.status.as_ref();
+        status.is_some_and(|status| status.phase == "Healthy" && status.observed_generation == generation)
+    });
+}
+
+fn step(model: &Model) -> Option<i32> {
+    model.world.rollout.status.as_ref()?.current_step_index
+}
+
+#[test]
+fn a_pause_is_not_passed_because_an_undecided_analysis_waits() {
+    let steps = json!([{"pause": {"duration": "5s"}}, {"pause": {}}]);
+    let analysis = json!({"templates": [{"templateName": "t"}]});
+    let mut model = model(1, &json!({"canary": {"steps": steps, "analysis": analysis}}));
+    until_healthy(&mut model);
+    model.scripts.insert("demo-h2-2".to_owned(), vec![(2000, AnalysisPhase::Inconclusive, String::new())]);
+    model.set_image("app:2");
+    until(&mut model, "at the second pause", |model| step(model) == Some(1));
+    model.run_until(Duration::from_secs(30), Duration::from_secs(60), |_| false);
+    assert_eq!(step(&model), Some(1), "nobody has resumed it");
+}
+
+#[test]
+fn the_way_back_to_the_stable_version_keeps_its_size() {
+    let analysis = json!({"templates": [{"templateName": "t"}]});
+    let strategy =
+        json!({"activeService": "main", "previewReplicaCount": 1, "postPromotionAnalysis": analysis});
+    let mut model = model(3, &json!({"blueGreen": strategy}));
+    until_healthy(&mut model);
+    let first = model.world.services["main"].hash().to_owned();
+    model.set_image("app:2");
+    until(&mut model, "switched", |model| model.world.services["main"].hash() != first);
+    model.set_image("app:1");
+    for _ in 0..10 {
+        let plan = plan(&model.world, model.now);
+        for planned in &plan.writes {
+            let shrinks = matches!(&planned.write, Write::ScaleReplicaSet { target, to, .. }
+                if target.name.ends_with(&first) && *to < 3);
+            assert!(!shrinks, "{planned:?}");
+        }
+        model.carry_out(&plan);
+    }
+    assert_eq!(model.world.services["main"].hash(), first);
+}
+
+#[test]
+fn a_stable_version_that_is_not_seen_is_no_first_deploy() {
+    for strategy in [
+        json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}),
+        json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}),
+    ] {
+        let mut model = model(2, &strategy);
+        until_healthy(&mut model);
+        let stable = model.world.rollout.status.as_ref().unwrap().stable_rs.clone();
+        model.set_image("app:2");
+        model.reconcile();
+        model.world.replica_sets.retain(|set| set.hash() != stable);
+        let status = plan(&model.world, model.now).status.unwrap();
+        assert_eq!(status.stable_rs, stable, "{strategy}");
+    }
+}
+
+#[test]
+fn revisions_do_not_go_back() {
+    let mut model = model(1, &json!({"canary": {}}));
+    until_healthy(&mut model);
+    model.set_image("app:2");
+    until_healthy(&mut model);
+    // The third revision was a rollback, but the ReplicaSets are seen as they were before.
+    model.patch(&json!({"metadata": {"annotations": {crds::meta::REVISION_ANNOTATION: "3"}}}));
+    let plan = plan(&model.world, model.now);
+    let revisions: Vec<_> = plan
+        .writes
+        .iter()
+        .filter_map(|planned| match &planned.write {
+            Write::AnnotateRollout { annotations } => annotations.get(crds::meta::REVISION_ANNOTATION),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(revisions, ["4"]);
+}
+
+#[test]
+fn the_stable_service_leaves_before_its_version_is_emptied() {
+    let services = json!({"stableService": "main", "canaryService": "next"});
+    let mut model = model(2, &json!({"canary": services}));
+    until_healthy(&mut model);
+    let first = model.world.services["main"].hash().to_owned();
+    model.set_image("app:2");
+    let mut emptied = false;
+    for _ in 0..20 {
+        model.surroundings();
+        let plan = plan(&model.world, model.now);
+        for planned in &plan.writes {
+            if matches!(&planned.write, Write::ScaleReplicaSet { target, to: 0, .. } if target.name.ends_with(&first))
+            {
+                assert_ne!(model.world.services["main"].hash(), first);
+                emptied = true;
+            }
+            model.write(&planned.write);
+        }
+        model.record(&plan);
+        model.now = model.now.plus(Duration::from_millis(600));
+    }
+    assert!(emptied, "{:?}", model.world.replica_sets);
+}

@@ -1,0 +1,160 @@
+//! What people do to a Rollout, as the kubectl plugin, an autoscaler or an editor would.
+
+use super::setup;
+use super::turns::Simulation;
+use crds::analysis::AnalysisPhase;
+use crds::rollout::RolloutStatus;
+use crds::rollout::canary::CanaryStep;
+use std::sync::Arc;
+
+/// What somebody does.
+#[derive(Clone, Copy, Debug)]
+enum Verb {
+    SetTemplate,
+    BackToStable,
+    Promote,
+    PromoteFull,
+    Abort,
+    Retry,
+    Freeze,
+    Scale,
+    Restart,
+    EditSteps,
+    Annotate,
+    Touch,
+}
+
+const VERBS: [Verb; 12] = [
+    Verb::SetTemplate,
+    Verb::BackToStable,
+    Verb::Promote,
+    Verb::PromoteFull,
+    Verb::Abort,
+    Verb::Retry,
+    Verb::Freeze,
+    Verb::Scale,
+    Verb::Restart,
+    Verb::EditSteps,
+    Verb::Annotate,
+    Verb::Touch,
+];
+
+/// Somebody does something, of what is done in this run at all.
+pub(super) fn act(run: &mut Simulation) {
+    let index = run.rng.usize(0..VERBS.len());
+    let allowed = u32::try_from(index)
+        .is_ok_and(|bit| run.knobs.verbs.checked_shr(bit).is_some_and(|bits| bits & 1 == 1));
+    let Some(verb) = VERBS.get(index).copied().filter(|_| allowed) else { return };
+    match verb {
+        Verb::SetTemplate => {
+            let version = run.rng.usize(0..run.templates.len().max(1));
+            set_template(run, version);
+        }
+        Verb::BackToStable => {
+            let status = run.cluster.rollout.status.as_ref();
+            let stable = status.and_then(|status| run.cluster.set_of(&status.stable_rs));
+            if let Some(version) = stable.map(|set| set.version) {
+                set_template(run, version);
+            }
+        }
+        Verb::Promote => promote(run),
+        Verb::PromoteFull => patch(run, "promote --full", |status| status.promote_full = true),
+        Verb::Abort => patch(run, "abort", |status| status.abort = true),
+        Verb::Retry => patch(run, "retry", |status| status.abort = false),
+        Verb::Freeze => {
+            let frozen = run.cluster.rollout.spec.paused == Some(true);
+            run.cluster.change_rollout(true, |rollout| rollout.spec.paused = Some(!frozen));
+            run.tell(|_| format!("people {}", if frozen { "unpause" } else { "pause" }));
+        }
+        Verb::Scale => {
+            let replicas = run.rng.i32(0..=5);
+            if run.cluster.rollout.spec.replicas != Some(replicas) {
+                run.cluster.change_rollout(true, |rollout| rollout.spec.replicas = Some(replicas));
+                run.tell(|_| format!("people scale to {replicas}"));
+            }
+        }
+        Verb::Restart => {
+            let at = run.cluster.now.whole_seconds();
+            run.cluster.change_rollout(true, |rollout| rollout.spec.restart_at = Some(at));
+            run.tell(|_| "people restart".to_owned());
+        }
+        Verb::EditSteps => edit_steps(run),
+        Verb::Annotate => {
+            let version = run.cluster.revision.to_string();
+            run.cluster.change_rollout(false, |rollout| {
+                let annotations = rollout.metadata.annotations.get_or_insert_default();
+                annotations.insert("team".to_owned(), version);
+            });
+            run.tell(|_| "people annotate the Rollout".to_owned());
+        }
+        Verb::Touch => touch(run),
+    }
+}
+
+fn set_template(run: &mut Simulation, version: usize) {
+    let template = run.templates.get(version).cloned();
+    if run.cluster.rollout.spec.template == template {
+        return;
+    }
+    run.cluster.change_rollout(true, |rollout| rollout.spec.template = template);
+    run.reach("a new template");
+    run.tell(|_| format!("people set template {}", version.saturating_add(1)));
+}
+
+fn patch(run: &mut Simulation, what: &'static str, change: impl FnOnce(&mut RolloutStatus)) {
+    run.cluster.change_rollout(false, |rollout| change(rollout.status.get_or_insert_default()));
+    run.reach(what);
+    run.tell(|_| format!("people {what}"));
+}
+
+/// `promote`: goes on after a pause, or else to the next step.
+fn promote(run: &mut Simulation) {
+    if run.cluster.rollout.spec.paused == Some(true) {
+        run.cluster.change_rollout(true, |rollout| rollout.spec.paused = Some(false));
+    }
+    let canary = run.cluster.rollout.spec.strategy.as_ref().is_some_and(|strategy| strategy.canary.is_some());
+    let status = run.cluster.rollout.status.clone().unwrap_or_default();
+    let step = status.canary.as_ref().and_then(|canary| canary.current_step_analysis_run_status.as_ref());
+    let undecided = step.is_some_and(|step| step.status == AnalysisPhase::Inconclusive);
+    let next = status.current_step_index.unwrap_or(0).saturating_add(1);
+    let skips = canary && (undecided || status.pause_conditions.is_none());
+    patch(run, "promote", |status| {
+        status.pause_conditions = None;
+        if undecided {
+            status.controller_pause = false;
+        }
+        if skips {
+            status.current_step_index = Some(next);
+        }
+    });
+}
+
+fn edit_steps(run: &mut Simulation) {
+    let steps: Option<Vec<CanaryStep>> = serde_json::from_value(setup::steps(&mut run.rng)).ok();
+    let canary = run.cluster.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    if canary.is_none_or(|canary| canary.steps == steps) {
+        return;
+    }
+    run.cluster.change_rollout(true, |rollout| {
+        let strategy = rollout.spec.strategy.as_mut();
+        if let Some(canary) = strategy.and_then(|strategy| strategy.canary.as_mut()) {
+            canary.steps = steps;
+        }
+    });
+    run.reach("steps are edited");
+    run.tell(|run| format!("people edit steps {:?}", run.cluster.rollout.spec.strategy));
+}
+
+/// Somebody writes to an object of ours something that does not matter: its version is another one then.
+fn touch(run: &mut Simulation) {
+    let count = run.cluster.sets.len();
+    if count > 0 {
+        let index = run.rng.usize(0..count);
+        let name = run.cluster.sets.get(index).map(|set| set.view.name.clone()).unwrap_or_default();
+        run.cluster.change_set(&name, |set| {
+            let template = Arc::clone(&set.view.template);
+            set.view.template = template;
+        });
+        run.tell(|_| format!("people touch {name}"));
+    }
+}
