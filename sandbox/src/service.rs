@@ -133,7 +133,7 @@ impl Handle {
         let reply = state.api.answer(request);
         let code = match &reply {
             Ok(Reply::Json(code, _)) => *code,
-            Ok(Reply::Watch(_)) => 200,
+            Ok(Reply::Watch(_) | Reply::Other(..)) => 200,
             Err(failure) => failure.code,
         };
         let (revision, now) = (state.api.revision(), self.shared.clock.now());
@@ -145,6 +145,11 @@ impl Handle {
         }
         match reply {
             Ok(Reply::Json(code, body)) => whole(code, body),
+            Ok(Reply::Other(content_type, body)) => {
+                let mut response = whole(200, body);
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+                response
+            }
             Ok(Reply::Watch(watch)) => self.stream(*watch, call.resource.clone()),
             Err(failure) => failed(&failure),
         }

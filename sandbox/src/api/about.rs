@@ -7,8 +7,9 @@ use super::store::Stored;
 use super::verbs::Reply;
 use crate::kubectl::discovery;
 use crate::kubectl::resources::Resource;
+use crate::kubectl::tables::{self, IncludeObject};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 impl ApiServer {
@@ -18,20 +19,38 @@ impl ApiServer {
             return None;
         }
         if matches!(request.path.as_str(), "/healthz" | "/livez" | "/readyz") {
-            return Some(Reply::Json(200, "ok".into()));
+            return Some(Reply::Other("text/plain; charset=utf-8", "ok".into()));
         }
         let resources: Vec<Resource> = self.registry.all().map(|(_, kind)| (*kind.info).clone()).collect();
         let answer = discovery::answer(&request.path, &request.accept, &resources)?;
-        Some(Reply::Json(200, answer.body.to_string().into()))
+        Some(Reply::Other(answer.content_type, answer.body.to_string().into()))
     }
 
     /// Objects as `kubectl get` prints them.
-    pub(super) fn table(&self, kind: &ResourceType, objects: &[Arc<Stored>], include: Option<&str>) -> Value {
-        let _ = (kind, include);
-        let rows: Vec<Value> = objects
-            .iter()
-            .map(|object| json!({"cells": [super::text(&object.value, "/metadata/name")], "object": {"metadata": object.value.get("metadata")}}))
-            .collect();
-        json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "columnDefinitions": [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}], "rows": rows})
+    pub(super) fn table(
+        &self,
+        kind: &ResourceType,
+        objects: &[Arc<Stored>],
+        metadata: &Value,
+        include: Option<&str>,
+    ) -> Value {
+        let values: Vec<&Value> = objects.iter().map(|object| &object.value).collect();
+        tables::table(&kind.info, &values, metadata, self.now().0, included(include))
     }
+
+    /// The object of a line of a watch as a table; the columns come with the first line only.
+    pub(super) fn table_line(
+        &self,
+        kind: &ResourceType,
+        object: &Value,
+        include: Option<&str>,
+        first: bool,
+    ) -> Value {
+        tables::event(&kind.info, object, self.now().0, included(include), first)
+    }
+}
+
+/// How much of each object a table brings along.
+fn included(include: Option<&str>) -> IncludeObject {
+    include.and_then(IncludeObject::parse).unwrap_or(IncludeObject::Metadata)
 }

@@ -61,7 +61,7 @@ impl Deletion {
             Some("Orphan") => Some(Propagation::Orphan),
             Some(other) => {
                 let cause = super::failure::Cause {
-                    reason: "FieldValueNotSupported".to_owned(),
+                    reason: "FieldValueNotSupported",
                     field: "propagationPolicy".to_owned(),
                     message: format!(
                         "Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""

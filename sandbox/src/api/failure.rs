@@ -117,6 +117,13 @@ impl Failure {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
+    /// No form that the client takes is one that this server has.
+    pub(crate) fn not_acceptable() -> Self {
+        let known = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor, application/json;as=Table";
+        let message = format!("only the following media types are accepted: {known}");
+        Self::new(406, "NotAcceptable", message)
+    }
+
     pub(crate) fn method() -> Self {
         Self::new(
             405,

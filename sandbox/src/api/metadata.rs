@@ -137,7 +137,7 @@ pub(super) fn name_fault(resource: &ResourceType, name: &str) -> Option<Cause> {
         (SUBDOMAIN, NAME_MAX_LETTERS, false)
     };
     let invalid = |why: &str| Cause {
-        reason: "FieldValueInvalid".to_owned(),
+        reason: "FieldValueInvalid",
         field: "metadata.name".to_owned(),
         message: format!("Invalid value: {name:?}: {why}"),
     };

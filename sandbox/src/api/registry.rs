@@ -131,7 +131,10 @@ impl ResourceType {
                 selector: super::text(scale, "/labelSelectorPath").to_owned(),
             });
             let schema = info.custom.as_ref().and_then(|custom| match Schema::parse(&custom.schema) {
-                Ok(schema) => Some(schema),
+                Ok(schema) => Some(match version.and_then(|version| version.pointer("/subresources/scale")) {
+                    Some(scale) => schema.scaled(scale),
+                    None => schema,
+                }),
                 Err(error) => {
                     faults.push(error.to_string());
                     None

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::selector::Selector;
+pub(crate) use crate::kubectl::tables::Form;
 
 /// What an address names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,37 +127,6 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// In which form objects are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// As they are.
-    #[default]
-    Object,
-    /// `PartialObjectMetadata`.
-    Metadata,
-    /// `Table`, as `kubectl get` prints it.
-    Table,
-}
-
-impl Form {
-    /// The first form of an `Accept` header that is served.
-    pub(crate) fn parse(accept: &str) -> Self {
-        for part in accept.split(',') {
-            let has = |text: &str| part.contains(text);
-            if has("as=Table") {
-                return Self::Table;
-            }
-            if has("as=PartialObjectMetadata") {
-                return Self::Metadata;
-            }
-            if !has("as=") {
-                return Self::Object;
-            }
-        }
-        Self::Object
-    }
-}
-
 /// A request, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -180,7 +150,7 @@ impl Request {
             path: parts.uri.path().to_owned(),
             place: Place::parse(parts.uri.path()),
             query: Query::parse(parts.uri.query().unwrap_or_default())?,
-            form: Form::parse(&accept),
+            form: Form::of(&accept).ok_or_else(Failure::not_acceptable)?,
             accept,
             content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
             body,

@@ -9,6 +9,7 @@ use super::store::Stored;
 use super::watch::Watch;
 use super::write::Part;
 use super::{ApiServer, At, kinds, text};
+use crate::kubectl::protobuf;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 pub(crate) enum Reply {
     /// A whole body.
     Json(u16, Bytes),
+    /// A whole body of another content type.
+    Other(&'static str, Bytes),
     /// A stream that goes on.
     Watch(Box<Watch>),
 }
@@ -38,12 +41,15 @@ pub(super) fn shaped_one(
 ) -> Value {
     match form {
         Form::Object => object.value.clone(),
-        Form::Metadata => metadata_only(&object.value),
-        Form::Table => server.table(kind, std::slice::from_ref(object), include),
+        Form::Metadata | Form::MetadataList => metadata_only(&object.value),
+        Form::Table => {
+            let metadata = json!({"resourceVersion": object.revision.to_string()});
+            server.table(kind, std::slice::from_ref(object), &metadata, include)
+        }
     }
 }
 
-fn metadata_only(object: &Value) -> Value {
+pub(super) fn metadata_only(object: &Value) -> Value {
     json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",
@@ -111,7 +117,7 @@ impl ApiServer {
                 if kind.namespaced && namespace.is_none() {
                     return Err(Failure::method());
                 }
-                let object = self.body(request, kind)?;
+                let object = Self::body(request, kind)?;
                 let made = self.create(id, namespace.unwrap_or_default(), object, request.query.dry_run)?;
                 Ok(self.one(201, kind, &made, request))
             }
@@ -177,7 +183,7 @@ impl ApiServer {
                 body.extend_from_slice(b"]}");
                 Reply::Json(200, body.into())
             }
-            Form::Metadata => {
+            Form::Metadata | Form::MetadataList => {
                 let items: Vec<Value> = objects.iter().map(|object| metadata_only(&object.value)).collect();
                 let list = json!({
                     "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
@@ -186,11 +192,8 @@ impl ApiServer {
                 Reply::value(200, &list)
             }
             Form::Table => {
-                let mut table = self.table(kind, objects, request.query.include_object.as_deref());
-                if let Some(map) = table.as_object_mut() {
-                    map.insert("metadata".to_owned(), metadata);
-                }
-                Reply::value(200, &table)
+                let include = request.query.include_object.as_deref();
+                Reply::value(200, &self.table(kind, objects, &metadata, include))
             }
         }
     }
@@ -216,7 +219,7 @@ impl ApiServer {
                 Ok(self.one(200, kind, &found, request))
             }
             Method::PUT => {
-                let new = self.body(request, kind)?;
+                let new = Self::body(request, kind)?;
                 if text(&new, "/metadata/name").is_empty() {
                     return Err(Failure::bad_request("name must be provided"));
                 }
@@ -262,15 +265,9 @@ impl ApiServer {
         Reply::value(code, &shaped_one(self, kind, object, request.form, include))
     }
 
-    /// The object in a body: as JSON, or YAML's subset that is JSON.
-    fn body(&self, request: &Request, kind: &ResourceType) -> Result<Value, Failure> {
-        if !matches!(request.content_type.as_str(), "application/json" | "") {
-            let known = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor";
-            return Err(Failure::media_type(&request.content_type, known));
-        }
-        let mut object: Value = serde_json::from_slice(&request.body).map_err(|error| {
-            Failure::bad_request(format!("the object provided is unrecognized (must be of type {}): {error}", kind.kind))
-        })?;
+    /// The object in a body, in the shape of its kind.
+    fn body(request: &Request, kind: &ResourceType) -> Result<Value, Failure> {
+        let mut object = read_object(request, &kind.kind)?;
         if !object.is_object() {
             return Err(Failure::bad_request("the object provided is unrecognized (must be of type object)"));
         }
@@ -292,8 +289,7 @@ impl ApiServer {
         if place.group != "authorization.k8s.io" || request.method != Method::POST {
             return Ok(None);
         }
-        let mut review: Value = serde_json::from_slice(&request.body)
-            .map_err(|error| Failure::bad_request(format!("the review cannot be read: {error}")))?;
+        let mut review = read_object(request, "review")?;
         let status = match place.plural.as_str() {
             "selfsubjectaccessreviews" | "subjectaccessreviews" | "localsubjectaccessreviews" => {
                 json!({"allowed": true, "reason": "the cluster in memory allows everything"})
@@ -311,3 +307,20 @@ impl ApiServer {
         Ok(Some(Reply::value(201, &review)))
     }
 }
+
+/// The object in a body, as JSON or as protobuf.
+fn read_object(request: &Request, kind: &str) -> Result<Value, Failure> {
+    match request.content_type.as_str() {
+        "application/json" | "" => serde_json::from_slice(&request.body).map_err(|error| {
+            Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {error}"))
+        }),
+        protobuf::CONTENT_TYPE => protobuf::decode(&request.body).map_err(|error| match error {
+            protobuf::Error::UnknownKind { .. } => Failure::media_type(&request.content_type, BODIES),
+            error => Failure::bad_request(error.to_string()),
+        }),
+        other => Err(Failure::media_type(other, BODIES)),
+    }
+}
+
+/// Content types of bodies, as the server names them.
+const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor";

@@ -8,6 +8,7 @@ use super::store::{Change, Stored};
 use super::{ApiServer, list, verbs};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub(crate) struct Watch {
     selector: Selector,
     form: Form,
     include_object: Option<String>,
+    /// Whether a line was shown: the first one of a table names the columns.
+    begun: Cell<bool>,
     /// Everything up to here was told.
     pub(crate) told: u64,
     /// Objects of the beginning, and the bookmark after them.
@@ -82,6 +85,7 @@ impl ApiServer {
             selector: query.selector.clone(),
             form: request.form,
             include_object: query.include_object.clone(),
+            begun: Cell::new(false),
             told: wanted.unwrap_or(now),
             first: VecDeque::new(),
             bookmarks: query.bookmarks,
@@ -139,11 +143,20 @@ impl ApiServer {
         if plain {
             return Line::of(event, object.revision, object.json());
         }
-        let shown = self
-            .resource(watch.resource)
-            .map(|kind| verbs::shaped_one(self, &kind, object, watch.form, watch.include_object.as_deref()))
-            .unwrap_or_default();
+        let shown = self.shown(watch, &object.value);
         Line::of(event, object.revision, shown.to_string().as_bytes())
+    }
+
+    /// An object in the form that the watch asks for.
+    fn shown(&self, watch: &Watch, object: &Value) -> Value {
+        let first = !watch.begun.replace(true);
+        match (watch.form, self.resource(watch.resource)) {
+            (Form::Table, Ok(kind)) => {
+                self.table_line(&kind, object, watch.include_object.as_deref(), first)
+            }
+            (Form::Metadata | Form::MetadataList, _) => verbs::metadata_only(object),
+            _ => object.clone(),
+        }
     }
 
     /// A bookmark: everything up to a revision was told.
@@ -156,7 +169,8 @@ impl ApiServer {
             map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
         }
         let object: Value = json!({"apiVersion": version, "kind": name, "metadata": metadata});
-        Line::of("BOOKMARK", revision, object.to_string().as_bytes())
+        let shown = self.shown(watch, &object);
+        Line::of("BOOKMARK", revision, shown.to_string().as_bytes())
     }
 }
 

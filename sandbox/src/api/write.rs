@@ -86,7 +86,7 @@ impl ApiServer {
         }
         if !data.contains_key("name") {
             let cause = Cause {
-                reason: "FieldValueRequired".to_owned(),
+                reason: "FieldValueRequired",
                 field: "metadata.name".to_owned(),
                 message: "Required value: name or generateName is required".to_owned(),
             };
@@ -194,7 +194,7 @@ impl ApiServer {
             serde_json::Value::from(added).to_string().replace(['[', ']'], "").replace(',', " ")
         );
         let cause = Cause {
-            reason: "FieldValueForbidden".to_owned(),
+            reason: "FieldValueForbidden",
             field: "metadata.finalizers".to_owned(),
             message,
         };
@@ -220,7 +220,7 @@ fn preconditions(kind: &ResourceType, at: &At, new: &Value, old: &Stored) -> Res
     let version = text(new, "/metadata/resourceVersion");
     if version.is_empty() && kind.custom.is_some() {
         let cause = Cause {
-            reason: "FieldValueInvalid".to_owned(),
+            reason: "FieldValueInvalid",
             field: "metadata.resourceVersion".to_owned(),
             message: "Invalid value: 0: must be specified for an update".to_owned(),
         };

@@ -197,7 +197,7 @@ fn immutable_data(new: &Value, old: Option<&Value>) -> Vec<Cause> {
         return Vec::new();
     };
     let forbidden = |field: &str| Cause {
-        reason: "FieldValueForbidden".to_owned(),
+        reason: "FieldValueForbidden",
         field: field.to_owned(),
         message: "Forbidden: field is immutable when `immutable` is set".to_owned(),
     };

@@ -45,8 +45,8 @@ pub(super) fn keep_addresses(new: &mut Value, old: &Value) {
 }
 
 pub(super) fn faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let cause = |reason: &str, field: &str, message: String| Cause {
-        reason: reason.to_owned(),
+    let cause = |reason: &'static str, field: &str, message: String| Cause {
+        reason,
         field: field.to_owned(),
         message,
     };

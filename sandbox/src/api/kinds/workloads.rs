@@ -91,8 +91,8 @@ pub(super) fn select_own_pods(new: &mut Value) {
     }
 }
 
-fn cause(reason: &str, field: &str, message: impl Into<String>) -> Cause {
-    Cause { reason: reason.to_owned(), field: field.to_owned(), message: message.into() }
+fn cause(reason: &'static str, field: &str, message: impl Into<String>) -> Cause {
+    Cause { reason, field: field.to_owned(), message: message.into() }
 }
 
 /// A value as Go prints it in an error.
