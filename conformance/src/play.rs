@@ -228,7 +228,7 @@ impl<'c, T: Transport> Run<'c, T> {
         limit: Duration,
     ) -> Result<Answer, PlayError<T::Error>> {
         let label = label("WATCH", &request.path);
-        let (built, _) = self.build(request, &BTreeMap::new())?;
+        let built = self.build(request, &BTreeMap::new())?;
         let opened = self.transport.watch(built).await;
         let opened = opened.map_err(|source| PlayError::Transport { step: label.clone(), source })?;
         let mut answer = head(label.clone(), &opened);
@@ -255,6 +255,11 @@ impl<'c, T: Transport> Run<'c, T> {
         until: &[Condition],
         limit: Duration,
     ) -> Result<Answer, PlayError<T::Error>> {
+        let filled = |condition: &Condition| Condition {
+            is: condition.is.as_ref().map(|is| self.scope.value(is)),
+            ..condition.clone()
+        };
+        let until: Vec<Condition> = until.iter().map(filled).collect();
         let mut waited = Duration::ZERO;
         loop {
             let answer = self.send(request, changes).await?;
@@ -267,7 +272,7 @@ impl<'c, T: Transport> Run<'c, T> {
                     step: answer.step,
                     seconds: limit.as_secs(),
                     condition: json!(missing).to_string(),
-                    last: told(&body.to_string()),
+                    last: told_of(body),
                 });
             }
             self.transport.rest(REST).await;
@@ -281,7 +286,7 @@ impl<'c, T: Transport> Run<'c, T> {
         changes: &BTreeMap<String, Value>,
     ) -> Result<Answer, PlayError<T::Error>> {
         let label = label(&request.method, &request.path);
-        let (built, _) = self.build(request, changes)?;
+        let built = self.build(request, changes)?;
         let response = self.transport.send(built).await;
         let response = response.map_err(|source| PlayError::Transport { step: label.clone(), source })?;
         let mut answer = head(label, &response);
@@ -294,7 +299,7 @@ impl<'c, T: Transport> Run<'c, T> {
         &self,
         request: &Request,
         changes: &BTreeMap<String, Value>,
-    ) -> Result<(http::Request<Vec<u8>>, String), PlayError<T::Error>> {
+    ) -> Result<http::Request<Vec<u8>>, PlayError<T::Error>> {
         let step = label(&request.method, &request.path);
         let path = self.scope.text(&absolute(&request.path));
         if path.contains('{') {
@@ -316,8 +321,7 @@ impl<'c, T: Transport> Run<'c, T> {
         if !body.is_empty() {
             built = built.header(CONTENT_TYPE, request.content_type.as_deref().unwrap_or("application/json"));
         }
-        let built = built.body(body).map_err(|source| PlayError::Request { step, source })?;
-        Ok((built, path))
+        built.body(body).map_err(|source| PlayError::Request { step, source })
     }
 }
 
@@ -358,6 +362,11 @@ fn head<B>(step: String, response: &http::Response<B>) -> Answer {
 
 fn parsed(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
+}
+
+/// The part of an object that says most: its status.
+fn told_of(body: &Value) -> String {
+    told(&body.get("status").filter(|status| status.is_object()).unwrap_or(body).to_string())
 }
 
 fn told(text: &str) -> String {
