@@ -64,7 +64,8 @@ impl Handle {
         let (parts, body) = request.into_parts();
         let limited = http_body_util::Limited::new(body, BODY_MAX_BYTES);
         let Ok(body) = limited.collect().await else {
-            let failure = Failure::other(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
+            let failure =
+                Failure::other(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
             return Ok(failed(&failure));
         };
         let request = match Request::parse(&parts, body.to_bytes()) {
@@ -335,9 +336,11 @@ impl Watcher {
             Delivery::Closed => Step::End,
             Delivery::Broken => Step::Break,
             Delivery::Gone => with_error(&Failure::expired(line.revision, state.api.revision())),
-            Delivery::Failed => {
-                with_error(&Failure::other(500, "InternalError", "an error on the server has ended the watch"))
-            }
+            Delivery::Failed => with_error(&Failure::other(
+                500,
+                "InternalError",
+                "an error on the server has ended the watch",
+            )),
             Delivery::Stalled => Step::Stall,
         }
     }

@@ -113,8 +113,7 @@ impl ApiServer {
             return Err(Failure::conflict(kind.of(), &at.name, &why));
         }
         let mut finalizers = metadata::finalizers(&old.value);
-        let default =
-            if kind.is("batch", "Job") { Propagation::Orphan } else { Propagation::Background };
+        let default = if kind.is("batch", "Job") { Propagation::Orphan } else { Propagation::Background };
         let asked = how.propagation;
         let kept = asked.is_none() && finalizers.iter().any(|name| name == FOREGROUND || name == ORPHAN);
         if !kept {

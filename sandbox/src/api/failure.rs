@@ -16,7 +16,7 @@ pub struct Failure {
     pub details: Option<Value>,
 }
 
-pub use crate::schema::Cause;
+pub(crate) use crate::schema::Cause;
 
 /// Resource and group as in details: `deployments` and `apps`.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +111,9 @@ impl Failure {
 
     /// A body in a format that this resource does not take.
     pub(crate) fn media_type(given: &str, known: &str) -> Self {
-        let message =
-            format!("the body of the request was in an unknown format - accepted media types include: {known}");
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {known}"
+        );
         let _ = given;
         Self::new(415, "UnsupportedMediaType", message)
     }

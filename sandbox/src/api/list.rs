@@ -65,7 +65,9 @@ pub(super) fn selectable(kind: &ResourceType, query: &Query) -> Result<(), Failu
             let message = if kind.custom.is_some() {
                 format!("field label not supported: {field}")
             } else {
-                format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                format!(
+                    "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                )
             };
             let plain = known.is_empty() || kind.custom.is_some();
             return Err(Failure::bad_request(if plain {
@@ -102,7 +104,8 @@ impl ApiServer {
         let (revision, after) = match &query.page {
             None => (now, None),
             Some(token) => {
-                let bad = || Failure::bad_request("continue key is not valid: it was not made by this server");
+                let bad =
+                    || Failure::bad_request("continue key is not valid: it was not made by this server");
                 let (revision, namespace, name) = read_token(token).ok_or_else(bad)?;
                 (revision, Some((namespace, name)))
             }

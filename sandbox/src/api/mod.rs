@@ -55,12 +55,7 @@ pub struct At {
 
 impl ApiServer {
     pub(crate) fn new(clock: Clock, seed: u64, registry: Registry) -> Self {
-        Self {
-            store: Store::default(),
-            registry,
-            random: fastrand::Rng::with_seed(seed),
-            clock,
-        }
+        Self { store: Store::default(), registry, random: fastrand::Rng::with_seed(seed), clock }
     }
 
     /// The time now.
@@ -73,6 +68,12 @@ impl ApiServer {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.store.revision()
+    }
+
+    /// Forgets how everything has become what it is: watches that begin before now are answered 410, as after the
+    /// compaction of a real cluster's store.
+    pub fn compact(&mut self) {
+        self.store.compact();
     }
 
     /// How a resource is served.

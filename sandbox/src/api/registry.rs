@@ -100,7 +100,12 @@ impl ResourceType {
             status: "status.replicas".to_owned(),
             selector: String::new(),
         };
-        Self::of_info(info, info.subresource("scale").is_some().then(scale), COUNTED.contains(&info.kind.as_str()), None)
+        Self::of_info(
+            info,
+            info.subresource("scale").is_some().then(scale),
+            COUNTED.contains(&info.kind.as_str()),
+            None,
+        )
     }
 
     fn of_info(info: &Resource, scale: Option<Scale>, generation: bool, custom: Option<Arc<Custom>>) -> Self {
@@ -125,16 +130,19 @@ impl ResourceType {
         let mut faults = Vec::new();
         let types = Resource::of_crd(definition).into_iter().map(|info| {
             let version = versions.into_iter().flatten().find(|v| super::text(v, "/name") == info.version);
-            let paths = version.and_then(|version| version.pointer("/subresources/scale")).map(|scale| Scale {
-                spec: super::text(scale, "/specReplicasPath").to_owned(),
-                status: super::text(scale, "/statusReplicasPath").to_owned(),
-                selector: super::text(scale, "/labelSelectorPath").to_owned(),
-            });
+            let paths =
+                version.and_then(|version| version.pointer("/subresources/scale")).map(|scale| Scale {
+                    spec: super::text(scale, "/specReplicasPath").to_owned(),
+                    status: super::text(scale, "/statusReplicasPath").to_owned(),
+                    selector: super::text(scale, "/labelSelectorPath").to_owned(),
+                });
             let schema = info.custom.as_ref().and_then(|custom| match Schema::parse(&custom.schema) {
-                Ok(schema) => Some(match version.and_then(|version| version.pointer("/subresources/scale")) {
-                    Some(scale) => schema.scaled(scale),
-                    None => schema,
-                }),
+                Ok(schema) => {
+                    Some(match version.and_then(|version| version.pointer("/subresources/scale")) {
+                        Some(scale) => schema.scaled(scale),
+                        None => schema,
+                    })
+                }
                 Err(error) => {
                     faults.push(error.to_string());
                     None
@@ -204,9 +212,6 @@ impl Registry {
 
     /// All resources that are served.
     pub(crate) fn all(&self) -> impl Iterator<Item = (ResourceId, &Arc<ResourceType>)> {
-        self.types
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| Some((ResourceId(index), slot.as_ref()?)))
+        self.types.iter().enumerate().filter_map(|(index, slot)| Some((ResourceId(index), slot.as_ref()?)))
     }
 }

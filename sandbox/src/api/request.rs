@@ -27,7 +27,9 @@ impl Place {
         let rest: Vec<&str> = parts.collect();
         let (namespace, rest) = match rest.as_slice() {
             // `namespaces/x` and its own subresources name the namespace itself.
-            ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => (None, rest.as_slice()),
+            ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => {
+                (None, rest.as_slice())
+            }
             ["namespaces", namespace, inner @ ..] => (Some((*namespace).to_owned()), inner),
             _ => (None, rest.as_slice()),
         };
@@ -93,7 +95,9 @@ impl Query {
                 "timeoutSeconds" => parsed.timeout_seconds = value.parse().ok(),
                 "dryRun" if value == "All" => parsed.dry_run = true,
                 "dryRun" if !value.is_empty() => {
-                    return Err(Failure::bad_request(format!("invalid dry run: {value:?}; only \"All\" is known")));
+                    return Err(Failure::bad_request(format!(
+                        "invalid dry run: {value:?}; only \"All\" is known"
+                    )));
                 }
                 "fieldValidation" => parsed.validation = Some(value),
                 "propagationPolicy" => parsed.propagation = Some(value),

@@ -36,8 +36,13 @@ pub(crate) fn selector_text(selector: &Value) -> String {
         .collect();
     for need in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
         let key = text(need, "/key");
-        let values: Vec<&str> =
-            need.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> = need
+            .get("values")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         parts.push(match text(need, "/operator") {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),
@@ -91,9 +96,7 @@ impl ApiServer {
             Method::PATCH if request.content_type == "application/strategic-merge-patch+json" => {
                 Patch::parse(kind, "application/merge-patch+json", &request.body)?.apply(&old)?
             }
-            Method::PATCH => {
-                Patch::parse(kind, &request.content_type, &request.body)?.apply(&old)?
-            }
+            Method::PATCH => Patch::parse(kind, &request.content_type, &request.body)?.apply(&old)?,
             _ => return Err(Failure::method()),
         };
         let size = super::number(&new, "/spec/replicas").unwrap_or(0);
@@ -117,7 +120,8 @@ impl ApiServer {
         let how = Deletion::parse(options.to_string().as_bytes(), &request.query)?;
         crate::builtin::eviction::allow(self, at, how.dry_run)?;
         self.delete(at, &how)?;
-        let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+        let done =
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
         Ok(Reply::Json(201, done.to_string().into()))
     }
 }

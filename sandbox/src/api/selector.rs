@@ -52,7 +52,9 @@ impl Selector {
             } else if let Some((path, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
                 (path, value, true)
             } else {
-                return Err(Failure::bad_request(format!("invalid selector: {part:?}; can't understand {part:?}")));
+                return Err(Failure::bad_request(format!(
+                    "invalid selector: {part:?}; can't understand {part:?}"
+                )));
             };
             selector.fields.push((path.trim().to_owned(), value.trim().to_owned(), equal));
         }
@@ -116,11 +118,13 @@ fn need(part: &str) -> Option<Need> {
         good.then(|| text.to_owned())
     };
     if let Some((name, values)) = part.split_once(" notin ").or_else(|| part.split_once(" notin(")) {
-        let values = if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
+        let values =
+            if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
         return Some(Need::NotIn(key(name)?, set(&values)?));
     }
     if let Some((name, values)) = part.split_once(" in ").or_else(|| part.split_once(" in(")) {
-        let values = if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
+        let values =
+            if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
         return Some(Need::In(key(name)?, set(&values)?));
     }
     if let Some((name, value)) = part.split_once("!=") {
@@ -149,12 +153,22 @@ mod tests {
 
     #[test]
     fn every_operator_selects() {
-        let object = json!({"metadata": {"name": "web", "labels": {"app": "web", "n": "5"}}, "spec": {"x": 1}});
+        let object =
+            json!({"metadata": {"name": "web", "labels": {"app": "web", "n": "5"}}, "spec": {"x": 1}});
         let is = |labels: &str, fields: &str| {
             Selector::parse(Some(labels), Some(fields)).unwrap().matches(&object)
         };
-        let yes =
-            ["app", "!other", "app=web", "app==web", "app!=no", "app in (a,web)", "app notin (a, b)", "n>4", "n<6"];
+        let yes = [
+            "app",
+            "!other",
+            "app=web",
+            "app==web",
+            "app!=no",
+            "app in (a,web)",
+            "app notin (a, b)",
+            "n>4",
+            "n<6",
+        ];
         for labels in yes {
             assert!(is(labels, ""), "{labels}");
         }

@@ -68,12 +68,7 @@ struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            changes: VecDeque::new(),
-            forgotten: 0,
-            news: watch::Sender::new(0),
-        }
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: watch::Sender::new(0) }
     }
 }
 
@@ -120,7 +115,10 @@ impl Store {
         self.revision += 1;
         let object = Arc::new(Stored::new(value, self.revision));
         let before = self.table(resource).objects.insert(name, object.clone());
-        self.changed(resource, Change { revision: self.revision, before, object: object.clone(), deleted: false });
+        self.changed(
+            resource,
+            Change { revision: self.revision, before, object: object.clone(), deleted: false },
+        );
         object
     }
 
@@ -158,7 +156,11 @@ impl Store {
     }
 
     /// Changes of a resource after a revision; `None` when some of them are forgotten.
-    pub(crate) fn since(&mut self, resource: ResourceId, revision: u64) -> Option<impl Iterator<Item = &Change>> {
+    pub(crate) fn since(
+        &mut self,
+        resource: ResourceId,
+        revision: u64,
+    ) -> Option<impl Iterator<Item = &Change>> {
         let table = self.table(resource);
         if revision < table.forgotten {
             return None;

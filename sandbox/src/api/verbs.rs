@@ -92,9 +92,20 @@ impl ApiServer {
                     Some("eviction") if kind.is("", "Pod") && request.method == Method::POST => {
                         self.on_eviction(request, &at)
                     }
-                    Some("log" | "exec" | "attach" | "portforward" | "proxy" | "token" | "ephemeralcontainers" | "binding") => {
-                        Err(Failure::not_built(&format!("{}/{}", kind.plural, subresource.unwrap_or_default())))
-                    }
+                    Some(
+                        "log"
+                        | "exec"
+                        | "attach"
+                        | "portforward"
+                        | "proxy"
+                        | "token"
+                        | "ephemeralcontainers"
+                        | "binding",
+                    ) => Err(Failure::not_built(&format!(
+                        "{}/{}",
+                        kind.plural,
+                        subresource.unwrap_or_default()
+                    ))),
                     Some(_) => Err(Failure::no_such_path()),
                 }
             }
@@ -148,7 +159,13 @@ impl ApiServer {
     ) -> Result<Reply, Failure> {
         let page = self.page(id, namespace, &request.query)?;
         let whole = request.query.selector.is_empty();
-        Ok(self.listed(kind, &page.objects, page.revision, page.rest.map(|rest| (rest.0, rest.1, whole)), request))
+        Ok(self.listed(
+            kind,
+            &page.objects,
+            page.revision,
+            page.rest.map(|rest| (rest.0, rest.1, whole)),
+            request,
+        ))
     }
 
     fn listed(
@@ -228,11 +245,12 @@ impl ApiServer {
             }
             Method::PATCH => {
                 let patch = Patch::parse(kind, &request.content_type, &request.body)?;
-                let changed =
-                    self.change(at, part, dry_run, |old| patch.apply(old).map(|mut new| {
+                let changed = self.change(at, part, dry_run, |old| {
+                    patch.apply(old).map(|mut new| {
                         kinds::shape(kind, &mut new);
                         new
-                    }))?;
+                    })
+                })?;
                 Ok(self.one(200, kind, &changed, request))
             }
             Method::DELETE if part == Part::Main => {
@@ -312,7 +330,9 @@ impl ApiServer {
 fn read_object(request: &Request, kind: &str) -> Result<Value, Failure> {
     match request.content_type.as_str() {
         "application/json" | "" => serde_json::from_slice(&request.body).map_err(|error| {
-            Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {error}"))
+            Failure::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): {error}"
+            ))
         }),
         protobuf::CONTENT_TYPE => protobuf::decode(&request.body).map_err(|error| match error {
             protobuf::Error::UnknownKind { .. } => Failure::media_type(&request.content_type, BODIES),
@@ -323,4 +343,5 @@ fn read_object(request: &Request, kind: &str) -> Result<Value, Failure> {
 }
 
 /// Content types of bodies, as the server names them.
-const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor";
+const BODIES: &str =
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor";

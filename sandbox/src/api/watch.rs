@@ -151,9 +151,7 @@ impl ApiServer {
     fn shown(&self, watch: &Watch, object: &Value) -> Value {
         let first = !watch.begun.replace(true);
         match (watch.form, self.resource(watch.resource)) {
-            (Form::Table, Ok(kind)) => {
-                self.table_line(&kind, object, watch.include_object.as_deref(), first)
-            }
+            (Form::Table, Ok(kind)) => self.table_line(&kind, object, watch.include_object.as_deref(), first),
             (Form::Metadata | Form::MetadataList, _) => verbs::metadata_only(object),
             _ => object.clone(),
         }
@@ -162,8 +160,7 @@ impl ApiServer {
     /// A bookmark: everything up to a revision was told.
     pub(crate) fn bookmark(&self, watch: &Watch, revision: u64, end_of_first: bool) -> Line {
         let kind = self.resource(watch.resource);
-        let (version, name) =
-            kind.map(|kind| (kind.api_version(), kind.kind.clone())).unwrap_or_default();
+        let (version, name) = kind.map(|kind| (kind.api_version(), kind.kind.clone())).unwrap_or_default();
         let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if let (true, Some(map)) = (end_of_first, metadata.as_object_mut()) {
             map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));

@@ -193,11 +193,7 @@ impl ApiServer {
             "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {}",
             serde_json::Value::from(added).to_string().replace(['[', ']'], "").replace(',', " ")
         );
-        let cause = Cause {
-            reason: "FieldValueForbidden",
-            field: "metadata.finalizers".to_owned(),
-            message,
-        };
+        let cause = Cause { reason: "FieldValueForbidden", field: "metadata.finalizers".to_owned(), message };
         Err(Failure::invalid(kind.of(), &at.name, &[cause]))
     }
 }

@@ -106,8 +106,8 @@ fn first_status(kind: &ResourceType) -> Option<Value> {
 
 fn namespace(new: &mut Value) {
     let name = text(new, "/metadata/name").to_owned();
-    if let Some(labels) = metadata::of(new)
-        .and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
+    if let Some(labels) =
+        metadata::of(new).and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
     {
         labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
     }
