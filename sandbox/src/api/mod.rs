@@ -2,18 +2,23 @@
 //! fails.
 
 mod about;
+mod body;
+pub(crate) mod decode;
 mod delete;
 pub(crate) mod failure;
 pub(crate) mod kinds;
 mod list;
 mod metadata;
+mod names;
 mod patching;
 pub mod registry;
+pub(crate) mod reply;
 pub(crate) mod request;
 mod scale;
 pub(crate) mod selector;
 pub mod store;
-pub(crate) mod verbs;
+mod token;
+mod verbs;
 pub(crate) mod watch;
 mod write;
 
@@ -40,6 +45,8 @@ pub struct ApiServer {
     pub(crate) registry: Registry,
     random: fastrand::Rng,
     clock: Clock,
+    /// What the answer to the request of the moment warns of.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where an object is.
@@ -55,7 +62,13 @@ pub struct At {
 
 impl ApiServer {
     pub(crate) fn new(clock: Clock, seed: u64, registry: Registry) -> Self {
-        Self { store: Store::default(), registry, random: fastrand::Rng::with_seed(seed), clock }
+        Self {
+            store: Store::default(),
+            registry,
+            random: fastrand::Rng::with_seed(seed),
+            clock,
+            warnings: Vec::new(),
+        }
     }
 
     /// The time now.

@@ -30,14 +30,10 @@ impl Patch {
             "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
                 Err(Failure::not_built("server-side apply"))
             }
-            other => {
-                let mut known = vec!["application/json-patch+json", "application/merge-patch+json"];
-                if kind.custom.is_none() {
-                    known.push("application/strategic-merge-patch+json");
-                }
-                known.extend(["application/apply-patch+yaml", "application/apply-patch+cbor"]);
-                Err(Failure::media_type(other, &known.join(", ")))
-            }
+            _ if kind.custom.is_none() => Err(Failure::media_type_unrouted()),
+            _ => Err(Failure::media_type(
+                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            )),
         }
     }
 
@@ -58,5 +54,8 @@ impl Patch {
 }
 
 fn refused(error: &PatchError) -> Failure {
-    Failure::other(error.code(), error.reason(), error.to_string())
+    match error {
+        PatchError::Unprocessable { .. } => Failure::unprocessable(error.to_string()),
+        error => Failure::other(error.code(), error.reason(), error.to_string()),
+    }
 }

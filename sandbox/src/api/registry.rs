@@ -1,5 +1,6 @@
 //! What the API server serves: the built-in resources, and those of CustomResourceDefinitions.
 
+use super::decode::Type;
 use super::failure::Of;
 use crate::kubectl::resources::{self, Resource};
 use crate::schema::Schema;
@@ -33,6 +34,8 @@ pub struct ResourceType {
     pub custom: Option<Arc<Custom>>,
     /// As discovery tells of it.
     pub info: Arc<Resource>,
+    /// The type of its objects, of a built-in kind.
+    pub(crate) typed: Option<Type>,
 }
 
 /// Paths of the scale subresource, in dots.
@@ -118,6 +121,7 @@ impl ResourceType {
             status: info.subresource("status").is_some(),
             scale,
             generation,
+            typed: custom.is_none().then(|| Type::of(&info.group, &info.version, &info.kind)).flatten(),
             custom,
             info: Arc::new(info.clone()),
         }
@@ -198,6 +202,12 @@ impl Registry {
     /// By group, version and plural, as in addresses.
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<ResourceId> {
         self.position(|known| known.group == group && known.version == version && known.plural == plural)
+    }
+
+    /// Whether a group's version is a built-in one.
+    pub(crate) fn has_built_in(&self, group: &str, version: &str) -> bool {
+        self.position(|known| known.custom.is_none() && known.group == group && known.version == version)
+            .is_some()
     }
 
     /// By API version and kind, as in objects.

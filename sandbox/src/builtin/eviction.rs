@@ -165,9 +165,7 @@ pub(crate) fn allow(api: &mut ApiServer, at: &At, dry_run: bool) -> Result<(), F
             );
             Err(Failure::disruption(refused, &name, &needs))
         }
-        Answer::TooManyBudgets => Err(Failure::other(
-            500,
-            "InternalError",
+        Answer::TooManyBudgets => Err(Failure::internal(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
         )),
     }

@@ -1,5 +1,7 @@
 //! Label and field selectors of requests.
 
+mod parse;
+
 use super::failure::Failure;
 use serde_json::Value;
 
@@ -41,11 +43,7 @@ impl Selector {
     /// Reads both selectors of a query.
     pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
         let mut selector = Self::default();
-        for part in split(labels.unwrap_or_default()) {
-            let need = need(part)
-                .ok_or_else(|| Failure::bad_request(format!("unable to parse requirement: {part:?}")))?;
-            selector.labels.push(need);
-        }
+        selector.labels = parse::needs(labels.unwrap_or_default()).map_err(Failure::bad_request)?;
         for part in fields.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
             let (path, value, equal) = if let Some((path, value)) = part.split_once("!=") {
                 (path, value, false)
@@ -53,7 +51,7 @@ impl Selector {
                 (path, value, true)
             } else {
                 return Err(Failure::bad_request(format!(
-                    "invalid selector: {part:?}; can't understand {part:?}"
+                    "invalid selector: '{part}'; can't understand '{part}'"
                 )));
             };
             selector.fields.push((path.trim().to_owned(), value.trim().to_owned(), equal));
@@ -84,64 +82,6 @@ fn field(object: &Value, path: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
-    }
-}
-
-/// Parts between commas that are not within parentheses.
-fn split(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut depth, mut from) = (0_i32, 0);
-    for (at, sign) in text.char_indices() {
-        match sign {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(text.get(from..at).unwrap_or_default().trim());
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(text.get(from..).unwrap_or_default().trim());
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
-fn need(part: &str) -> Option<Need> {
-    let set = |text: &str| -> Option<Vec<String>> {
-        let inner = text.trim().strip_prefix('(')?.strip_suffix(')')?;
-        Some(inner.split(',').map(|value| value.trim().to_owned()).collect())
-    };
-    let key = |text: &str| {
-        let text = text.trim();
-        let good = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-        good.then(|| text.to_owned())
-    };
-    if let Some((name, values)) = part.split_once(" notin ").or_else(|| part.split_once(" notin(")) {
-        let values =
-            if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
-        return Some(Need::NotIn(key(name)?, set(&values)?));
-    }
-    if let Some((name, values)) = part.split_once(" in ").or_else(|| part.split_once(" in(")) {
-        let values =
-            if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
-        return Some(Need::In(key(name)?, set(&values)?));
-    }
-    if let Some((name, value)) = part.split_once("!=") {
-        return Some(Need::NotIn(key(name)?, vec![value.trim().to_owned()]));
-    }
-    if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return Some(Need::In(key(name)?, vec![value.trim().to_owned()]));
-    }
-    if let Some((name, value)) = part.split_once('>') {
-        return Some(Need::More(key(name)?, value.trim().parse().ok()?));
-    }
-    if let Some((name, value)) = part.split_once('<') {
-        return Some(Need::Less(key(name)?, value.trim().parse().ok()?));
-    }
-    match part.strip_prefix('!') {
-        Some(name) => Some(Need::Absent(key(name)?)),
-        None => Some(Need::Exists(key(part)?)),
     }
 }
 
