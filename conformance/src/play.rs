@@ -17,8 +17,8 @@ use std::time::Duration;
 const REST: Duration = Duration::from_millis(200);
 /// How long a new namespace is waited for until it has its service account, without which it takes no pods.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(10);
-/// No case needs more; a watch that goes on for ever ends here.
-const EVENTS_MAX: usize = 200;
+/// No case needs more lines of a watch; one that goes on for ever ends here.
+const LINES_MAX: usize = 200;
 /// How much of a body is told in an error.
 const TOLD_MAX: usize = 600;
 
@@ -391,38 +391,47 @@ async fn next<L: Lines>(lines: &mut L, limit: Duration, step: &str) -> Result<Li
     lines.next(limit).await.map_err(|source| PlayError::Transport { step: step.to_owned(), source })
 }
 
+/// Bookmarks come when the server likes: they are left out, but for one that the conditions ask for.
 async fn collect_events<L: Lines>(
     lines: &mut L,
     until: &Until,
     limit: Duration,
     step: &str,
 ) -> Result<Vec<Value>, PlayError<L::Error>> {
+    let asked_for = |event: &Value| match until {
+        Until::Event(conditions) => conditions.iter().all(|condition| condition.holds(200, event)),
+        Until::Events(_) | Until::End => false,
+    };
     let mut events: Vec<Value> = Vec::new();
-    loop {
+    for _ in 0..LINES_MAX {
         let enough = match until {
             Until::Events(count) => events.len() >= *count,
-            Until::Event(conditions) => {
-                let last = events.last();
-                last.is_some_and(|event| conditions.iter().all(|condition| condition.holds(200, event)))
-            }
+            Until::Event(_) => events.last().is_some_and(asked_for),
             Until::End => false,
         };
-        if enough || events.len() >= EVENTS_MAX {
+        if enough {
             return Ok(events);
         }
-        match next(lines, limit, step).await? {
-            Line::Text(line) => events.extend(parsed(&line)),
-            Line::End if matches!(until, Until::End) => return Ok(events),
-            ended => {
-                let what = if ended == Line::End { "the server ended the watch" } else { "nothing came" };
-                return Err(PlayError::Waited {
-                    step: step.to_owned(),
-                    seconds: limit.as_secs(),
-                    condition: format!("{until:?} ({what}, {} events)", events.len()),
-                    last: told(&events.last().map(Value::to_string).unwrap_or_default()),
-                });
+        let line = next(lines, limit, step).await?;
+        match line {
+            Line::Text(line) => {
+                let bookmark = |event: &Value| event.get("type").is_some_and(|kind| kind == "BOOKMARK");
+                events.extend(parsed(&line).filter(|event| asked_for(event) || !bookmark(event)));
             }
+            Line::End if matches!(until, Until::End) => return Ok(events),
+            Line::End => return Err(waited(step, limit, "the server ended the watch", until, &events)),
+            Line::Late => return Err(waited(step, limit, "nothing came", until, &events)),
         }
+    }
+    Err(waited(step, limit, "too many lines came", until, &events))
+}
+
+fn waited<E>(step: &str, limit: Duration, why: &str, until: &Until, events: &[Value]) -> PlayError<E> {
+    PlayError::Waited {
+        step: step.to_owned(),
+        seconds: limit.as_secs(),
+        condition: format!("{until:?} ({why} after {} events)", events.len()),
+        last: told(&events.last().map(Value::to_string).unwrap_or_default()),
     }
 }
 
