@@ -223,3 +223,18 @@ impl Lines for WatchLines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_come_whole_and_the_last_one_needs_no_end() {
+        let body = Body::from(b"{\"type\":\"ADDED\"}\n{\"type\":\"BOOKMARK\"}\r\n{\"code\":410}".to_vec());
+        let mut lines = WatchLines { body: BodyStream::new(body), read: Vec::new() };
+        for expected in ["{\"type\":\"ADDED\"}", "{\"type\":\"BOOKMARK\"}", "{\"code\":410}"] {
+            assert_eq!(lines.next(ANSWER_LIMIT).await.unwrap(), Line::Text(expected.to_owned()));
+        }
+        assert_eq!(lines.next(ANSWER_LIMIT).await.unwrap(), Line::End);
+    }
+}
