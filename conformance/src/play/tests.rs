@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use super::exchange::absolute;
 use super::*;
+use crate::transport::Lines;
 use http::{Response, StatusCode};
 use std::cell::RefCell;
 use std::collections::VecDeque;
