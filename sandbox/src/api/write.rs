@@ -70,12 +70,15 @@ impl ApiServer {
         kinds::prepare_new(self, &kind, &mut object);
         let mut causes = Vec::new();
         causes.extend(names::name_fault(&kind, &name));
-        causes.extend(metadata::faults(&object, None));
+        causes.extend(metadata::faults(&object, None, kind.custom.is_some()));
         causes.extend(kinds::faults(&kind, &object, None));
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &name, &causes));
         }
         kinds::admit(self, &kind, &object)?;
+        if kind.custom.is_some() {
+            self.warnings.extend(metadata::warnings(&object, None));
+        }
         if dry_run {
             return Ok(Arc::new(Stored::unstored(object)));
         }
@@ -188,7 +191,7 @@ impl ApiServer {
         let mut new = make(&old.value)?;
         metadata::fits(&new, &at.namespace, Some(&at.name))?;
         preconditions(&kind, at, origin, &new, &old)?;
-        let mut causes = metadata::change_faults(&new, &old.value, origin == Origin::Patch);
+        let mut causes = metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
         metadata::keep(&mut new, &old.value);
         if let Some(map) = new.as_object_mut() {
             map.insert("apiVersion".to_owned(), kind.api_version().into());
@@ -199,6 +202,9 @@ impl ApiServer {
         causes.extend(kinds::faults(&kind, &new, Some(&old.value)));
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &at.name, &causes));
+        }
+        if kind.custom.is_some() {
+            self.warnings.extend(metadata::warnings(&new, Some(&old.value)));
         }
         count(&kind, &mut new, &old.value);
         if new == old.value && !goes(&new) {

@@ -199,7 +199,8 @@ fn legacy_group(group: &Group<'_>) -> Map<String, Value> {
 fn list(group: &str, version: &str, groups: &[Group<'_>]) -> Option<Value> {
     let group = groups.iter().find(|own| own.name == group)?;
     let (_, members) = group.versions.iter().find(|(own, _)| *own == version)?;
-    let mut resources: Vec<(String, Value)> = Vec::new();
+    // Subresources keep the order in which the server has them.
+    let mut resources: Vec<(&str, Value)> = Vec::new();
     for resource in members {
         let mut found = Map::new();
         found.insert("name".to_owned(), resource.plural.as_str().into());
@@ -208,7 +209,7 @@ fn list(group: &str, version: &str, groups: &[Group<'_>]) -> Option<Value> {
         found.insert("kind".to_owned(), resource.kind.as_str().into());
         found.insert("verbs".to_owned(), resource.verbs.clone().into());
         names(resource, &mut found);
-        resources.push((resource.plural.clone(), Value::Object(found)));
+        resources.push((resource.plural.as_str(), Value::Object(found)));
         for sub in &resource.subresources {
             let name = format!("{}/{}", resource.plural, sub.name);
             let mut value = json!({
@@ -219,10 +220,10 @@ fn list(group: &str, version: &str, groups: &[Group<'_>]) -> Option<Value> {
                 fields.insert("group".to_owned(), sub.group.as_str().into());
                 fields.insert("version".to_owned(), sub.version.as_str().into());
             }
-            resources.push((name, value));
+            resources.push((resource.plural.as_str(), value));
         }
     }
-    resources.sort_by(|(one, _), (other, _)| one.cmp(other));
+    resources.sort_by_key(|(plural, _)| *plural);
     let resources: Vec<Value> = resources.into_iter().map(|(_, value)| value).collect();
     let group_version = api_version(group.name, version);
     Some(
