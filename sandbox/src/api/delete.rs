@@ -183,7 +183,7 @@ fn mark(object: &mut Value, now: crds::Time, grace: i64) {
 
 /// The object must be the one that was meant.
 fn meant(kind: &ResourceType, name: &str, old: &Stored, how: &Deletion) -> Result<(), Failure> {
-    let of = Of { group: "", plural: &kind.kind, kind: &kind.kind };
+    let of = Of { plural: &kind.kind, ..kind.of() };
     let own = text(&old.value, "/metadata/uid");
     if let Some(uid) = how.uid.as_deref().filter(|uid| *uid != own) {
         let why = format!(

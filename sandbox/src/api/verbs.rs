@@ -73,10 +73,13 @@ impl ApiServer {
         namespace: Option<&str>,
     ) -> Result<Reply, Failure> {
         if request.method != Method::GET || request.query.watch {
-            return Err(Failure::not_built("writing and watching Events in events.k8s.io/v1; use those of v1"));
+            return Err(Failure::not_built(
+                "writing and watching Events in events.k8s.io/v1; use those of v1",
+            ));
         }
         let id = self.resource_of("v1", "Event").ok_or_else(Failure::no_such_path)?;
-        let shown = |object: &std::sync::Arc<super::store::Stored>| kinds::event_of_its_own_group(&object.value);
+        let shown =
+            |object: &std::sync::Arc<super::store::Stored>| kinds::event_of_its_own_group(&object.value);
         if let (Some(name), Some(namespace)) = (&place.name, namespace) {
             let of = failure::Of { group: &place.group, plural: &place.plural, kind: "Event" };
             let found = self.store.get(id, namespace, name).ok_or_else(|| Failure::not_found(of, name))?;

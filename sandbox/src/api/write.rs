@@ -191,7 +191,8 @@ impl ApiServer {
         let mut new = make(&old.value)?;
         metadata::fits(&new, &at.namespace, Some(&at.name))?;
         preconditions(&kind, at, origin, &new, &old)?;
-        let mut causes = metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
+        let mut causes =
+            metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
         metadata::keep(&mut new, &old.value);
         if let Some(map) = new.as_object_mut() {
             map.insert("apiVersion".to_owned(), kind.api_version().into());

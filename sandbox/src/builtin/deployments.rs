@@ -142,7 +142,8 @@ pub(super) fn look(api: &mut ApiServer, known: Known, at: &At, now: Time) -> Opt
         let name = seen.get(index)?.name.clone();
         Some(At { resource: known.sets, namespace: at.namespace.clone(), name })
     };
-    if let Some((set, revision)) = next.renumber.and_then(|(index, revision)| Some((place(index)?, revision))) {
+    if let Some((set, revision)) = next.renumber.and_then(|(index, revision)| Some((place(index)?, revision)))
+    {
         renumber(api, &set, revision);
     }
     if let Some(new) = &next.create {
@@ -203,9 +204,7 @@ fn new_set(
         "uid": text(deployment, "/metadata/uid"), "controller": true, "blockOwnerDeletion": true,
     });
     let mut spec = json!({"replicas": replicas, "selector": selector, "template": template});
-    if let (Some(seconds), Some(spec)) =
-        (deployment.pointer("/spec/minReadySeconds"), spec.as_object_mut())
-    {
+    if let (Some(seconds), Some(spec)) = (deployment.pointer("/spec/minReadySeconds"), spec.as_object_mut()) {
         spec.insert("minReadySeconds".to_owned(), seconds.clone());
     }
     json!({

@@ -41,11 +41,10 @@ impl Garbage {
         let (now, before) = (&change.object.value, change.before.as_ref().map(|before| &before.value));
         let mut concerned = BTreeSet::new();
         let references = |value: &Value| value.pointer("/metadata/ownerReferences").cloned();
-        let owners_changed =
-            change.deleted || before.map_or_else(|| owners(now).next().is_some(), |old| references(old) != references(now));
-        let begins = |object: &Value| {
-            (views::is_deleting(object), object.pointer("/metadata/finalizers").cloned())
-        };
+        let owners_changed = change.deleted
+            || before.map_or_else(|| owners(now).next().is_some(), |old| references(old) != references(now));
+        let begins =
+            |object: &Value| (views::is_deleting(object), object.pointer("/metadata/finalizers").cloned());
         let deleting = views::is_deleting(now) && before.is_none_or(|old| begins(old) != begins(now));
         if change.before.is_none() {
             self.places.insert(uid(&change.object).to_owned(), at.clone());

@@ -15,8 +15,11 @@ pub(super) fn serve(server: &mut ApiServer, definition: &Stored) {
     let (types, faults) = ResourceType::of_definition(&definition.value);
     for new in types {
         let id = server.registry.add(new);
-        let Some(schema) =
-            server.registry.get(id).and_then(|kind| kind.custom.clone()).filter(|custom| custom.schema.is_some())
+        let Some(schema) = server
+            .registry
+            .get(id)
+            .and_then(|kind| kind.custom.clone())
+            .filter(|custom| custom.schema.is_some())
         else {
             continue;
         };
@@ -109,7 +112,9 @@ pub(super) fn faults(new: &Value) -> Vec<Cause> {
         match version.pointer("/schema/openAPIV3Schema") {
             None => found.push(fault("FieldValueRequired", &own, "Required value")),
             // To the server the schema of the only version is that of all.
-            Some(schema) if versions.len() == 1 => untyped(schema, "spec.validation.openAPIV3Schema", &mut found),
+            Some(schema) if versions.len() == 1 => {
+                untyped(schema, "spec.validation.openAPIV3Schema", &mut found)
+            }
             Some(schema) => untyped(schema, &own, &mut found),
         }
     }

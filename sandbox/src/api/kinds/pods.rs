@@ -71,7 +71,9 @@ pub(super) fn request_limits(new: &mut Value) {
     let Some(spec) = object(new, "spec") else { return };
     for list in ["containers", "initContainers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let Some(resources) = container.get_mut("resources").and_then(Value::as_object_mut) else { continue };
+            let Some(resources) = container.get_mut("resources").and_then(Value::as_object_mut) else {
+                continue;
+            };
             let Some(limits) = resources.get("limits").and_then(Value::as_object).cloned() else { continue };
             let requests = resources.entry("requests").or_insert_with(|| json!({}));
             if let Some(requests) = requests.as_object_mut() {
@@ -95,7 +97,9 @@ pub(super) fn faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let kept = |pod: &Value| {
         let mut spec = pod.get("spec").cloned().unwrap_or_default();
         let Some(map) = spec.as_object_mut() else { return spec };
-        for key in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"] {
+        for key in
+            ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"]
+        {
             map.remove(key);
         }
         for list in ["containers", "initContainers"] {
@@ -146,7 +150,10 @@ fn resource_faults(container: &Value, field: &str, found: &mut Vec<Cause>) {
         let request = container.pointer("/resources/requests").and_then(|requests| requests.get(name));
         let (Some(request), Some(most)) = (request, size(limit)) else { continue };
         if size(request).is_some_and(|request| request.compare(most).is_gt()) {
-            let why = format!("must be less than or equal to {name} limit of {}", limit.as_str().unwrap_or_default());
+            let why = format!(
+                "must be less than or equal to {name} limit of {}",
+                limit.as_str().unwrap_or_default()
+            );
             found.push(invalid(field, request, &why));
         }
     }
@@ -164,8 +171,9 @@ pub(super) fn has_account(server: &ApiServer, kind: &ResourceType, pod: &Value) 
     if there {
         return Ok(());
     }
-    let why =
-        format!("error looking up service account {namespace}/{account}: serviceaccount {account:?} not found");
+    let why = format!(
+        "error looking up service account {namespace}/{account}: serviceaccount {account:?} not found"
+    );
     Err(Failure::forbidden(kind.of(), text(pod, "/metadata/name"), &why))
 }
 

@@ -6,8 +6,10 @@ use crate::api::{names, number, text};
 use serde_json::{Value, json};
 
 /// Keys that Secrets of a type must have.
-const NEEDED: [(&str, &[&str]); 2] =
-    [("kubernetes.io/tls", &["tls.crt", "tls.key"]), ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"])];
+const NEEDED: [(&str, &[&str]); 2] = [
+    ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
+    ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+];
 
 pub(super) fn lease_faults(new: &Value) -> Vec<Cause> {
     let mut found = Vec::new();
@@ -33,7 +35,8 @@ pub(super) fn event_faults(new: &Value) -> Vec<Cause> {
 /// What is wrong with the keys of a ConfigMap or Secret, and with a change of one that said that it would not change.
 pub(super) fn data_faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut found = Vec::new();
-    let keys = |field: &str| new.get(field).and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key);
+    let keys =
+        |field: &str| new.get(field).and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key);
     for field in ["data", "binaryData"] {
         for key in keys(field) {
             let why = names::config_key_fault(key);

@@ -150,7 +150,9 @@ fn immutable(field: &str, new: &Value, old: Option<&Value>, found: &mut Vec<Caus
 fn job_faults(new: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
     let selector = new.pointer("/spec/selector").cloned().unwrap_or_default();
     let manual = new.pointer("/spec/manualSelector") == Some(&Value::Bool(true));
-    if !manual && selector.get("matchLabels").and_then(Value::as_object).is_some_and(|labels| labels.len() > 1) {
+    if !manual
+        && selector.get("matchLabels").and_then(Value::as_object).is_some_and(|labels| labels.len() > 1)
+    {
         found.push(invalid("spec.selector", &selector, "`selector` not auto-generated"));
     }
     let labels = new.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
