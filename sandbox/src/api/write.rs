@@ -200,7 +200,8 @@ impl ApiServer {
         }
         divide(&kind, part, &mut new, &old.value);
         kinds::prepare_change(&kind, part, &mut new, &old.value);
-        causes.extend(kinds::faults(&kind, &new, Some(&old.value)));
+        let found = kinds::faults(&kind, &new, Some(&old.value));
+        causes.extend(found.into_iter().map(|cause| if part == Part::Status { within_status(cause) } else { cause }));
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &at.name, &causes));
         }
@@ -225,6 +226,15 @@ impl ApiServer {
         kinds::changed(self, &kind, &stored);
         Ok(self.get(at).cloned().unwrap_or(stored))
     }
+}
+
+/// The status alone is judged by its own schema, which does not know where it stands.
+fn within_status(mut cause: Cause) -> Cause {
+    if let Some(inner) = cause.field.strip_prefix("status.") {
+        cause.message =
+            cause.message.replacen(&format!("{} in body", cause.field), &format!("{inner} in body"), 1);
+    }
+    cause
 }
 
 /// Whether an object that is being deleted has nothing left to wait for.

@@ -29,8 +29,12 @@ fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()
 }
 
+/// The template, without the hash that the controller itself writes into it.
 fn template(object: &Value) -> PodTemplate {
-    let template = object.pointer("/spec/template").cloned().unwrap_or_default();
+    let mut template = object.pointer("/spec/template").cloned().unwrap_or_default();
+    if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.remove(HASH);
+    }
     serde_json::from_value(template).unwrap_or_default()
 }
 

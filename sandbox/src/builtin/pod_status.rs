@@ -73,7 +73,8 @@ fn conditions(pod: &Value, life: &PodLife) -> Vec<Value> {
             ("ContainersNotReady", format!("containers with unready status: [{name}]"))
         }
     };
-    let started = !over && !matches!(life.stage, Stage::Pulling { .. } | Stage::PullFailed { .. });
+    // An image that does not come keeps containers away, not the pod's network.
+    let started = !over;
     all.push(condition("PodReadyToStartContainers", started.then_some(scheduled), scheduled, None));
     let mut initialized = condition("Initialized", Some(scheduled), scheduled, None);
     if let (true, Some(map)) = (succeeded, initialized.as_object_mut()) {

@@ -17,6 +17,7 @@ pub struct Answer {
 }
 
 const JSON: &str = "application/json";
+const PLAIN: &str = "text/plain; charset=utf-8";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 static VERSION: LazyLock<Value> =
@@ -33,6 +34,10 @@ pub fn answer(path: &str, accept: &str, resources: &[Resource]) -> Option<Answer
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let body = match parts.as_slice() {
         ["version"] => VERSION.clone(),
+        // The server does not say that this is JSON.
+        ["openapi", "v3"] => {
+            return Some(Answer { content_type: PLAIN, body: openapi::answer(&[], resources)? });
+        }
         ["openapi", "v3", rest @ ..] => openapi::answer(rest, resources)?,
         ["api" | "apis"] => return Some(roots(parts == ["api"], accept, &groups(resources))),
         ["api", version] => list("", version, &groups(resources))?,

@@ -180,6 +180,11 @@ fn job_faults(new: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
 }
 
 fn strategy_faults(new: &Value, found: &mut Vec<Cause>) {
+    let strategy = |key: &str| new.pointer(&format!("/spec/strategy/{key}"));
+    if strategy("type").is_some_and(|kind| kind == "Recreate") && strategy("rollingUpdate").is_some() {
+        let message = "Forbidden: may not be specified when strategy `type` is 'Recreate'";
+        found.push(fault("FieldValueForbidden", "spec.strategy.rollingUpdate", message));
+    }
     let rolling = |key: &str| new.pointer(&format!("/spec/strategy/rollingUpdate/{key}"));
     let none = |value: Option<&Value>| value.is_some_and(|value| value == 0 || value == "0" || value == "0%");
     if none(rolling("maxSurge")) && none(rolling("maxUnavailable")) {
