@@ -121,10 +121,10 @@ fn availability(world: &World, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
-    let available = |world: &World| {
-        let sets = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let available = |state: &World| {
+        let sets = state.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
         let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
-        sets.map(|set| i64::from(set.counts.available.min(set.replicas).max(0))).sum::<i64>()
+        sets.map(|set| i64::from(world.available(set).min(set.replicas).max(0))).sum::<i64>()
     };
     let missing = if active.is_some() { 0 } else { defaults::max_unavailable(rollout) };
     let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);

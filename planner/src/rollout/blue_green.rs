@@ -74,7 +74,8 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 }
 
 fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    if pass.is_aborted() && !pass.is_stable(new) {
+    // Without a stable version there is nothing to go back to, and nothing else that serves.
+    if pass.is_aborted() && pass.stable.is_some() && !pass.is_stable(new) {
         return scale_aborted(pass, strategy, new);
     }
     // A rollback to a version that still waits for its scale-down is fast: the deadline stays until the switch.

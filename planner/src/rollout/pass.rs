@@ -51,7 +51,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
-    if pass.is_fully_promoted() {
+    if pass.is_fully_promoted() || pass.old.promote_full {
         pass.pause.remove_abort();
     }
     let status = match pass.blue_green() {
