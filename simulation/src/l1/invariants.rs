@@ -96,7 +96,9 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
             let set = cluster.set(&target.name)?;
             let status = cluster.rollout.status.as_ref();
             let needed = status.is_some_and(|status| status.stable_rs == set.view.hash());
-            let mut services = cluster.services.values();
+            let preview = basis.preview.as_deref();
+            let mut services =
+                cluster.services.values().filter(|service| preview != Some(service.name.as_str()));
             let served = !basis.needs_nobody() && services.any(|service| service.hash() == set.view.hash());
             if needed || served {
                 return fault("S7", format!("{} is deleted, but it is needed", target.name));
