@@ -8,6 +8,7 @@ use crds::{Time, defaults, meta};
 
 const CANARY_PAUSE_STEP: &str = "CanaryPauseStep";
 const BLUE_GREEN_PAUSE: &str = "BlueGreenPause";
+const INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";
 
 fn steps(world: &World) -> &[CanaryStep] {
     let strategy = world.rollout.spec.strategy.as_ref();
@@ -103,12 +104,20 @@ pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<S
     if !quiet || invalid || world.rollout.spec.paused == Some(true) {
         return None;
     }
+    // Nothing is scaled while an undecided analysis waits for a person.
+    let halted = paused_since(status, INCONCLUSIVE_ANALYSIS).is_some();
     let pauses =
         if status.abort { [None, None] } else { [step_end(world, status), promotion_time(world, status)] };
-    let delays = world.replica_sets.iter().filter(|set| set.replicas > 0).filter_map(|set| {
+    let strategy = world.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+    let active = strategy.and_then(|strategy| world.services.get(&strategy.active_service));
+    // What is active stays, whatever was written on it before.
+    let goes = |set: &&crate::ReplicaSet| {
+        set.replicas > 0 && active.is_none_or(|active| active.hash() != set.hash())
+    };
+    let delays = world.replica_sets.iter().filter(goes).filter_map(|set| {
         let end = Time::parse(set.scale_down_deadline()?)?;
         // One that has passed is another rule's matter: it may wait for the limit of old versions.
-        (end > now).then_some(("the delay of an old version", end))
+        (end > now && !halted).then_some(("the delay of an old version", end))
     });
     let (what, due) = pauses.into_iter().flatten().chain(delays).min_by_key(|(_, due)| *due)?;
     let woken = plan.wake.as_ref().is_some_and(|wake| wake.at <= due.max(now));

@@ -12,7 +12,7 @@ use crds::rollout::blue_green::BlueGreenStrategy;
 /// One pass of a blue-green update.
 pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutStatus {
     if canary::is_scaling_event(pass) {
-        scale(pass, strategy);
+        scale(pass, strategy, false);
         return conclude(pass, strategy, None);
     }
     if let (Some(name), Some(new), false) = (strategy.preview_service.as_deref(), pass.new, pass.is_halted())
@@ -25,8 +25,8 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     let restarted = restart::run(pass);
     // Decided before the active Service moves: a rollback is fast because of what is recorded now.
     pause_before_switch(pass, strategy);
-    switch_active(pass, strategy);
-    scale(pass, strategy);
+    let switched = switch_active(pass, strategy);
+    scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
     conclude(pass, strategy, restarted.done_at)
@@ -50,14 +50,17 @@ fn checkpoint(pass: &Pass<'_>) -> bool {
     pass.old.blue_green.as_ref().is_some_and(|blue_green| blue_green.scale_up_preview_check_point)
 }
 
-/// How many pods the new version is to have now.
-fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> i32 {
+/// How many pods the new version is to have now. One that the active Service has just come to keeps its whole size.
+fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) -> i32 {
+    if switched {
+        return pass.replicas;
+    }
     let Some(count) = preview_count(pass, strategy) else { return pass.replicas };
     let waiting = pass.is_frozen() || pause::any(&pass.old);
     if checkpoint(pass) && !waiting { pass.replicas } else { count }
 }
 
-fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
     if pass.is_halted() {
         pass.plan.trail.push("halted: nothing is scaled".to_owned());
         return;
@@ -68,13 +71,14 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         pass.scale(stable, replicas, "the stable version keeps its size until the switch");
     }
     if let Some(new) = pass.new {
-        scale_new(pass, strategy, new);
+        scale_new(pass, strategy, new, switched);
     }
     scale_others(pass, strategy);
 }
 
-fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    if pass.is_aborted() && !pass.is_stable(new) {
+fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet, switched: bool) {
+    // Without a stable version there is nothing to go back to, and nothing else that serves.
+    if pass.is_aborted() && pass.stable.is_some() && !pass.is_stable(new) {
         return scale_aborted(pass, strategy, new);
     }
     // A rollback to a version that still waits for its scale-down is fast: the deadline stays until the switch.
@@ -86,7 +90,7 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     {
         pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
     }
-    let size = new_size(pass, strategy);
+    let size = new_size(pass, strategy, switched);
     pass.scale(new, size, format!("the new version is to have {size} pods"));
 }
 
@@ -162,8 +166,9 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if !is_ready(pass, strategy) {
         // The time goes on meanwhile.
         let begun = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time);
-        if let Some(since) = begun.filter(|_| promotes_itself(strategy) && auto_seconds(strategy) > 0) {
-            pass.plan.wake_at(since.plus_seconds(auto_seconds(strategy)), "the automatic promotion");
+        let due = begun.map(|since| since.plus_seconds(auto_seconds(strategy)));
+        if let Some(due) = due.filter(|due| promotes_itself(strategy) && *due > pass.now) {
+            pass.plan.wake_at(due, "the automatic promotion");
         }
         return;
     }
@@ -212,11 +217,12 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     checkpoint(pass) || resumed || timed_out
 }
 
-fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+/// Points the active Service at new, or back at stable; true when it comes to the new version.
+fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     if pass.is_halted() {
-        return;
+        return false;
     }
-    let Some(new) = pass.new else { return };
+    let Some(new) = pass.new else { return false };
     if pass.is_aborted() {
         // DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
         if let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) {
@@ -226,15 +232,17 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
                 services::switch(pass, &strategy.active_service, stable.hash());
             }
         }
-        return;
+        return false;
     }
     if !status::is_saturated(pass, new) {
-        return;
+        return false;
     }
     let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    if is_fast_tracked(pass, strategy) || gated {
-        services::switch(pass, &strategy.active_service, new.hash());
+    if !is_fast_tracked(pass, strategy) && !gated {
+        return false;
     }
+    services::switch(pass, &strategy.active_service, new.hash());
+    true
 }
 
 fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Option<Time>) -> RolloutStatus {
@@ -250,6 +258,9 @@ fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Opt
         pass.pause.remove_abort();
     }
     if let Some(reason) = promotion::reason(pass, &base) {
+        if !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash {
+            services::confirm(pass, &strategy.active_service);
+        }
         promotion::promote(pass, &mut base, &reason);
         return pass.conclude(base);
     }
