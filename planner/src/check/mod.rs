@@ -8,6 +8,7 @@ mod tests;
 use crate::rollout::fold;
 use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::{Time, defaults, meta};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A rule that a plan breaks.
@@ -22,8 +23,8 @@ pub struct Fault {
 /// All rules that `plan`, made for `world` at `now`, breaks; empty for a good plan.
 #[must_use]
 pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
-    let mut after = world.clone();
-    plan.writes.iter().for_each(|planned| fold::apply(&mut after, &planned.write));
+    let mut after = Cow::Borrowed(world);
+    plan.writes.iter().for_each(|planned| fold::apply(after.to_mut(), &planned.write));
     let found = [
         ("only_own_objects", only_own_objects(world, plan)),
         ("one_create_per_hash", one_create_per_hash(world, plan)),

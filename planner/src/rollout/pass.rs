@@ -30,13 +30,15 @@ pub(super) struct Pass<'w> {
     pub(super) plan: Plan,
 }
 
-/// Runs one pass. Its plan has no status when the Rollout is being deleted.
-pub(super) fn run(world: &World, now: Time) -> Plan {
+/// Runs one pass; `invalid` says what is wrong with the world, if anything is. Its plan has no status when the Rollout
+/// is being deleted.
+pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if world.rollout.metadata.deletion_timestamp.is_some() {
         return Plan::default();
     }
     let mut pass = Pass::new(world, now);
-    if let Some(status) = gate::invalid(&mut pass) {
+    if let Some(message) = invalid {
+        let status = gate::invalid(&mut pass, message);
         return pass.finish(status);
     }
     identify::claim(&mut pass);

@@ -1,8 +1,9 @@
 //! Which version each Service selects. `[services]`
 
-use super::pass::Pass;
+use super::pass::{Pass, target};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
 use crds::Time;
+use std::collections::BTreeMap;
 
 /// Hashes that the active and the preview Service select; empty where they select none.
 pub(super) fn blue_green_hashes(pass: &Pass<'_>) -> (String, String) {
@@ -48,10 +49,22 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         None => set.replicas > 0 && set.counts.available >= set.replicas,
     };
     if ready {
+        confirm(pass, set);
         switch(pass, name, set.hash());
     } else {
         pass.plan.trail.push(format!("service {name} waits: {} has too few available pods", set.name));
     }
+}
+
+/// A write that changes nothing but fails when the ReplicaSet is not as it was seen: its pods may have been given up by
+/// a write of our own that the cache does not show yet, and a Service is not to go there.
+fn confirm(pass: &mut Pass<'_>, set: &ReplicaSet) {
+    let write = Write::AnnotateReplicaSet {
+        target: target(set),
+        annotations: BTreeMap::new(),
+        min_ready_seconds: None,
+    };
+    pass.write(write, format!("{} is to be as it was seen", set.name));
 }
 
 /// Points a Service at a version.

@@ -92,7 +92,8 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
             let needed = status.is_some_and(|status| {
                 status.stable_rs == set.view.hash() || status.current_pod_hash == set.view.hash()
             });
-            let served = cluster.services.values().any(|service| service.hash() == set.view.hash());
+            let mut services = cluster.services.values();
+            let served = basis.replicas > 0 && services.any(|service| service.hash() == set.view.hash());
             if needed || served {
                 return fault("S7", format!("{} is deleted, but it is needed", target.name));
             }
@@ -276,7 +277,10 @@ fn promotion(
         return None;
     }
     let available = set.available(cluster.now);
-    if available < basis.replicas && !excused {
+    // A restart that is going on has taken pods away, as many as may be missing.
+    let restarts = cluster.rollout.spec.restart_at != new.restarted_at;
+    let missing = if restarts { basis.unavailable.max(1) } else { 0 };
+    if available < basis.replicas.saturating_sub(missing) && !excused {
         return fault("S7", format!("{} becomes stable with {available} available pods", new.stable_rs));
     }
     let strategy = cluster.rollout.spec.strategy.as_ref()?;
