@@ -65,7 +65,6 @@ fn newest_template_ignored() {
 }
 
 #[test]
-#[ignore = "not prevented yet"]
 fn replicas_and_template_in_one_apply() {
     let steps = json!([{"setWeight": 10}, {"pause": {}}]);
     for replicas in [20, 4] {
