@@ -156,7 +156,6 @@ fn next_version_pays_for_an_invalid_one() {
 }
 
 #[test]
-#[ignore = "not prevented yet"]
 fn old_deadline_hides_the_progress_deadline() {
     let deadline = json!({"progressDeadlineSeconds": 30, "progressDeadlineAbort": true});
     let mut play = Play::with(3, &json!({"canary": {"steps": [{"setWeight": 34}]}}), &deadline);
