@@ -106,7 +106,7 @@ pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<S
     let pauses =
         if status.abort { [None, None] } else { [step_end(world, status), promotion_time(world, status)] };
     let delays = world.replica_sets.iter().filter(|set| set.replicas > 0).filter_map(|set| {
-        let end = Time::parse(set.scale_down_deadline()?)?;
+        let end = set.scale_down_deadline()?;
         // One that has passed is another rule's matter: it may wait for the limit of old versions.
         (end > now).then_some(("the delay of an old version", end))
     });

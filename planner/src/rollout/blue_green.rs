@@ -81,9 +81,7 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
     if !keeps_deadline {
         scale_down::clear_deadline(pass, new);
-    } else if let Some(deadline) =
-        new.scale_down_deadline().and_then(Time::parse).filter(|end| *end > pass.now)
-    {
+    } else if let Some(deadline) = new.scale_down_deadline().filter(|end| *end > pass.now) {
         pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
     }
     let size = new_size(pass, strategy);
@@ -96,9 +94,9 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
     if new.replicas == 0 || active_hash(pass, strategy) == new.hash() {
         return;
     }
-    match new.scale_down_deadline().map(Time::parse) {
+    match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
-        Some(Some(deadline)) if pass.now < deadline => {
+        Some(deadline) if pass.now < deadline => {
             if new.desired_annotation() != Some(pass.replicas) {
                 // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
                 pass.scale(new, new.replicas, "the aborted version keeps its size");

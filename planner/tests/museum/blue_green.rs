@@ -33,7 +33,6 @@ fn second_abort_kills_at_once() {
 }
 
 #[test]
-#[ignore = "not prevented yet"]
 fn blank_deadline() {
     let mut play = Play::new(
         3,
