@@ -33,7 +33,6 @@ fn bad_stable_holds_a_good_canary() {
 }
 
 #[test]
-#[ignore = "not prevented yet"]
 fn stable_that_cannot_make_pods() {
     let steps = json!([{"setWeight": 50}, {"pause": {"duration": "2s"}}]);
     let mut play = Play::of_image("app:quota", 4, &json!({"canary": {"steps": steps}}), &json!({}));
