@@ -32,6 +32,12 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     conclude(pass, strategy, restarted.done_at)
 }
 
+/// The version that production gets, or is to get back: that of the active Service, or else the stable one.
+fn serving_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
+    let active = active_hash(pass, strategy);
+    if active.is_empty() { pass.stable.map_or("", ReplicaSet::hash) } else { active }
+}
+
 fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
     pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash())
 }
@@ -39,9 +45,10 @@ fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
 /// Size of the preview before the switch; `None` without a size of its own.
 fn preview_count(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> Option<i32> {
     let count = strategy.preview_replica_count?;
-    let active = active_hash(pass, strategy);
+    let serving = serving_hash(pass, strategy);
     let new = pass.new?;
-    let other = pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && set.name != new.name);
+    let other =
+        pass.all.iter().any(|set| !serving.is_empty() && set.hash() == serving && set.name != new.name);
     // A version that goes live at once is no preview: it would be shrunk just as the Service comes back to it.
     (other && !pass.old.promote_full && !services::is_fast_rollback(pass)).then_some(count)
 }
@@ -136,12 +143,15 @@ fn is_ready(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     new.replicas == size && new.counts.available == size && new.desired_annotation() == Some(pass.replicas)
 }
 
-/// Nothing is waited for: a fast rollback, a full promotion, or a Service that selects the new version or no version.
+/// Nothing is waited for: the first deploy, a fast rollback, a full promotion, or a Service that selects the new version
+/// already.
+///
+/// DIFFERS: in Argo Rollouts a Service without a hash opens the gates, too, whoever has taken the hash out.
 fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let active = active_hash(pass, strategy);
     services::is_fast_rollback(pass)
         || pass.old.promote_full
-        || active.is_empty()
+        || pass.old.stable_rs.is_empty()
         || pass.new.is_some_and(|new| new.hash() == active)
 }
 
@@ -210,28 +220,43 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     checkpoint(pass) || resumed || timed_out
 }
 
+/// Points the active Service at the new version once its gates are open; after an abort at the stable one again.
 fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if pass.is_halted() {
         return;
     }
     let Some(new) = pass.new else { return };
     if pass.is_aborted() {
-        // DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
-        if let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) {
-            let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
-                || stable.counts.available >= new.counts.available;
-            if carries {
-                services::switch(pass, &strategy.active_service, stable.hash());
-            }
-        }
-        return;
-    }
-    if !status::is_saturated(pass, new) {
-        return;
-    }
-    let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    if is_fast_tracked(pass, strategy) || gated {
+        switch_back(pass, strategy, new);
+    } else if is_open(pass, strategy, new) {
         services::switch(pass, &strategy.active_service, new.hash());
+    } else if active_hash(pass, strategy).is_empty() {
+        take_up(pass, strategy);
+    }
+}
+
+/// The new version is all there, and nothing has to be waited for.
+fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
+    let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
+    status::is_saturated(pass, new) && (gated || is_fast_tracked(pass, strategy))
+}
+
+/// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
+fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
+    let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) else { return };
+    let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
+        || stable.counts.available >= new.counts.available;
+    if carries {
+        services::switch(pass, &strategy.active_service, stable.hash());
+    }
+}
+
+/// A Service without a hash reaches all versions: the strategy was another one, or somebody has taken the hash out. It
+/// is narrowed to the stable version as soon as that is all there.
+fn take_up(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let stable = pass.stable.filter(|stable| !pass.is_new(stable) && stable.replicas > 0);
+    if let Some(stable) = stable.filter(|stable| stable.counts.available >= pass.replicas) {
+        services::switch(pass, &strategy.active_service, stable.hash());
     }
 }
 
