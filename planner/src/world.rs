@@ -130,10 +130,18 @@ impl ReplicaSet {
         self.annotations.get(crds::meta::DESIRED_REPLICAS_ANNOTATION)?.parse().ok()
     }
 
-    /// The scale-down deadline as written, when there is one.
+    /// Until when it is kept, when that is recorded. What cannot be read as a time counts as not recorded.
+    ///
+    /// DIFFERS: Argo Rollouts takes what it cannot read for a deadline that has passed. `[scale-down]`
     #[must_use]
-    pub fn scale_down_deadline(&self) -> Option<&str> {
-        self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION).map(String::as_str)
+    pub fn scale_down_deadline(&self) -> Option<Time> {
+        Time::parse(self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)?)
+    }
+
+    /// Whether it carries the annotation of a scale-down deadline, readable or not.
+    #[must_use]
+    pub fn is_marked_for_scale_down(&self) -> bool {
+        self.annotations.contains_key(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)
     }
 }
 

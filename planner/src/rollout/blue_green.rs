@@ -32,6 +32,12 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     conclude(pass, strategy, restarted.done_at)
 }
 
+/// The version that production gets, or is to get back: that of the active Service, or else the stable one.
+fn serving_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
+    let active = active_hash(pass, strategy);
+    if active.is_empty() { pass.stable.map_or("", ReplicaSet::hash) } else { active }
+}
+
 fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
     pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash())
 }
@@ -39,9 +45,10 @@ fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
 /// Size of the preview before the switch; `None` without a size of its own.
 fn preview_count(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> Option<i32> {
     let count = strategy.preview_replica_count?;
-    let active = active_hash(pass, strategy);
+    let serving = serving_hash(pass, strategy);
     let new = pass.new?;
-    let other = pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && set.name != new.name);
+    let other =
+        pass.all.iter().any(|set| !serving.is_empty() && set.hash() == serving && set.name != new.name);
     // A version that goes live at once is no preview: it would be shrunk just as the Service comes back to it.
     (other && !pass.old.promote_full && !services::is_fast_rollback(pass)).then_some(count)
 }
@@ -85,9 +92,7 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
     if !keeps_deadline {
         scale_down::clear_deadline(pass, new);
-    } else if let Some(deadline) =
-        new.scale_down_deadline().and_then(Time::parse).filter(|end| *end > pass.now)
-    {
+    } else if let Some(deadline) = new.scale_down_deadline().filter(|end| *end > pass.now) {
         pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
     }
     let size = new_size(pass, strategy, switched);
@@ -100,9 +105,9 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
     if new.replicas == 0 || active_hash(pass, strategy) == new.hash() {
         return;
     }
-    match new.scale_down_deadline().map(Time::parse) {
+    match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
-        Some(Some(deadline)) if pass.now < deadline => {
+        Some(deadline) if pass.now < deadline => {
             if new.desired_annotation() != Some(pass.replicas) {
                 // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
                 pass.scale(new, new.replicas, "the aborted version keeps its size");
@@ -142,12 +147,15 @@ fn is_ready(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     new.replicas == size && new.counts.available == size && new.desired_annotation() == Some(pass.replicas)
 }
 
-/// Nothing is waited for: a fast rollback, a full promotion, or a Service that selects the new version or no version.
+/// Nothing is waited for: the first deploy, a fast rollback, a full promotion, or a Service that selects the new version
+/// already.
+///
+/// DIFFERS: in Argo Rollouts a Service without a hash opens the gates, too, whoever has taken the hash out.
 fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let active = active_hash(pass, strategy);
     services::is_fast_rollback(pass)
         || pass.old.promote_full
-        || active.is_empty()
+        || pass.old.stable_rs.is_empty()
         || pass.new.is_some_and(|new| new.hash() == active)
 }
 
@@ -217,32 +225,50 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     checkpoint(pass) || resumed || timed_out
 }
 
-/// Points the active Service at new, or back at stable; true when it comes to the new version.
+/// Points the active Service at the new version once its gates are open, true then; after an abort at the stable one
+/// again.
 fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     if pass.is_halted() {
         return false;
     }
     let Some(new) = pass.new else { return false };
     if pass.is_aborted() {
-        // DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
-        if let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) {
-            let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
-                || stable.counts.available >= new.counts.available;
-            if carries {
-                services::switch(pass, &strategy.active_service, stable.hash());
-            }
-        }
+        switch_back(pass, strategy, new);
         return false;
     }
-    if !status::is_saturated(pass, new) {
-        return false;
+    if is_open(pass, strategy, new) {
+        services::switch(pass, &strategy.active_service, new.hash());
+        return true;
     }
+    if active_hash(pass, strategy).is_empty() {
+        take_up(pass, strategy);
+    }
+    false
+}
+
+/// The new version is all there, and nothing has to be waited for.
+fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
     let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    if !is_fast_tracked(pass, strategy) && !gated {
-        return false;
+    status::is_saturated(pass, new) && (gated || is_fast_tracked(pass, strategy))
+}
+
+/// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
+fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
+    let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) else { return };
+    let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
+        || stable.counts.available >= new.counts.available;
+    if carries {
+        services::switch(pass, &strategy.active_service, stable.hash());
     }
-    services::switch(pass, &strategy.active_service, new.hash());
-    true
+}
+
+/// A Service without a hash reaches all versions: the strategy was another one, or somebody has taken the hash out. It
+/// is narrowed to the stable version as soon as that is all there.
+fn take_up(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let stable = pass.stable.filter(|stable| !pass.is_new(stable) && stable.replicas > 0);
+    if let Some(stable) = stable.filter(|stable| stable.counts.available >= pass.replicas) {
+        services::switch(pass, &strategy.active_service, stable.hash());
+    }
 }
 
 fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Option<Time>) -> RolloutStatus {

@@ -34,12 +34,13 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     conclude(pass, restarted.done_at)
 }
 
-/// `spec.replicas` has changed since new or stable were last scaled.
+/// `spec.replicas` has changed since new or stable were last scaled. Another template or other steps come before it:
+/// what is recorded of the last update would give the new version the size of that update's end.
+///
+/// DIFFERS: Argo Rollouts scales first.
 pub(super) fn is_scaling_event(pass: &Pass<'_>) -> bool {
-    [pass.new, pass.stable]
-        .into_iter()
-        .flatten()
-        .any(|set| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas))
+    let is_resized = |set: &ReplicaSet| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas);
+    !status::has_changed(pass) && [pass.new, pass.stable].into_iter().flatten().any(is_resized)
 }
 
 /// Scales stable, then new, then the others. True when a size has changed.

@@ -164,7 +164,7 @@ impl<'w> Pass<'w> {
         if set.desired_annotation() != Some(self.replicas) {
             annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), Some(self.replicas.to_string()));
         }
-        if to == 0 && set.scale_down_deadline().is_some() {
+        if to == 0 && set.is_marked_for_scale_down() {
             annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), None);
         }
         let (from, target) = (set.replicas, target(set));

@@ -3,7 +3,7 @@
 use super::pass::{Pass, target};
 use super::status::sum;
 use crate::{ReplicaSet, Write};
-use crds::{Time, defaults, meta};
+use crds::{defaults, meta};
 use std::collections::BTreeMap;
 
 /// Scales other versions of a canary without a router down: first what is not available, then from the highest
@@ -85,14 +85,11 @@ impl DelayLine {
             return Delay::Wait;
         };
         self.waiting = self.waiting.saturating_add(1);
-        let deadline = Time::parse(deadline);
-        match deadline.filter(|deadline| self.waiting <= self.limit && pass.now < *deadline) {
-            Some(deadline) => {
-                pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
-                Delay::Wait
-            }
-            None => Delay::Over,
+        if self.waiting > self.limit || pass.now >= deadline {
+            return Delay::Over;
         }
+        pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
+        Delay::Wait
     }
 }
 
@@ -105,7 +102,7 @@ pub(super) fn set_deadline(pass: &mut Pass<'_>, set: &ReplicaSet, seconds: i64) 
 
 /// Takes the deadline off a ReplicaSet that is to stay.
 pub(super) fn clear_deadline(pass: &mut Pass<'_>, set: &ReplicaSet) {
-    if set.scale_down_deadline().is_some() {
+    if set.is_marked_for_scale_down() {
         annotate_deadline(pass, set, None, format!("{} is needed again", set.name));
     }
 }

@@ -2,7 +2,6 @@
 
 use super::pass::{Pass, target};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
-use crds::Time;
 use std::collections::BTreeMap;
 
 /// Hashes that the active and the preview Service select; empty where they select none.
@@ -110,6 +109,6 @@ pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     if pass.is_new(stable) {
         return true;
     }
-    let delayed = new.scale_down_deadline().and_then(Time::parse).is_some_and(|deadline| pass.now < deadline);
+    let delayed = new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline);
     pass.blue_green().is_some() && new.created < stable.created && delayed
 }
