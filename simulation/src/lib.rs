@@ -3,3 +3,4 @@
 pub mod command;
 pub mod l1;
 pub mod l2;
+pub mod stage;
