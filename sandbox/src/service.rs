@@ -28,6 +28,8 @@ const LAST_BOOKMARKS: Duration = Duration::from_secs(2);
 const LAST_BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest watch, for clients that do not say.
 const WATCH_MAX_SECONDS: u64 = 1_800;
+/// When a client takes a connection on which nothing comes for dead; that of `kube::Config`.
+const READ_TIMEOUT: Duration = Duration::from_secs(295);
 /// Largest body of a request.
 const BODY_MAX_BYTES: usize = 3 * 1024 * 1024;
 
@@ -98,7 +100,8 @@ impl Handle {
                 if applied {
                     self.carry_out(&call, &request);
                 }
-                std::future::pending().await
+                tokio::time::sleep(READ_TIMEOUT).await;
+                Err(Broken)
             }
             Fate::Slow { before, after } => {
                 tokio::time::sleep(before).await;
