@@ -25,7 +25,8 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     let restarted = restart::run(pass);
     // Decided before the active Service moves: a rollback is fast because of what is recorded now.
     pause_before_switch(pass, strategy);
-    let switched = switch_active(pass, strategy);
+    // What is evicted in this pass still counts as available in it.
+    let switched = !restarted.evicted && switch_active(pass, strategy);
     scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
@@ -115,6 +116,7 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
         Some(_) => {
+            services::confirm(pass, &strategy.active_service);
             pass.scale(new, 0, "the update was aborted and its delay is over");
         }
     }
@@ -144,7 +146,9 @@ fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 fn is_ready(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let Some(new) = pass.new else { return false };
     let size = preview_count(pass, strategy).filter(|_| !checkpoint(pass)).unwrap_or(pass.replicas);
-    new.replicas == size && new.counts.available == size && new.desired_annotation() == Some(pass.replicas)
+    new.replicas == size
+        && pass.world.available(new) == size
+        && new.desired_annotation() == Some(pass.replicas)
 }
 
 /// Nothing is waited for: the first deploy, a fast rollback, a full promotion, or a Service that selects the new version

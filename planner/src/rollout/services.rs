@@ -66,10 +66,11 @@ fn confirm_set(pass: &mut Pass<'_>, set: &ReplicaSet) {
     pass.write(write, format!("{} is to be as it was seen", set.name));
 }
 
-/// A write that changes nothing but fails when the Service is not as it was seen: what it selects decides about what is
-/// recorded as stable.
+/// A write that changes nothing but fails when the Service is not as it was seen: what it selects decides which version
+/// may be given up, and which is recorded as stable.
 pub(super) fn confirm(pass: &mut Pass<'_>, name: &str) {
-    let Some(service) = pass.world.services.get(name) else { return };
+    let service = pass.world.services.get(name).filter(|service| !service.hash().is_empty());
+    let Some(service) = service else { return };
     let write = select(pass, service, service.hash());
     if !pass
         .plan

@@ -95,6 +95,8 @@ pub(crate) struct Run {
 pub(crate) struct World {
     pub(crate) revision: u64,
     pub(crate) rollout: Option<Value>,
+    /// Uid of the Rollout, also when it has gone: a controller may not know that yet.
+    uid: String,
     pub(crate) sets: BTreeMap<String, Set>,
     pub(crate) pods: BTreeMap<String, Pod>,
     /// Hash that each Service selects.
@@ -111,7 +113,7 @@ impl World {
     }
 
     pub(crate) fn uid(&self) -> &str {
-        self.look().text("/metadata/uid")
+        &self.uid
     }
 
     /// Pods of a version that are in service.
@@ -153,7 +155,10 @@ impl World {
         let Some(object) = after.or(before) else { return };
         let name = text(object, "/metadata/name").to_owned();
         match kind {
-            Kind::Rollout => self.rollout = after.cloned(),
+            Kind::Rollout => {
+                self.rollout = after.cloned();
+                text(object, "/metadata/uid").clone_into(&mut self.uid);
+            }
             Kind::Set => put(&mut self.sets, name, after.map(set)),
             Kind::Pod => put(&mut self.pods, name, after.map(pod)),
             Kind::Service => put(&mut self.services, name, after.map(|service| selected(service).to_owned())),
