@@ -105,6 +105,16 @@ fn skipped_step(world: &World, plan: &Plan, now: Time) -> Option<String> {
     })
 }
 
+/// An abort that somebody has asked for since the last look is recorded, unless another version has come up or this one
+/// is the stable one meanwhile (argoproj/argo-rollouts#4461).
+pub(super) fn no_ignored_abort(world: &World, plan: &Plan) -> Option<String> {
+    let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
+    let asked = old.abort && old.aborted_at.is_none() && !old.stable_rs.is_empty();
+    let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
+    let ignored = asked && same && new.stable_rs != new.current_pod_hash && !new.abort;
+    ignored.then(|| "the abort that was asked for is dropped".to_owned())
+}
+
 /// A plan that changes nothing, while something is timed, says when to look again: at the end of a pause step, of the
 /// pause before an automatic promotion, and of the delay for which an old version is kept.
 pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<String> {

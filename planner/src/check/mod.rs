@@ -31,6 +31,7 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("availability", availability(world, &after)),
         ("services_have_pods", services_have_pods(world, plan)),
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
+        ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
     ];
     found.into_iter().filter_map(|(rule, what)| Some(Fault { rule, what: what? })).collect()

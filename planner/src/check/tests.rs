@@ -113,6 +113,25 @@ fn rules(world: &World, plan: &Plan) -> Vec<&'static str> {
 }
 
 #[test]
+fn an_abort_is_heard() {
+    let mut world = world(&json!({"canary": {}}));
+    let asked = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        promote_full: true,
+        abort: true,
+        ..RolloutStatus::default()
+    };
+    world.rollout.status = Some(asked.clone());
+    let dropped = RolloutStatus { abort: false, ..asked.clone() };
+    let rules =
+        |status: &RolloutStatus| rules(&world, &Plan { status: Some(status.clone()), ..Plan::default() });
+    assert_eq!(rules(&asked), [""; 0]);
+    assert_eq!(rules(&dropped), ["no_ignored_abort"]);
+    assert_eq!(rules(&RolloutStatus { stable_rs: "new".to_owned(), ..dropped }), [""; 0]);
+}
+
+#[test]
 fn a_promotion_by_hand_is_waited_for() {
     let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}});
     let mut world = world(&strategy);
