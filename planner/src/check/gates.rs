@@ -9,6 +9,7 @@ use crds::{Time, defaults, meta};
 
 const CANARY_PAUSE_STEP: &str = "CanaryPauseStep";
 const BLUE_GREEN_PAUSE: &str = "BlueGreenPause";
+const INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";
 
 fn steps(world: &World) -> &[CanaryStep] {
     let strategy = world.rollout.spec.strategy.as_ref();
@@ -27,8 +28,18 @@ fn paused_since(status: &RolloutStatus, reason: &str) -> Option<Time> {
 /// A canary goes past a pause only when its time is over or a person has resumed it, and past an analysis only when
 /// a run has succeeded; a new template, a rollback and a full promotion pass by all of them. A blue-green version gets
 /// the active Service only with a successful run of its own (argoproj/argo-rollouts#4728) and a promotion before it.
+/// While an undecided run waits for a person nothing is promoted (argoproj/argo-rollouts#3850).
 pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<String> {
-    skipped_step(world, plan, now).or_else(|| skipped_promotion_gate(world, plan, now))
+    skipped_step(world, plan, now)
+        .or_else(|| skipped_promotion_gate(world, plan, now))
+        .or_else(|| undecided_promotion(world, plan))
+}
+
+fn undecided_promotion(world: &World, plan: &Plan) -> Option<String> {
+    let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
+    let promoted = !old.stable_rs.is_empty() && old.stable_rs != new.stable_rs && !old.promote_full;
+    let undecided = paused_since(old, INCONCLUSIVE_ANALYSIS).is_some();
+    (promoted && undecided).then(|| format!("{} is promoted though an analysis is undecided", new.stable_rs))
 }
 
 fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<String> {

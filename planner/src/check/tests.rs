@@ -132,6 +132,26 @@ fn an_abort_is_heard() {
 }
 
 #[test]
+fn nothing_is_promoted_past_an_undecided_analysis() {
+    let mut world = world(&json!({"canary": {}}));
+    let undecided =
+        PauseCondition { reason: "InconclusiveAnalysisRun".to_owned(), start_time: Time::default() };
+    let waiting = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        pause_conditions: Some(vec![undecided]),
+        ..RolloutStatus::default()
+    };
+    let promoted = RolloutStatus { stable_rs: "new".to_owned(), ..waiting.clone() };
+    world.rollout.status = Some(waiting.clone());
+    let plan = |status: RolloutStatus| Plan { status: Some(status), ..Plan::default() };
+    assert_eq!(rules(&world, &plan(waiting.clone())), [""; 0]);
+    assert_eq!(rules(&world, &plan(promoted.clone())), ["no_skipped_gate"]);
+    world.rollout.status = Some(RolloutStatus { pause_conditions: None, ..waiting });
+    assert_eq!(rules(&world, &plan(promoted)), [""; 0]);
+}
+
+#[test]
 fn a_promotion_by_hand_is_waited_for() {
     let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}});
     let mut world = world(&strategy);

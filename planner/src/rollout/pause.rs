@@ -25,6 +25,11 @@ impl PauseChange {
         }
     }
 
+    /// Whether that pause stands, or begins in this pass.
+    pub(super) fn waits_for(&self, reason: &str, old: &RolloutStatus) -> bool {
+        self.add.contains(&reason) || get(old, reason).is_some()
+    }
+
     pub(super) fn has_added(&self) -> bool {
         !self.add.is_empty()
     }
