@@ -28,7 +28,7 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
     let found = [
         ("only_own_objects", only_own_objects(world, plan)),
         ("one_create_per_hash", one_create_per_hash(world, plan)),
-        ("availability", availability(world, &after)),
+        ("availability", availability(world, plan, &after)),
         ("services_have_pods", services_have_pods(world, plan)),
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
         ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
@@ -116,21 +116,42 @@ fn one_create_per_hash(world: &World, plan: &Plan) -> Option<String> {
     })
 }
 
-/// Scaling down leaves the pods that must be available, as far as there are that many: for a canary all versions
-/// together, for blue-green those of the version that the active Service selects.
-fn availability(world: &World, after: &World) -> Option<String> {
+/// What a plan scales down and evicts leaves the pods that must be available, as far as there are that many: for a
+/// canary all versions together, for blue-green those of the version that the active Service selects. A restart may
+/// always take one pod, but scaling counts on none that it takes (argoproj/argo-rollouts#4221).
+fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
     let available = |world: &World| {
         let sets = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
         let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
-        sets.map(|set| i64::from(set.counts.available.min(set.replicas).max(0))).sum::<i64>()
+        sets.map(|set| i64::from(staying(world, set))).sum::<i64>()
     };
-    let missing = if active.is_some() { 0 } else { defaults::max_unavailable(rollout) };
-    let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);
-    let (before, left) = (available(world), available(after));
-    (left < bound.min(before)).then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
+    let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
+    let mut evicted = Cow::Borrowed(world);
+    evictions.for_each(|planned| fold::apply(evicted.to_mut(), &planned.write));
+    let (replicas, unavailable) = (defaults::replicas(rollout), defaults::max_unavailable(rollout));
+    let shortage = |before: i64, left: i64, missing: i32| {
+        let bound = i64::from(replicas) - i64::from(missing);
+        (left < bound.min(before))
+            .then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
+    };
+    let (before, between, left) = (available(world), available(&evicted), available(after));
+    let missing = if active.is_some() { 0 } else { unavailable };
+    shortage(before, between, unavailable.max(1)).or_else(|| shortage(between, left, missing))
+}
+
+/// Pods of a ReplicaSet that are available and stay. While a restart is due the world holds the pods, too, and those
+/// that are evicted do not stay.
+fn staying(world: &World, set: &ReplicaSet) -> i32 {
+    let counted = set.counts.available.min(set.replicas).max(0);
+    if world.pods.is_empty() {
+        return counted;
+    }
+    let pods = world.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
+    let pods = pods.filter(|pod| pod.available && !pod.deleting).count();
+    counted.min(i32::try_from(pods).unwrap_or(i32::MAX))
 }
 
 /// No Service moves from a version with available pods to one without, but for the preview and where no pods are

@@ -59,6 +59,31 @@ fn sizes_keep_their_bound() {
 }
 
 #[test]
+fn evicted_pods_are_not_counted_on() {
+    let pod = |name: &str, set: &str| crate::Pod {
+        name: name.to_owned(),
+        replica_set_uid: set.to_owned(),
+        available: true,
+        ..crate::Pod::default()
+    };
+    let mut world = world(&json!({"canary": {"maxUnavailable": 0, "maxSurge": 1}}));
+    world.rollout.spec.replicas = Some(2);
+    world.replica_sets = vec![set("old", 2, 2), set("new", 1, 1)];
+    world.replica_sets.iter_mut().for_each(|set| set.uid.clone_from(&set.name));
+    world.pods = vec![pod("a", "old"), pod("b", "old"), pod("c", "new")];
+    let evict = |name: &str| Write::EvictPod { target: target(name) };
+    let faults = |writes: &[Write]| {
+        let planned = |write: &Write| Planned { write: write.clone(), reason: String::new() };
+        rules(&world, &Plan { writes: writes.iter().map(planned).collect(), ..Plan::default() })
+    };
+    assert_eq!(faults(&[evict("a")]), [""; 0]);
+    assert_eq!(faults(&[evict("a"), evict("b"), evict("c")]), ["availability"]);
+    assert_eq!(faults(&[scale("old", 2, 1)]), [""; 0]);
+    assert_eq!(faults(&[evict("a"), scale("old", 2, 1)]), [""; 0], "one of them goes anyway");
+    assert_eq!(faults(&[evict("c"), scale("old", 2, 1)]), ["availability"]);
+}
+
+#[test]
 fn strangers_are_left_alone() {
     let mut world = world(&json!({"canary": {}}));
     world.replica_sets[1].owner = Owner::Other;

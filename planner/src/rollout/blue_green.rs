@@ -25,7 +25,10 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     let restarted = restart::run(pass);
     // Decided before the active Service moves: a rollback is fast because of what is recorded now.
     pause_before_switch(pass, strategy);
-    switch_active(pass, strategy);
+    if !restarted.evicted {
+        // Pods that go in this pass still count in it.
+        switch_active(pass, strategy);
+    }
     scale(pass, strategy);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
@@ -238,7 +241,8 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 /// The new version is all there, and nothing has to be waited for.
 fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
     let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    status::is_saturated(pass, new) && (gated || is_fast_tracked(pass, strategy))
+    let full = status::is_saturated(pass, new) && restart::available(pass, new) >= pass.replicas;
+    full && (gated || is_fast_tracked(pass, strategy))
 }
 
 /// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.

@@ -68,8 +68,8 @@ fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
         weight: steps::weight(pass),
         max_surge: defaults::max_surge(&pass.world.rollout),
         max_unavailable: defaults::max_unavailable(&pass.world.rollout),
-        new: counts(new),
-        stable: pass.stable.filter(|stable| !pass.is_new(stable)).map(counts),
+        new: counts(pass, new),
+        stable: pass.stable.filter(|stable| !pass.is_new(stable)).map(|stable| counts(pass, stable)),
         others_spec: status::sum(&pass.others(), |set| set.replicas),
     }
 }
@@ -80,8 +80,8 @@ fn empties_stable(pass: &Pass<'_>) -> bool {
     pass.stable.is_some() && pass.replicas > 0 && canary_replicas(&sizes(pass, new)).stable == 0
 }
 
-fn counts(set: &ReplicaSet) -> Counts {
-    Counts { spec: set.replicas, available: set.counts.available }
+fn counts(pass: &Pass<'_>, set: &ReplicaSet) -> Counts {
+    Counts { spec: set.replicas, available: restart::available(pass, set) }
 }
 
 /// Begins the pause of the current step.

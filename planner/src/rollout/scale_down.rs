@@ -1,6 +1,7 @@
 //! Scaling down the versions that are neither new nor stable, and the delay before it. `[scale-down]`
 
 use super::pass::{Pass, target};
+use super::restart;
 use super::status::sum;
 use crate::{ReplicaSet, Write};
 use crds::{defaults, meta};
@@ -19,10 +20,10 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     let mut scaled = false;
     let mut sizes: BTreeMap<String, i32> = BTreeMap::new();
     for set in &others {
-        let healthy = set.counts.available.min(set.replicas);
+        let healthy = restart::available(pass, set).min(set.replicas);
         sizes.insert(set.name.clone(), healthy);
     }
-    let available = sum(&pass.all, |set| set.counts.available.min(set.replicas));
+    let available = sum(&pass.all, |set| restart::available(pass, set).min(set.replicas));
     let unavailable = defaults::max_unavailable(&pass.world.rollout);
     let mut budget = available.saturating_sub(pass.replicas.saturating_sub(unavailable)).max(0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
