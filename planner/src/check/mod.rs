@@ -29,7 +29,7 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("only_own_objects", only_own_objects(world, plan)),
         ("one_create_per_hash", one_create_per_hash(world, plan)),
         ("availability", availability(world, plan, &after)),
-        ("services_have_pods", services_have_pods(world, plan)),
+        ("services_have_pods", services_have_pods(world, plan, &after)),
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
         ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
@@ -154,23 +154,33 @@ fn staying(world: &World, set: &ReplicaSet) -> i32 {
     counted.min(i32::try_from(pods).unwrap_or(i32::MAX))
 }
 
-/// No Service moves from a version with available pods to one without, but for the preview and where no pods are
-/// wanted.
-fn services_have_pods(world: &World, plan: &Plan) -> Option<String> {
+/// No Service moves from a version with available pods to one without, and no version that a Service selects loses its
+/// last available pod (argoproj/argo-rollouts#1760), but for the preview and where no pods are wanted.
+fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let strategy = world.rollout.spec.strategy.as_ref()?;
     if defaults::replicas(&world.rollout) == 0 {
         return None;
     }
     let preview = strategy.blue_green.as_ref().and_then(|strategy| strategy.preview_service.as_deref());
-    let available = |hash: &str| {
+    let available = |world: &World, hash: &str| {
         let sets = world.replica_sets.iter().filter(|set| !hash.is_empty() && set.hash() == hash);
-        sets.map(|set| set.counts.available).max().unwrap_or(0)
+        sets.map(|set| set.counts.available.min(set.replicas)).max().unwrap_or(0)
     };
-    plan.writes.iter().find_map(|planned| {
+    let moved = plan.writes.iter().find_map(|planned| {
         let Write::SelectService { target, hash: Some(to), .. } = &planned.write else { return None };
         let from = world.services.get(&target.name)?.hash();
-        let empty = preview != Some(target.name.as_str()) && available(to) <= 0 && available(from) > 0;
+        let empty =
+            preview != Some(target.name.as_str()) && available(world, to) <= 0 && available(world, from) > 0;
         empty
             .then(|| format!("Service {} goes from {from} to {to}, which has no available pods", target.name))
+    });
+    let mut services = named_services(world).into_iter().filter(|name| preview != Some(*name));
+    moved.or_else(|| {
+        services.find_map(|name| {
+            let hash = after.services.get(name)?.hash();
+            let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
+            emptied
+                .then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
+        })
     })
 }

@@ -113,6 +113,15 @@ fn a_service_does_not_go_where_nobody_is() {
 }
 
 #[test]
+fn nobody_is_sent_to_a_version_that_is_emptied() {
+    let mut world = world(&json!({"canary": {"stableService": "active", "maxUnavailable": 4}}));
+    assert_eq!(broken(&world, scale("old", 4, 1)), [""; 0]);
+    assert_eq!(broken(&world, scale("old", 4, 0)), ["services_have_pods"]);
+    world.rollout.spec.replicas = Some(0);
+    assert_eq!(broken(&world, scale("old", 4, 0)), [""; 0]);
+}
+
+#[test]
 fn gates_hold_and_timed_pauses_wake() {
     let mut world = world(&json!({"canary": {"steps": [{"pause": {"duration": 10}}]}}));
     let pause = PauseCondition { reason: "CanaryPauseStep".to_owned(), start_time: Time::default() };
