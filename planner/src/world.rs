@@ -32,6 +32,20 @@ pub struct World {
     pub settings: Settings,
 }
 
+impl World {
+    /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have
+    /// just evicted do not count, though the ReplicaSet's status may still say so.
+    #[must_use]
+    pub fn available(&self, set: &ReplicaSet) -> i32 {
+        if self.pods.is_empty() {
+            return set.counts.available;
+        }
+        let pods = self.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
+        let live = pods.filter(|pod| pod.available && !pod.deleting).count();
+        set.counts.available.min(i32::try_from(live).unwrap_or(i32::MAX))
+    }
+}
+
 /// Settings of the controller that decisions depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -141,3 +141,44 @@ fn the_stable_service_leaves_before_its_version_is_emptied() {
     }
     assert!(emptied, "{:?}", model.world.replica_sets);
 }
+
+#[test]
+fn a_promotion_that_waits_for_pods_wakes_nobody() {
+    let mut model = model(2, &json!({"blueGreen": {"activeService": "main", "autoPromotionSeconds": 20}}));
+    until_healthy(&mut model);
+    model.set_image("app:2");
+    until(&mut model, "Paused", |model| {
+        model.world.rollout.status.as_ref().is_some_and(|status| status.phase == "Paused")
+    });
+    let new = model.world.rollout.status.as_ref().unwrap().current_pod_hash.clone();
+    model
+        .world
+        .replica_sets
+        .iter_mut()
+        .filter(|set| set.hash() == new)
+        .for_each(|set| set.counts.available = 1);
+    let wake = |seconds| plan(&model.world, model.now.plus_seconds(seconds)).wake.map(|wake| wake.at);
+    assert!(wake(1).is_some_and(|at| at > model.now && at <= model.now.plus_seconds(20)));
+    assert!(wake(60).is_none_or(|at| at > model.now.plus_seconds(60)), "a wake in the past is a hot loop");
+}
+
+#[test]
+fn pods_that_we_have_just_evicted_carry_no_switch() {
+    let mut model = model(2, &json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}));
+    until_healthy(&mut model);
+    let first = model.world.services["main"].hash().to_owned();
+    model.set_image("app:2");
+    until(&mut model, "Paused", |model| {
+        model.world.rollout.status.as_ref().is_some_and(|status| status.phase == "Paused")
+    });
+    model.act("promote", &Value::Null);
+    model.patch(&json!({"spec": {"restartAt": model.now.plus_seconds(1).to_string()}}));
+    model.surroundings();
+    // The API shows the evictions before the ReplicaSet's status does.
+    model.world.pods.iter_mut().for_each(|pod| pod.deleting = true);
+    let plan = plan(&model.world, model.now.plus_seconds(2));
+    let switched = plan.writes.iter().any(
+        |planned| matches!(&planned.write, Write::SelectService { hash, .. } if *hash != Some(first.clone())),
+    );
+    assert!(!switched, "{:#?}", plan.writes);
+}

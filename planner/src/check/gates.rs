@@ -45,8 +45,12 @@ fn undecided_promotion(world: &World, plan: &Plan) -> Option<String> {
 fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<String> {
     let blue_green = world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?;
     let old = world.rollout.status.as_ref()?;
+    let selected = world.services.get(&blue_green.active_service).map_or("", |service| service.hash());
+    // A write that leaves the Service as it is only asks whether it is as it was seen.
     let switched_to = plan.writes.iter().find_map(|planned| match &planned.write {
-        Write::SelectService { target, hash: Some(hash), .. } if target.name == blue_green.active_service => {
+        Write::SelectService { target, hash: Some(hash), .. }
+            if target.name == blue_green.active_service && hash != selected =>
+        {
             Some(hash)
         }
         _ => None,
@@ -135,12 +139,22 @@ pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<S
     if !quiet || invalid || world.rollout.spec.paused == Some(true) {
         return None;
     }
-    let pauses =
-        if status.abort { [None, None] } else { [step_end(world, status), promotion_time(world, status)] };
-    let delays = world.replica_sets.iter().filter(|set| set.replicas > 0).filter_map(|set| {
+    // Nothing is scaled while an undecided analysis waits for a person.
+    let halted = paused_since(status, INCONCLUSIVE_ANALYSIS).is_some();
+    let pauses = if status.abort {
+        [None, None]
+    } else {
+        [step_end(world, status), promotion_time(world, status, now)]
+    };
+    let strategy = world.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+    let active = strategy.and_then(|strategy| world.services.get(&strategy.active_service));
+    // What is active stays, whatever was written on it before.
+    let goes =
+        |set: &&ReplicaSet| set.replicas > 0 && active.is_none_or(|active| active.hash() != set.hash());
+    let delays = world.replica_sets.iter().filter(goes).filter_map(|set| {
         let end = set.scale_down_deadline()?;
         // One that has passed is another rule's matter: it may wait for the limit of old versions.
-        (end > now).then_some(("the delay of an old version", end))
+        (end > now && !halted).then_some(("the delay of an old version", end))
     });
     let (what, due) = pauses.into_iter().flatten().chain(delays).min_by_key(|(_, due)| *due)?;
     let woken = plan.wake.as_ref().is_some_and(|wake| wake.at <= due.max(now));
@@ -153,14 +167,13 @@ fn step_end(world: &World, status: &RolloutStatus) -> Option<(&'static str, Time
     Some(("the pause", due))
 }
 
-fn promotion_time(world: &World, status: &RolloutStatus) -> Option<(&'static str, Time)> {
+/// Once the time has passed, the promotion waits for pods, and they report themselves.
+fn promotion_time(world: &World, status: &RolloutStatus, now: Time) -> Option<(&'static str, Time)> {
     let blue_green = world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?;
     let wait = blue_green.auto_promotion_seconds.filter(|seconds| *seconds > 0)?;
     if blue_green.auto_promotion_enabled == Some(false) {
         return None; // a person promotes, whatever the seconds say
     }
-    Some((
-        "the wait for the automatic promotion",
-        paused_since(status, BLUE_GREEN_PAUSE)?.plus_seconds(i64::from(wait)),
-    ))
+    let due = paused_since(status, BLUE_GREEN_PAUSE)?.plus_seconds(i64::from(wait));
+    (due > now).then_some(("the wait for the automatic promotion", due))
 }

@@ -123,10 +123,10 @@ fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
-    let available = |world: &World| {
-        let sets = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let available = |state: &World| {
+        let sets = state.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
         let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
-        sets.map(|set| i64::from(staying(world, set))).sum::<i64>()
+        sets.map(|set| i64::from(state.available(set).min(set.replicas).max(0))).sum::<i64>()
     };
     let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
     let mut evicted = Cow::Borrowed(world);
@@ -140,18 +140,6 @@ fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let (before, between, left) = (available(world), available(&evicted), available(after));
     let missing = if active.is_some() { 0 } else { unavailable };
     shortage(before, between, unavailable.max(1)).or_else(|| shortage(between, left, missing))
-}
-
-/// Pods of a ReplicaSet that are available and stay. While a restart is due the world holds the pods, too, and those
-/// that are evicted do not stay.
-fn staying(world: &World, set: &ReplicaSet) -> i32 {
-    let counted = set.counts.available.min(set.replicas).max(0);
-    if world.pods.is_empty() {
-        return counted;
-    }
-    let pods = world.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
-    let pods = pods.filter(|pod| pod.available && !pod.deleting).count();
-    counted.min(i32::try_from(pods).unwrap_or(i32::MAX))
 }
 
 /// No Service moves from a version with available pods to one without, and no version that a Service selects loses its

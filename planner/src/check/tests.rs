@@ -278,7 +278,7 @@ fn whatever_is_timed_has_a_wake() {
     assert_eq!(rules(&world, &at(Some(30))), [""; 0]);
 
     // An old version is kept for ten seconds more: that comes first.
-    let mut old = set("old", 2, 2);
+    let mut old = set("older", 2, 2);
     let deadline = Time::default().plus_seconds(10).to_string();
     old.annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), deadline);
     let plan = at(Some(30));

@@ -12,7 +12,7 @@ use crds::rollout::blue_green::BlueGreenStrategy;
 /// One pass of a blue-green update.
 pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutStatus {
     if canary::is_scaling_event(pass) {
-        scale(pass, strategy);
+        scale(pass, strategy, false);
         return conclude(pass, strategy, None);
     }
     if let (Some(name), Some(new), false) = (strategy.preview_service.as_deref(), pass.new, pass.is_halted())
@@ -25,11 +25,9 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     let restarted = restart::run(pass);
     // Decided before the active Service moves: a rollback is fast because of what is recorded now.
     pause_before_switch(pass, strategy);
-    if !restarted.evicted {
-        // Pods that go in this pass still count in it.
-        switch_active(pass, strategy);
-    }
-    scale(pass, strategy);
+    // What is evicted in this pass still counts as available in it.
+    let switched = !restarted.evicted && switch_active(pass, strategy);
+    scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
     conclude(pass, strategy, restarted.done_at)
@@ -60,14 +58,17 @@ fn checkpoint(pass: &Pass<'_>) -> bool {
     pass.old.blue_green.as_ref().is_some_and(|blue_green| blue_green.scale_up_preview_check_point)
 }
 
-/// How many pods the new version is to have now.
-fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> i32 {
+/// How many pods the new version is to have now. One that the active Service has just come to keeps its whole size.
+fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) -> i32 {
+    if switched {
+        return pass.replicas;
+    }
     let Some(count) = preview_count(pass, strategy) else { return pass.replicas };
     let waiting = pass.is_frozen() || pause::any(&pass.old);
     if checkpoint(pass) && !waiting { pass.replicas } else { count }
 }
 
-fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
     if pass.is_halted() {
         pass.plan.trail.push("halted: nothing is scaled".to_owned());
         return;
@@ -78,13 +79,14 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         pass.scale(stable, replicas, "the stable version keeps its size until the switch");
     }
     if let Some(new) = pass.new {
-        scale_new(pass, strategy, new);
+        scale_new(pass, strategy, new, switched);
     }
     scale_others(pass, strategy);
 }
 
-fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    if pass.is_aborted() && !pass.is_stable(new) {
+fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet, switched: bool) {
+    // Without a stable version there is nothing to go back to, and nothing else that serves.
+    if pass.is_aborted() && pass.stable.is_some() && !pass.is_stable(new) {
         return scale_aborted(pass, strategy, new);
     }
     // A rollback to a version that still waits for its scale-down is fast: the deadline stays until the switch.
@@ -94,7 +96,7 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     } else if let Some(deadline) = new.scale_down_deadline().filter(|end| *end > pass.now) {
         pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
     }
-    let size = new_size(pass, strategy);
+    let size = new_size(pass, strategy, switched);
     pass.scale(new, size, format!("the new version is to have {size} pods"));
 }
 
@@ -114,6 +116,7 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
         Some(_) => {
+            services::confirm(pass, &strategy.active_service);
             pass.scale(new, 0, "the update was aborted and its delay is over");
         }
     }
@@ -143,7 +146,9 @@ fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 fn is_ready(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let Some(new) = pass.new else { return false };
     let size = preview_count(pass, strategy).filter(|_| !checkpoint(pass)).unwrap_or(pass.replicas);
-    new.replicas == size && new.counts.available == size && new.desired_annotation() == Some(pass.replicas)
+    new.replicas == size
+        && pass.world.available(new) == size
+        && new.desired_annotation() == Some(pass.replicas)
 }
 
 /// Nothing is waited for: the first deploy, a fast rollback, a full promotion, or a Service that selects the new version
@@ -173,8 +178,9 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if !is_ready(pass, strategy) {
         // The time goes on meanwhile.
         let begun = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time);
-        if let Some(since) = begun.filter(|_| promotes_itself(strategy) && auto_seconds(strategy) > 0) {
-            pass.plan.wake_at(since.plus_seconds(auto_seconds(strategy)), "the automatic promotion");
+        let due = begun.map(|since| since.plus_seconds(auto_seconds(strategy)));
+        if let Some(due) = due.filter(|due| promotes_itself(strategy) && *due > pass.now) {
+            pass.plan.wake_at(due, "the automatic promotion");
         }
         return;
     }
@@ -223,26 +229,28 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     checkpoint(pass) || resumed || timed_out
 }
 
-/// Points the active Service at the new version once its gates are open; after an abort at the stable one again.
-fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+/// Points the active Service at the new version once its gates are open, and after an abort back at the stable one; true
+/// when it comes to the new version.
+fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     if pass.is_halted() {
-        return;
+        return false;
     }
-    let Some(new) = pass.new else { return };
-    if pass.is_aborted() {
-        switch_back(pass, strategy, new);
-    } else if is_open(pass, strategy, new) {
+    let Some(new) = pass.new else { return false };
+    let forward = !pass.is_aborted() && is_open(pass, strategy, new);
+    if forward {
         services::switch(pass, &strategy.active_service, new.hash());
+    } else if pass.is_aborted() {
+        switch_back(pass, strategy, new);
     } else if active_hash(pass, strategy).is_empty() {
         take_up(pass, strategy);
     }
+    forward
 }
 
 /// The new version is all there, and nothing has to be waited for.
 fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
     let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    let full = status::is_saturated(pass, new) && restart::available(pass, new) >= pass.replicas;
-    full && (gated || is_fast_tracked(pass, strategy))
+    status::is_saturated(pass, new) && (gated || is_fast_tracked(pass, strategy))
 }
 
 /// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
@@ -277,6 +285,9 @@ fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Opt
         pass.pause.remove_abort();
     }
     if let Some(reason) = promotion::reason(pass, &base) {
+        if !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash {
+            services::confirm(pass, &strategy.active_service);
+        }
         promotion::promote(pass, &mut base, &reason);
         return pass.conclude(base);
     }

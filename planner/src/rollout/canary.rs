@@ -10,6 +10,9 @@ use crds::rollout::RolloutStatus;
 /// One pass of a canary.
 pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     if is_scaling_event(pass) {
+        if empties_stable(pass) {
+            services::canary(pass, true);
+        }
         scale(pass);
         return conclude(pass, None);
     }
@@ -81,7 +84,7 @@ fn empties_stable(pass: &Pass<'_>) -> bool {
 }
 
 fn counts(pass: &Pass<'_>, set: &ReplicaSet) -> Counts {
-    Counts { spec: set.replicas, available: restart::available(pass, set) }
+    Counts { spec: set.replicas, available: pass.world.available(set) }
 }
 
 /// Begins the pause of the current step.

@@ -51,12 +51,12 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
-    if pass.is_fully_promoted() {
-        pass.pause.remove_abort();
-    }
     if pass.old.abort && pass.old.aborted_at.is_none() {
         // Asked for since the last look. DIFFERS: Argo Rollouts ignores it until the full promotion is over.
         pass.old.promote_full = false;
+    }
+    if pass.is_fully_promoted() || pass.old.promote_full {
+        pass.pause.remove_abort();
     }
     let status = match pass.blue_green() {
         Some(strategy) => blue_green::run(&mut pass, strategy),

@@ -1,7 +1,7 @@
 //! When a version becomes the stable one. `[promotion]`
 
 use super::pass::Pass;
-use super::{pause, restart, services, status};
+use super::{pause, services, status};
 use crds::rollout::RolloutStatus;
 
 /// Why the new version is to become the stable one now; `None` when it is not yet time.
@@ -33,7 +33,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     if pass.old.stable_rs.is_empty() {
         return Some("Initial deploy".to_owned());
     }
-    if pass.is_aborted() || restart::available(pass, new) < pass.replicas {
+    if pass.is_aborted() || pass.world.available(new) < pass.replicas {
         return None;
     }
     if pass.old.promote_full {

@@ -22,22 +22,6 @@ pub(super) fn is_pending(rollout: &Rollout, status: &RolloutStatus) -> bool {
     rollout.spec.restart_at.is_some_and(|at| status.restarted_at != Some(at))
 }
 
-/// It is asked for, not done, and its time has come: the world holds the pods.
-fn is_due(pass: &Pass<'_>) -> bool {
-    let at = pass.world.rollout.spec.restart_at;
-    is_pending(&pass.world.rollout, &pass.old) && at.is_some_and(|at| pass.now >= at)
-}
-
-/// Pods of a ReplicaSet that are available and stay. What a restart has evicted counts no more, though the
-/// ReplicaSet's own count may not say so yet.
-pub(super) fn available(pass: &Pass<'_>, set: &ReplicaSet) -> i32 {
-    if !is_due(pass) {
-        return set.counts.available;
-    }
-    let stays = |pod: &&Pod| pod.replica_set_uid == set.uid && pod.available && !pod.deleting;
-    set.counts.available.min(count(pass.world.pods.iter().filter(stays).count()))
-}
-
 /// Evicts as many old pods as may be missing, and waits while a ReplicaSet has still to give up pods of its own: which
 /// ones is not known yet.
 ///

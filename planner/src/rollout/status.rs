@@ -319,7 +319,7 @@ fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
 pub(super) fn is_saturated(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
     set.replicas == pass.replicas
         && set.desired_annotation() == Some(pass.replicas)
-        && set.counts.available == pass.replicas
+        && pass.world.available(set) == pass.replicas
 }
 
 fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {
