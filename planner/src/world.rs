@@ -37,11 +37,11 @@ impl World {
     /// just evicted do not count, though the ReplicaSet's status may still say so.
     #[must_use]
     pub fn available(&self, set: &ReplicaSet) -> i32 {
-        let pods = || self.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
-        if pods().next().is_none() {
+        if self.pods.is_empty() {
             return set.counts.available;
         }
-        let live = pods().filter(|pod| pod.available && !pod.deleting).count();
+        let pods = self.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
+        let live = pods.filter(|pod| pod.available && !pod.deleting).count();
         set.counts.available.min(i32::try_from(live).unwrap_or(i32::MAX))
     }
 }

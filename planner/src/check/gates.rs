@@ -28,8 +28,18 @@ fn paused_since(status: &RolloutStatus, reason: &str) -> Option<Time> {
 /// A canary goes past a pause only when its time is over or a person has resumed it, and past an analysis only when
 /// a run has succeeded; a new template, a rollback and a full promotion pass by all of them. A blue-green version gets
 /// the active Service only with a successful run of its own (argoproj/argo-rollouts#4728) and a promotion before it.
+/// While an undecided run waits for a person nothing is promoted (argoproj/argo-rollouts#3850).
 pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<String> {
-    skipped_step(world, plan, now).or_else(|| skipped_promotion_gate(world, plan, now))
+    skipped_step(world, plan, now)
+        .or_else(|| skipped_promotion_gate(world, plan, now))
+        .or_else(|| undecided_promotion(world, plan))
+}
+
+fn undecided_promotion(world: &World, plan: &Plan) -> Option<String> {
+    let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
+    let promoted = !old.stable_rs.is_empty() && old.stable_rs != new.stable_rs && !old.promote_full;
+    let undecided = paused_since(old, INCONCLUSIVE_ANALYSIS).is_some();
+    (promoted && undecided).then(|| format!("{} is promoted though an analysis is undecided", new.stable_rs))
 }
 
 fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<String> {
@@ -110,6 +120,16 @@ fn skipped_step(world: &World, plan: &Plan, now: Time) -> Option<String> {
     })
 }
 
+/// An abort that somebody has asked for since the last look is recorded, unless another version has come up or this one
+/// is the stable one meanwhile (argoproj/argo-rollouts#4461).
+pub(super) fn no_ignored_abort(world: &World, plan: &Plan) -> Option<String> {
+    let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
+    let asked = old.abort && old.aborted_at.is_none() && !old.stable_rs.is_empty();
+    let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
+    let ignored = asked && same && new.stable_rs != new.current_pod_hash && !new.abort;
+    ignored.then(|| "the abort that was asked for is dropped".to_owned())
+}
+
 /// A plan that changes nothing, while something is timed, says when to look again: at the end of a pause step, of the
 /// pause before an automatic promotion, and of the delay for which an old version is kept.
 pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<String> {
@@ -129,9 +149,8 @@ pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<S
     let strategy = world.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = strategy.and_then(|strategy| world.services.get(&strategy.active_service));
     // What is active stays, whatever was written on it before.
-    let goes = |set: &&crate::ReplicaSet| {
-        set.replicas > 0 && active.is_none_or(|active| active.hash() != set.hash())
-    };
+    let goes =
+        |set: &&ReplicaSet| set.replicas > 0 && active.is_none_or(|active| active.hash() != set.hash());
     let delays = world.replica_sets.iter().filter(goes).filter_map(|set| {
         let end = set.scale_down_deadline()?;
         // One that has passed is another rule's matter: it may wait for the limit of old versions.

@@ -229,25 +229,22 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     checkpoint(pass) || resumed || timed_out
 }
 
-/// Points the active Service at the new version once its gates are open, true then; after an abort at the stable one
-/// again.
+/// Points the active Service at the new version once its gates are open, and after an abort back at the stable one; true
+/// when it comes to the new version.
 fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     if pass.is_halted() {
         return false;
     }
     let Some(new) = pass.new else { return false };
-    if pass.is_aborted() {
-        switch_back(pass, strategy, new);
-        return false;
-    }
-    if is_open(pass, strategy, new) {
+    let forward = !pass.is_aborted() && is_open(pass, strategy, new);
+    if forward {
         services::switch(pass, &strategy.active_service, new.hash());
-        return true;
-    }
-    if active_hash(pass, strategy).is_empty() {
+    } else if pass.is_aborted() {
+        switch_back(pass, strategy, new);
+    } else if active_hash(pass, strategy).is_empty() {
         take_up(pass, strategy);
     }
-    false
+    forward
 }
 
 /// The new version is all there, and nothing has to be waited for.

@@ -51,6 +51,10 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
+    if pass.old.abort && pass.old.aborted_at.is_none() {
+        // Asked for since the last look. DIFFERS: Argo Rollouts ignores it until the full promotion is over.
+        pass.old.promote_full = false;
+    }
     if pass.is_fully_promoted() || pass.old.promote_full {
         pass.pause.remove_abort();
     }

@@ -19,7 +19,7 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     let mut scaled = false;
     let mut sizes: BTreeMap<String, i32> = BTreeMap::new();
     for set in &others {
-        let healthy = set.counts.available.min(set.replicas);
+        let healthy = pass.world.available(set).min(set.replicas);
         sizes.insert(set.name.clone(), healthy);
     }
     let available = sum(&pass.all, |set| pass.world.available(set).min(set.replicas));

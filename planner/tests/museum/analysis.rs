@@ -54,7 +54,6 @@ fn undecided_analysis_blocks_the_promotion() {
 }
 
 #[test]
-#[ignore = "not prevented yet"]
 fn undecided_background_analysis_is_promoted() {
     let steps = json!([{"setWeight": 100}, {"pause": {"duration": "20s"}}]);
     let mut play = Play::new(4, &json!({"canary": {"analysis": analysis(), "steps": steps}}));

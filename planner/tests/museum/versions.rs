@@ -41,7 +41,6 @@ fn abort_outlives_its_version() {
 }
 
 #[test]
-#[ignore = "not prevented yet"]
 fn abort_ignored_after_full_promotion() {
     for strategy in guarded() {
         let mut play = Play::new(4, &strategy);
