@@ -8,6 +8,7 @@ mod tests;
 use crate::rollout::fold;
 use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::{Time, defaults, meta};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A rule that a plan breaks.
@@ -22,8 +23,8 @@ pub struct Fault {
 /// All rules that `plan`, made for `world` at `now`, breaks; empty for a good plan.
 #[must_use]
 pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
-    let mut after = world.clone();
-    plan.writes.iter().for_each(|planned| fold::apply(&mut after, &planned.write));
+    let mut after = Cow::Borrowed(world);
+    plan.writes.iter().for_each(|planned| fold::apply(after.to_mut(), &planned.write));
     let found = [
         ("only_own_objects", only_own_objects(world, plan)),
         ("one_create_per_hash", one_create_per_hash(world, plan)),
@@ -120,10 +121,10 @@ fn availability(world: &World, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
-    let available = |world: &World| {
-        let sets = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let available = |state: &World| {
+        let sets = state.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
         let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
-        sets.map(|set| i64::from(set.counts.available.min(set.replicas).max(0))).sum::<i64>()
+        sets.map(|set| i64::from(world.available(set).min(set.replicas).max(0))).sum::<i64>()
     };
     let missing = if active.is_some() { 0 } else { defaults::max_unavailable(rollout) };
     let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);

@@ -113,6 +113,37 @@ fn rules(world: &World, plan: &Plan) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_promotion_by_hand_is_waited_for() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}});
+    let mut world = world(&strategy);
+    world.replica_sets = vec![set("old", 4, 4), set("new", 4, 4)];
+    let pause = PauseCondition { reason: "BlueGreenPause".to_owned(), start_time: Time::default() };
+    let waiting = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        pause_conditions: Some(vec![pause]),
+        controller_pause: true,
+        ..RolloutStatus::default()
+    };
+    let resumed = RolloutStatus { pause_conditions: None, ..waiting.clone() };
+    for (status, hash, faults) in [
+        (&waiting, Some("old"), 1),
+        // Whoever takes the hash out of the Service opens no gate.
+        (&waiting, None, 1),
+        (&resumed, Some("old"), 0),
+        (&resumed, None, 0),
+    ] {
+        world.rollout.status = Some(status.clone());
+        world.services.get_mut("active").unwrap().selector = hash.map(self::hash).unwrap_or_default();
+        let write =
+            Write::SelectService { target: target("active"), hash: Some("new".to_owned()), managed_by: None };
+        let planned = Planned { write, reason: String::new() };
+        let plan = Plan { writes: vec![planned], status: Some(status.clone()), ..Plan::default() };
+        assert_eq!(rules(&world, &plan).len(), faults, "{status:?} {hash:?}");
+    }
+}
+
+#[test]
 fn a_version_gets_production_only_by_its_own_gate() {
     let analysis = json!({"templates": [{"templateName": "t"}]});
     let mut world =
@@ -174,7 +205,7 @@ fn whatever_is_timed_has_a_wake() {
     assert_eq!(rules(&world, &at(Some(30))), [""; 0]);
 
     // An old version is kept for ten seconds more: that comes first.
-    let mut old = set("old", 2, 2);
+    let mut old = set("older", 2, 2);
     let deadline = Time::default().plus_seconds(10).to_string();
     old.annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), deadline);
     let plan = at(Some(30));

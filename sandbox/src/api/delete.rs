@@ -1,6 +1,7 @@
 //! Deleting objects: preconditions, finalizers, grace.
 
 use super::failure::{Failure, Of};
+use super::registry::ResourceType;
 use super::store::Stored;
 use super::{ApiServer, At, kinds, metadata, number, stamp, text};
 use serde_json::{Value, json};
@@ -45,11 +46,24 @@ impl Deletion {
         let options: Value = if body.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(body).map_err(|error| {
-                Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-            })?
+            serde_json::from_slice(body)
+                .map_err(|error| Failure::bad_request(super::body::json_fault(&error)))?
         };
         let named = query.propagation.as_deref().or_else(|| options.get("propagationPolicy")?.as_str());
+        let refused = |reason: &'static str, message: String| {
+            let field = "propagationPolicy".to_owned();
+            Failure::invalid(
+                Of::options("DeleteOptions"),
+                "",
+                &[super::failure::Cause { reason, field, message }],
+            )
+        };
+        if let (Some(named), Some(_)) = (named, options.get("orphanDependents").and_then(Value::as_bool)) {
+            let message = format!(
+                "Invalid value: {named:?}: orphanDependents and deletionPropagation cannot be both set"
+            );
+            return Err(refused("FieldValueInvalid", message));
+        }
         let propagation = match named {
             None | Some("") => match options.get("orphanDependents").and_then(Value::as_bool) {
                 Some(true) => Some(Propagation::Orphan),
@@ -60,15 +74,9 @@ impl Deletion {
             Some("Foreground") => Some(Propagation::Foreground),
             Some("Orphan") => Some(Propagation::Orphan),
             Some(other) => {
-                let cause = super::failure::Cause {
-                    reason: "FieldValueNotSupported",
-                    field: "propagationPolicy".to_owned(),
-                    message: format!(
-                        "Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
-                    ),
-                };
-                let of = Of { group: "meta.k8s.io", plural: "DeleteOptions", kind: "DeleteOptions" };
-                return Err(Failure::invalid(of, "", &[cause]));
+                let known = "\"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+                let message = format!("Unsupported value: {other:?}: supported values: {known}");
+                return Err(refused("FieldValueNotSupported", message));
             }
         };
         let precondition = |pointer: &str| Some(text(&options, pointer).to_owned()).filter(|t| !t.is_empty());
@@ -100,58 +108,59 @@ impl ApiServer {
     pub fn delete(&mut self, at: &At, how: &Deletion) -> Result<Deleted, Failure> {
         let kind = self.resource(at.resource)?;
         let old = self.get(at).cloned().ok_or_else(|| Failure::not_found(kind.of(), &at.name))?;
-        let own = text(&old.value, "/metadata/uid");
-        if let Some(uid) = how.uid.as_deref().filter(|uid| *uid != own) {
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}");
-            return Err(Failure::conflict(kind.of(), &at.name, &why));
-        }
-        let own = text(&old.value, "/metadata/resourceVersion");
-        if let Some(version) = how.resource_version.as_deref().filter(|version| *version != own) {
-            let why = format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {own}"
-            );
-            return Err(Failure::conflict(kind.of(), &at.name, &why));
-        }
-        let mut finalizers = metadata::finalizers(&old.value);
-        let default =
-            if kind.is("batch", "Job") { Propagation::Orphan } else { Propagation::Background };
-        let asked = how.propagation;
-        let kept = asked.is_none() && finalizers.iter().any(|name| name == FOREGROUND || name == ORPHAN);
-        if !kept {
-            finalizers.retain(|name| name != FOREGROUND && name != ORPHAN);
-            match asked.unwrap_or(default) {
-                Propagation::Background => {}
-                Propagation::Foreground => finalizers.push(FOREGROUND.to_owned()),
-                Propagation::Orphan => finalizers.push(ORPHAN.to_owned()),
+        meant(&kind, &at.name, &old, how)?;
+        let finalizers = finalizers_then(&kind, &old.value, how);
+        let grace = if kind.is("", "Pod") { pod_grace(&old.value, how.grace_seconds) } else { Grace::Over };
+        let waits = !finalizers.is_empty() || kinds::own_finalizers(&old.value).next().is_some();
+        if !waits && matches!(grace, Grace::Over | Grace::None) {
+            if how.dry_run {
+                return Ok(Deleted::Gone(old));
             }
-        }
-        if kind.is("", "Namespace") {
-            // Its own controller empties it first.
-            finalizers.push(kinds::NAMESPACE_FINALIZER.to_owned());
-            finalizers.dedup();
-        }
-        let grace = if kind.is("", "Pod") { pod_grace(&old.value, how.grace_seconds) } else { 0 };
-        if finalizers.is_empty() && grace == 0 {
-            if !how.dry_run {
-                let gone = self.store.remove(at.resource, &(at.namespace.clone(), at.name.clone()));
-                kinds::removed(self, &kind, gone.as_ref().unwrap_or(&old));
-            }
-            return Ok(Deleted::Gone(old));
+            let gone = self.store.remove(at.resource, &(at.namespace.clone(), at.name.clone()));
+            kinds::removed(self, &kind, gone.as_ref().unwrap_or(&old));
+            return Ok(Deleted::Gone(match grace {
+                // What a pod is answered with says how much time it had.
+                Grace::None => Arc::new(Stored::unstored(without_grace(&old.value))),
+                _ => old,
+            }));
         }
         let mut new = old.value.clone();
         metadata::set_finalizers(&mut new, finalizers);
-        mark(&mut new, self.now(), grace);
+        mark(&mut new, self.now(), grace.seconds());
+        if kind.is("", "Namespace") {
+            if let Some(data) = metadata::of(&mut new) {
+                data.remove("deletionGracePeriodSeconds");
+            }
+            if let Some(status) = new.get_mut("status").and_then(Value::as_object_mut) {
+                status.insert("phase".to_owned(), json!("Terminating"));
+            }
+        }
         if how.dry_run || new == old.value {
             return Ok(Deleted::Waits(old));
-        }
-        if kind.is("", "Namespace")
-            && let Some(status) = new.get_mut("status").and_then(Value::as_object_mut)
-        {
-            status.insert("phase".to_owned(), json!("Terminating"));
         }
         let stored = self.store.put(at.resource, (at.namespace.clone(), at.name.clone()), new);
         kinds::changed(self, &kind, &stored);
         Ok(Deleted::Waits(stored))
+    }
+}
+
+impl ApiServer {
+    /// A namespace is empty: it goes, unless somebody else holds it.
+    pub(crate) fn finish_namespace(&mut self, at: &At) {
+        let (Some(old), Ok(kind)) = (self.get(at).cloned(), self.resource(at.resource)) else { return };
+        let name = (at.namespace.clone(), at.name.clone());
+        if metadata::finalizers(&old.value).is_empty() {
+            let gone = self.store.remove(at.resource, &name);
+            kinds::removed(self, &kind, gone.as_ref().unwrap_or(&old));
+            return;
+        }
+        let mut new = old.value.clone();
+        if let Some(map) = new.as_object_mut() {
+            map.insert("spec".to_owned(), json!({}));
+        }
+        if new != old.value {
+            self.store.put(at.resource, name, new);
+        }
     }
 }
 
@@ -172,13 +181,86 @@ fn mark(object: &mut Value, now: crds::Time, grace: i64) {
     }
 }
 
+/// The object must be the one that was meant.
+fn meant(kind: &ResourceType, name: &str, old: &Stored, how: &Deletion) -> Result<(), Failure> {
+    let of = Of { group: "", plural: &kind.kind, kind: &kind.kind };
+    let own = text(&old.value, "/metadata/uid");
+    if let Some(uid) = how.uid.as_deref().filter(|uid| *uid != own) {
+        let why = format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({own}). The object might have been deleted and then recreated"
+        );
+        return Err(Failure::conflict(of, name, &why));
+    }
+    let own = text(&old.value, "/metadata/resourceVersion");
+    if let Some(version) = how.resource_version.as_deref().filter(|version| *version != own) {
+        let why = format!(
+            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({own}). The object might have been modified"
+        );
+        return Err(Failure::conflict(of, name, &why));
+    }
+    Ok(())
+}
+
+/// The finalizers that the object has once it is being deleted.
+fn finalizers_then(kind: &ResourceType, old: &Value, how: &Deletion) -> Vec<String> {
+    let mut finalizers = metadata::finalizers(old);
+    let default = if kind.is("batch", "Job") { Propagation::Orphan } else { Propagation::Background };
+    let asked = how.propagation;
+    let kept = asked.is_none() && finalizers.iter().any(|name| name == FOREGROUND || name == ORPHAN);
+    if !kept {
+        finalizers.retain(|name| name != FOREGROUND && name != ORPHAN);
+        match asked.unwrap_or(default) {
+            Propagation::Background => {}
+            Propagation::Foreground => finalizers.push(FOREGROUND.to_owned()),
+            Propagation::Orphan => finalizers.push(ORPHAN.to_owned()),
+        }
+    }
+    let own = kinds::DEFINITION_FINALIZER;
+    let begins = old.pointer("/metadata/deletionTimestamp").is_none();
+    if begins && kind.kind == "CustomResourceDefinition" && !finalizers.iter().any(|name| name == own) {
+        finalizers.push(own.to_owned());
+    }
+    finalizers
+}
+
+/// How much time an object has until it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grace {
+    /// It is not of a kind that needs time, or it is over already.
+    Over,
+    /// None, as somebody said.
+    None,
+    Seconds(i64),
+}
+
+impl Grace {
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Over | Self::None => 0,
+            Self::Seconds(seconds) => seconds,
+        }
+    }
+}
+
+/// A pod that was deleted without any time.
+fn without_grace(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    if let Some(data) = metadata::of(&mut pod) {
+        data.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+    }
+    pod
+}
+
 /// A pod that runs nowhere, or not any more, needs no time.
-fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
+fn pod_grace(pod: &Value, asked: Option<i64>) -> Grace {
     let idle = text(pod, "/spec/nodeName").is_empty()
         || matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
     if idle {
-        return 0;
+        return Grace::Over;
     }
     let own = number(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(POD_GRACE_SECONDS);
-    asked.unwrap_or(own).max(0)
+    match asked.unwrap_or(own).max(0) {
+        0 => Grace::None,
+        seconds => Grace::Seconds(seconds),
+    }
 }

@@ -103,7 +103,8 @@ fn readiness(pod: &Value, nature: &Nature) -> Readiness {
     match probe {
         None => Readiness::AtOnce,
         Some(probe) => {
-            let delay = number(probe, "/initialDelaySeconds").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+            let delay =
+                number(probe, "/initialDelaySeconds").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             Readiness::After(Duration::from_secs(delay.max(said)) + nature.ready)
         }
     }

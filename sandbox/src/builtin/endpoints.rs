@@ -45,7 +45,8 @@ fn port(service_port: &Value, pod: Option<&&Value>) -> Option<i64> {
     match service_port.get("targetPort") {
         Some(Value::String(name)) => {
             let containers = pod?.pointer("/spec/containers").and_then(Value::as_array)?;
-            let ports = containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
+            let ports =
+                containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
             let named = ports.into_iter().find(|port| text(port, "/name") == name)?;
             number(named, "/containerPort")
         }
@@ -83,7 +84,8 @@ fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[
             subset.insert(key.to_owned(), list.into());
         }
     }
-    let mut endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace}});
+    let mut endpoints =
+        json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace}});
     if let (false, Some(map)) = (subset.is_empty(), endpoints.as_object_mut()) {
         subset.insert("ports".to_owned(), ports.clone().into());
         map.insert("subsets".to_owned(), json!([subset]));

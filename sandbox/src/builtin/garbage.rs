@@ -16,7 +16,9 @@ pub(super) fn concerns(change: &Change) -> bool {
     let first = change.before.is_none();
     let newly_deleting = views::is_deleting(&change.object.value)
         && change.before.as_ref().is_none_or(|before| {
-            !views::is_deleting(&before.value) || before.value.pointer("/metadata/finalizers") != change.object.value.pointer("/metadata/finalizers")
+            !views::is_deleting(&before.value)
+                || before.value.pointer("/metadata/finalizers")
+                    != change.object.value.pointer("/metadata/finalizers")
         });
     let owners_changed = change.before.as_ref().is_some_and(|before| {
         before.value.pointer("/metadata/ownerReferences")
@@ -126,11 +128,14 @@ fn settle(api: &mut ApiServer, at: &At, object: &Arc<Stored>, below: &[(At, Arc<
     match judge(&node) {
         Verdict::Keep => {}
         Verdict::DropOwners(indexes) => keep_owners(api, at, |index, _| !indexes.contains(&index)),
-        Verdict::Delete(wanted) => delete(api, match wanted {
-            Wanted::Background => Propagation::Background,
-            Wanted::Foreground => Propagation::Foreground,
-            Wanted::Orphan => Propagation::Orphan,
-        }),
+        Verdict::Delete(wanted) => delete(
+            api,
+            match wanted {
+                Wanted::Background => Propagation::Background,
+                Wanted::Foreground => Propagation::Foreground,
+                Wanted::Orphan => Propagation::Orphan,
+            },
+        ),
         Verdict::UnblockAndDelete => delete(api, Propagation::Foreground),
         Verdict::OrphanDependents => {
             for (place, _) in below {

@@ -108,7 +108,11 @@ fn status(status: &JobStatus) -> Value {
 
 fn finished(pod: &Value) -> Option<Time> {
     let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
-    statuses.into_iter().flatten().filter_map(|status| views::time(status, "/state/terminated/finishedAt")).max()
+    statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|status| views::time(status, "/state/terminated/finishedAt"))
+        .max()
 }
 
 impl Memory {

@@ -170,8 +170,18 @@ impl Actors {
                     _ => {}
                 }
             }
-            self.add(Work::Service(At { name: String::new(), resource: known.services, namespace: at.namespace.clone() }), after(self.nature.endpoints));
-            self.add(Work::Budget(At { name: String::new(), resource: known.budgets, namespace: at.namespace }), after(self.nature.nodes));
+            self.add(
+                Work::Service(At {
+                    name: String::new(),
+                    resource: known.services,
+                    namespace: at.namespace.clone(),
+                }),
+                after(self.nature.endpoints),
+            );
+            self.add(
+                Work::Budget(At { name: String::new(), resource: known.budgets, namespace: at.namespace }),
+                after(self.nature.nodes),
+            );
         } else if resource == known.jobs {
             self.add(Work::Job(at), after(self.nature.jobs));
         } else if resource == known.services {

@@ -1,9 +1,8 @@
 //! The namespace controller: a namespace that is deleted is emptied first.
 
 use super::views;
-use crate::api::{ApiServer, At, Deletion, Part, kinds, text};
+use crate::api::{ApiServer, At, Deletion, text};
 use crds::Time;
-use serde_json::Value;
 use std::time::Duration;
 
 /// How long until a namespace that is not empty yet is looked at again.
@@ -24,13 +23,7 @@ pub(super) fn look(api: &mut ApiServer, at: &At) -> Option<Time> {
         }
     }
     if inside.is_empty() {
-        let _ = api.change(at, Part::Main, false, |old| {
-            let mut new = old.clone();
-            if let Some(list) = new.pointer_mut("/metadata/finalizers").and_then(Value::as_array_mut) {
-                list.retain(|name| name != kinds::NAMESPACE_FINALIZER);
-            }
-            Ok(new)
-        });
+        api.finish_namespace(at);
         return None;
     }
     for (place, _) in inside {

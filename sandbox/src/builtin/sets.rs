@@ -58,8 +58,7 @@ pub(super) fn look(api: &mut ApiServer, known: Known, at: &At, now: Time) -> Opt
     let template = set.value.pointer("/spec/template").cloned().unwrap_or_default();
     let template_labels = views::labels(&template);
     let pods = all(api, known.pods, &at.namespace);
-    let seen: Vec<_> =
-        pods.iter().map(|pod| views::pod(pod, &own, &selector, &template_labels)).collect();
+    let seen: Vec<_> = pods.iter().map(|pod| views::pod(pod, &own, &selector, &template_labels)).collect();
     let wanted = view(&set.value);
     let next = step(&wanted, &seen, now);
     let name_of = |index: &usize| {
@@ -123,11 +122,8 @@ fn new_pod(set: &str, template: &Value, reference: &Value) -> Value {
 fn own_pod(api: &mut ApiServer, pod: &At, reference: Option<&Value>) {
     let _ = api.change(pod, Part::Main, false, |old| {
         let mut new = old.clone();
-        let mut owners = old
-            .pointer("/metadata/ownerReferences")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
+        let mut owners =
+            old.pointer("/metadata/ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default();
         owners.retain(|owner| owner.get("controller") != Some(&Value::Bool(true)));
         owners.extend(reference.cloned());
         if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {

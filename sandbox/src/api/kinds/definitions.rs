@@ -16,9 +16,7 @@ pub(super) fn serve(server: &mut ApiServer, definition: &Stored) {
         return;
     }
     let now = stamp(server.now());
-    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-        json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now})
-    };
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now});
     let mut conditions = vec![
         condition("NamesAccepted", "True", "NoConflicts", "no conflicts found"),
         condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted"),

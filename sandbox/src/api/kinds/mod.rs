@@ -12,8 +12,17 @@ use super::write::Part;
 use super::{ApiServer, metadata, text};
 use serde_json::{Map, Value, json};
 
-/// What a namespace waits for: its controller has to empty it. (The real one writes it into the spec.)
+/// What a namespace waits for, in its spec: its controller has to empty it.
 pub(crate) const NAMESPACE_FINALIZER: &str = "kubernetes";
+/// What a definition waits for: that its objects are gone.
+pub(crate) const DEFINITION_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Finalizers that a kind has outside its metadata: those of namespaces.
+pub(super) fn own_finalizers(object: &Value) -> impl Iterator<Item = &Value> {
+    let namespace = text(object, "/kind") == "Namespace" && text(object, "/apiVersion") == "v1";
+    let list = object.pointer("/spec/finalizers").filter(|_| namespace).and_then(Value::as_array);
+    list.into_iter().flatten()
+}
 
 /// The object at a key, made when it is missing.
 fn object<'v>(value: &'v mut Value, key: &str) -> Option<&'v mut Map<String, Value>> {
@@ -35,30 +44,6 @@ fn default(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
     }
 }
 
-/// Brings what a client sent into the kind's shape, and gives the fields that are not known.
-pub(super) fn shape(kind: &ResourceType, object: &mut Value) -> Vec<String> {
-    let Some(custom) = &kind.custom else {
-        drop_nulls(object);
-        return Vec::new();
-    };
-    let Some(schema) = &custom.schema else { return Vec::new() };
-    let unknown = schema.prune(object);
-    schema.default(object);
-    unknown
-}
-
-/// A null is what is not there.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, inner| !inner.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
-}
-
 /// Makes a new object complete.
 pub(super) fn prepare_new(server: &mut ApiServer, kind: &ResourceType, new: &mut Value) {
     if kind.status
@@ -67,7 +52,6 @@ pub(super) fn prepare_new(server: &mut ApiServer, kind: &ResourceType, new: &mut
         map.remove("status");
     }
     if kind.custom.is_some() {
-        shape(kind, new);
         return;
     }
     defaults(kind, new);
@@ -106,8 +90,8 @@ fn first_status(kind: &ResourceType) -> Option<Value> {
 
 fn namespace(new: &mut Value) {
     let name = text(new, "/metadata/name").to_owned();
-    if let Some(labels) = metadata::of(new)
-        .and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
+    if let Some(labels) =
+        metadata::of(new).and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
     {
         labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
     }

@@ -23,10 +23,9 @@ pub(super) fn defaults(new: &mut Value) {
         default(spec, "priority", 0);
         default(spec, "serviceAccountName", "default");
         default(spec, "serviceAccount", "default");
-        let tolerated = |key: &str| {
-            json!({"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": TOLERATION_SECONDS})
-        };
-        let both = json!([tolerated("node.kubernetes.io/not-ready"), tolerated("node.kubernetes.io/unreachable")]);
+        let tolerated = |key: &str| json!({"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": TOLERATION_SECONDS});
+        let both =
+            json!([tolerated("node.kubernetes.io/not-ready"), tolerated("node.kubernetes.io/unreachable")]);
         default(spec, "tolerations", both);
     }
 }

@@ -76,10 +76,7 @@ pub(super) fn select_own_pods(new: &mut Value) {
         ("job-name", &name),
     ];
     let Some(spec) = object(new, "spec") else { return };
-    spec.insert(
-        "selector".to_owned(),
-        json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}),
-    );
+    spec.insert("selector".to_owned(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
     if let Some(own) = spec
         .get_mut("template")
         .and_then(metadata::of)
@@ -147,10 +144,8 @@ fn selector_faults(new: &Value, found: &mut Vec<Cause>) {
     let labels = new.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
     let own = serde_json::from_value(labels.clone()).unwrap_or_default();
     if !selector.matches(&own) {
-        let message = format!(
-            "Invalid value: {}: `selector` does not match template `labels`",
-            shown(&labels)
-        );
+        let message =
+            format!("Invalid value: {}: `selector` does not match template `labels`", shown(&labels));
         found.push(cause("FieldValueInvalid", "spec.template.metadata.labels", message));
     }
 }

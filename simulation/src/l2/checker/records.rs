@@ -14,7 +14,8 @@ impl Checker {
     pub(super) fn preconditions(&mut self, call: &Call, now: Time) {
         let body = String::from_utf8_lossy(&call.body);
         let needed = match (call.verb, call.resource.as_str(), call.subresource.as_str()) {
-            ("patch" | "update", "rollouts" | "replicasets" | "services" | "analysisruns", _) => "resourceVersion",
+            ("patch" | "update", "rollouts" | "replicasets" | "services", _) => "resourceVersion",
+            ("patch" | "update", "analysisruns", _) => "uid",
             ("delete", "replicasets" | "analysisruns", _) | ("create", "pods", "eviction") => "uid",
             _ => return,
         };
