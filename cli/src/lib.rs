@@ -19,6 +19,8 @@ use cluster::Cluster;
 /// The name by which users of Argo Rollouts call it.
 const OTHER_NAME: &str = "kubectl-argo-rollouts";
 const NAME: &str = "kubectl-stepgate";
+/// Exit code when nobody reads any more: what a shell shows for a program that the signal for it ends.
+const NOBODY_READS: u8 = 141;
 
 /// Runs the command line of this process, and gives its exit code.
 pub async fn main() -> u8 {
@@ -36,6 +38,13 @@ pub async fn main() -> u8 {
         },
     };
     ended.unwrap_or_else(|error| {
+        // Whoever reads, `head` for instance, has enough: no news.
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+        {
+            return NOBODY_READS;
+        }
         terminal.warn(format_args!("Error: {}", told(&error)));
         1
     })

@@ -16,6 +16,8 @@ pub struct Terminal {
     now: Box<dyn Fn() -> Time>,
     /// Whether a person looks at it: pictures are redrawn in place then.
     pub(crate) is_live: bool,
+    /// Whether it is that of this process, whose signals are meant for the command.
+    is_own: bool,
 }
 
 impl std::fmt::Debug for Terminal {
@@ -35,6 +37,7 @@ impl Terminal {
             err: RefCell::new(Box::new(std::io::stderr())),
             now: Box::new(machine_time),
             is_live,
+            is_own: true,
         }
     }
 
@@ -46,6 +49,7 @@ impl Terminal {
             err: RefCell::new(Box::new(transcript.err.clone())),
             now: Box::new(now),
             is_live: false,
+            is_own: false,
         };
         (terminal, transcript)
     }
@@ -72,6 +76,14 @@ impl Terminal {
     pub(crate) fn warn(&self, line: impl Display) {
         // There is nowhere left to say that this cannot be said.
         let _ = writeln!(self.err.borrow_mut(), "{line}");
+    }
+
+    /// Waits until the person has had enough.
+    pub(crate) async fn interrupted(&self) {
+        if !self.is_own || tokio::signal::ctrl_c().await.is_err() {
+            // Without the signal nothing ends the wait.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The time.

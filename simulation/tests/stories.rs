@@ -2,17 +2,35 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+use sandbox::Nature;
 use scenarios::{Play, STORIES, StoryError, tell};
 use simulation::stage::{SandboxStage, Settings};
 use std::time::Duration;
 
-/// Seeds, each with its own lag of the nodes: at once, as on a quiet cluster, as on a busy one. Pods of stories serve
-/// for five seconds after they are told to go, which is longer than each.
-const SEEDS: [(u64, Duration); 3] =
-    [(1, Duration::ZERO), (2, Duration::from_millis(150)), (3, Duration::from_millis(2_500))];
+/// Seeds, each with its own cluster: one where all is known at once, a quiet one, and a busy one.
+const SEEDS: [(u64, fn() -> Settings); 3] = [(1, Settings::default), (2, quiet), (3, busy)];
+
+fn quiet() -> Settings {
+    Settings { lag: Duration::from_millis(150), ..Settings::default() }
+}
+
+/// Slow in everything. Pods of stories serve for five seconds after they are told to go, which is longer than the
+/// nodes take to hear of it.
+fn busy() -> Settings {
+    let nature = Nature {
+        replica_sets: Duration::from_millis(400),
+        nodes: Duration::from_millis(250),
+        jobs: Duration::from_millis(400),
+        garbage: Duration::from_secs(2),
+        pull: Duration::from_secs(3),
+        ready: Duration::from_secs(4),
+        ..Nature::default()
+    };
+    Settings { nature, lag: Duration::from_millis(2_500), ..Settings::default() }
+}
 
 /// Tells a story, and gives how it ended and its log, with what users saw as the last lines.
-fn told(name: &str, seed: u64, lag: Duration) -> (Result<(), StoryError>, Vec<String>) {
+fn told(name: &str, seed: u64, settings: Settings) -> (Result<(), StoryError>, Vec<String>) {
     let story = STORIES.iter().find(|story| story.name == name).unwrap();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -20,10 +38,9 @@ fn told(name: &str, seed: u64, lag: Duration) -> (Result<(), StoryError>, Vec<St
         let own = story.controllers > 0;
         let stage = SandboxStage::open(&Settings {
             seed,
-            lag,
             instance_id: if own { name.to_owned() } else { String::new() },
             controllers: story.controllers.max(1),
-            ..Settings::default()
+            ..settings
         });
         let play = Play::on(&stage);
         let ended = tell(name, &play).await;
@@ -36,8 +53,8 @@ fn told(name: &str, seed: u64, lag: Duration) -> (Result<(), StoryError>, Vec<St
 }
 
 fn play(name: &str) {
-    for (seed, lag) in SEEDS {
-        let (ended, log) = told(name, seed, lag);
+    for (seed, settings) in SEEDS {
+        let (ended, log) = told(name, seed, settings());
         if let Err(error) = ended {
             panic!("{name} with seed {seed}: {error}\n{}", log.join("\n"));
         }
@@ -75,9 +92,9 @@ fn every_story_is_told() {
 #[test]
 fn a_seed_tells_the_same_story_again() {
     for name in ["good-canary", "two-controllers"] {
-        let (first, again) = (told(name, 11, Duration::ZERO).1, told(name, 11, Duration::ZERO).1);
+        let (first, again) = (told(name, 11, quiet()).1, told(name, 11, quiet()).1);
         assert_eq!(first, again, "{name}");
-        assert_ne!(first, told(name, 12, Duration::ZERO).1, "{name}: another seed has other luck");
+        assert_ne!(first, told(name, 12, quiet()).1, "{name}: another seed has other luck");
     }
 }
 
@@ -85,7 +102,8 @@ fn a_seed_tells_the_same_story_again() {
 /// and the story says so: what users see is no decoration.
 #[test]
 fn users_suffer_when_the_nodes_hear_too_late() {
-    let (ended, log) = told("canary-verbs", 1, Duration::from_secs(8));
+    let late = Settings { lag: Duration::from_secs(8), ..Settings::default() };
+    let (ended, log) = told("canary-verbs", 1, late);
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("no user of verbs saw an error"), "{error}");
     let last = log.last().unwrap();

@@ -24,7 +24,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(cluster: &Cluster<'_>, args: &Showing) -> anyhow::Result<()> {
     let rollout = cluster.rollout(&args.rollout).await?;
-    let colour = style::has_colour(args.no_color);
+    let colour = style::has_colour(cluster.terminal.is_live, args.no_color);
     if !args.watch {
         let below = ListParams::default().labels(&selector(&rollout));
         let objects = tree::Objects {

@@ -3,6 +3,7 @@
 use crate::args::{Output, Status};
 use crate::cluster::Cluster;
 use crate::connection::duration;
+use crate::terminal::Terminal;
 use crate::view::summary;
 use crate::{images, phase};
 use anyhow::bail;
@@ -28,7 +29,7 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<
     let ended = tokio::select! {
         biased;
         ended = wait(cluster, args, &mut last) => Some(ended?),
-        () = end_of(limit) => None,
+        () = end_of(limit, cluster.terminal) => None,
     };
     match ended {
         Some(look) if look.phase == "Degraded" => {
@@ -52,13 +53,8 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<
 }
 
 /// The time is over, or the person has had enough.
-async fn end_of(limit: Option<Duration>) {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without the signal only the limit ends the wait.
-            std::future::pending::<()>().await;
-        }
-    };
+async fn end_of(limit: Option<Duration>, terminal: &Terminal) {
+    let interrupted = terminal.interrupted();
     match limit {
         Some(limit) => drop(tokio::time::timeout(limit, interrupted).await),
         None => interrupted.await,

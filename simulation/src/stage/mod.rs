@@ -4,6 +4,9 @@
 mod controllers;
 mod network;
 
+#[cfg(test)]
+mod tests;
+
 pub use network::{PROMETHEUS, executor};
 
 use crate::l2::NAMESPACE;
@@ -77,12 +80,12 @@ pub enum StageError {
     #[error("{0}")]
     Command(String),
     /// There is no such controller.
-    #[error("no controller {name:?} runs; {running} do")]
+    #[error("no controller {name:?} runs; those that run: {running:?}")]
     Controller {
         /// The one that was asked for.
         name: String,
         /// Those that run.
-        running: String,
+        running: Vec<String>,
     },
 }
 
@@ -247,7 +250,7 @@ impl Stage for SandboxStage {
         if controllers.kill(name) {
             return Ok(());
         }
-        let running = controllers.names().join(", ");
+        let running = controllers.names();
         Err(StageError::Controller { name: name.to_owned(), running })
     }
 }
