@@ -105,7 +105,7 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
     let only = std::env::var("CASES").unwrap_or_default();
     let folder = Path::new(conformance::FOLDER);
     let listed = listed();
-    let definitions = crds::manifest::all(crds::manifest::Detail::Slim);
+    let definitions = crds::manifest::all(crds::manifest::Detail::Full);
     let definitions: Vec<_> = definitions.into_iter().map(|(_, definition)| definition).collect();
     let blueprint = Blueprint::default().with(&definitions);
     let (mut agreed, mut report, mut met) = (0_usize, String::new(), 0_usize);

@@ -75,11 +75,27 @@ fn sentences(paths: Vec<String>) -> Vec<String> {
     paths.into_iter().map(|path| format!("unknown field {path:?}")).collect()
 }
 
+/// Writes numbers as Go writes them: `1.0` as `1`.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0);
+            if let Some(whole) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
 /// Brings an object into the shape of its kind, and gives a sentence for each field that is not known.
 pub(super) fn shape(kind: &ResourceType, object: &mut Value) -> Result<Vec<String>, String> {
     let Some(custom) = &kind.custom else {
         return kind.typed.map_or(Ok(Vec::new()), |typed| typed.decode(object)).map(sentences);
     };
+    whole_numbers(object);
     let mut unknown = sentences(decode::metadata(object)?);
     if let Some(schema) = &custom.schema {
         unknown.extend(schema.prune(object));
@@ -87,6 +103,20 @@ pub(super) fn shape(kind: &ResourceType, object: &mut Value) -> Result<Vec<Strin
     }
     unknown.sort();
     Ok(unknown)
+}
+
+fn is_of_kind(kind: &ResourceType, object: &Value) -> Result<(), Failure> {
+    let given = text(object, "/kind");
+    if given == kind.kind {
+        return Ok(());
+    }
+    let cause = Cause {
+        reason: "FieldValueInvalid",
+        field: "kind".to_owned(),
+        message: format!("Invalid value: {given:?}: must be {}", kind.kind),
+    };
+    let of = Of { group: &kind.group, plural: &kind.plural, kind: given };
+    Err(Failure::invalid(of, text(object, "/metadata/name"), &[cause]))
 }
 
 fn cannot(given: &str, version: &str, kind: &str, why: &str) -> Failure {
@@ -128,6 +158,9 @@ impl ApiServer {
         };
         // The error quotes the object as the patch left it.
         let strict = (validation == Validation::Strict).then(|| object.clone());
+        if kind.custom.is_some() {
+            is_of_kind(kind, &object)?;
+        }
         match shape(kind, &mut object) {
             Err(why) => return Err(refused(&object, &why)),
             Ok(unknown) if unknown.is_empty() => {}
@@ -168,16 +201,7 @@ impl ApiServer {
                 "the API version in the data ({version}) does not match the expected API version ({own_version})"
             )));
         }
-        if given != kind.kind {
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                field: "kind".to_owned(),
-                message: format!("Invalid value: {given:?}: must be {}", kind.kind),
-            };
-            let of = Of { group: &kind.group, plural: &kind.plural, kind: given };
-            return Err(Failure::invalid(of, text(object, "/metadata/name"), &[cause]));
-        }
-        Ok(())
+        is_of_kind(kind, object)
     }
 
     fn fits_built_in(

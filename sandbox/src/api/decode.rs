@@ -382,10 +382,13 @@ fn time_fault(layout: &str, text: &str) -> Result<(), Fault> {
 }
 
 /// What Go says of text that is not padded base64.
-pub(super) fn base64_fault(text: &str) -> Option<String> {
+fn base64_fault(text: &str) -> Option<String> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     let body = text.trim_end_matches('=');
-    let wrong = body.bytes().position(|byte| !letter(byte));
-    let short = (text.len() % 4 != 0 || text.len() - body.len() > 2).then_some(body.len());
-    wrong.or(short).map(|at| format!("illegal base64 data at input byte {at}"))
+    if let Some(at) = body.bytes().position(|byte| !letter(byte)) {
+        return Some(format!("illegal base64 data at input byte {at}"));
+    }
+    // Of text that ends too early Go names the beginning of the last group.
+    let whole = text.len() % 4 == 0 && text.len() - body.len() <= 2;
+    (!whole).then(|| format!("illegal base64 data at input byte {}", body.len() / 4 * 4))
 }

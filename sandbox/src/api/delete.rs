@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 /// Finalizer of an object whose dependents stay.
 pub(crate) const ORPHAN: &str = "orphan";
+/// What is said when a Job is deleted by someone who does not think of its pods.
+const JOB_WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 /// Grace of a pod that does not say its own.
 const POD_GRACE_SECONDS: i64 = 30;
 
@@ -109,6 +111,9 @@ impl ApiServer {
         let kind = self.resource(at.resource)?;
         let old = self.get(at).cloned().ok_or_else(|| Failure::not_found(kind.of(), &at.name))?;
         meant(&kind, &at.name, &old, how)?;
+        if kind.is("batch", "Job") && how.propagation.is_none() {
+            self.warnings.push(JOB_WARNING.to_owned());
+        }
         let finalizers = finalizers_then(&kind, &old.value, how);
         let grace = if kind.is("", "Pod") { pod_grace(&old.value, how.grace_seconds) } else { Grace::Over };
         let waits = !finalizers.is_empty() || kinds::own_finalizers(&old.value).next().is_some();
@@ -118,10 +123,11 @@ impl ApiServer {
             }
             let gone = self.store.remove(at.resource, &(at.namespace.clone(), at.name.clone()));
             kinds::removed(self, &kind, gone.as_ref().unwrap_or(&old));
+            let gone = gone.unwrap_or(old);
             return Ok(Deleted::Gone(match grace {
                 // What a pod is answered with says how much time it had.
-                Grace::None => Arc::new(Stored::unstored(without_grace(&old.value))),
-                _ => old,
+                Grace::None => Arc::new(Stored::unstored(without_grace(&gone.value))),
+                _ => gone,
             }));
         }
         let mut new = old.value.clone();
@@ -183,7 +189,7 @@ fn mark(object: &mut Value, now: crds::Time, grace: i64) {
 
 /// The object must be the one that was meant.
 fn meant(kind: &ResourceType, name: &str, old: &Stored, how: &Deletion) -> Result<(), Failure> {
-    let of = Of { group: "", plural: &kind.kind, kind: &kind.kind };
+    let of = Of { plural: &kind.kind, ..kind.of() };
     let own = text(&old.value, "/metadata/uid");
     if let Some(uid) = how.uid.as_deref().filter(|uid| *uid != own) {
         let why = format!(

@@ -101,7 +101,7 @@ fn invalid(field: &str, given: &Value, why: &str) -> Cause {
 }
 
 /// What is wrong with what a client says in the metadata. What was there before is not judged again.
-pub(super) fn faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
+pub(super) fn faults(new: &Value, old: Option<&Value>, custom: bool) -> Vec<Cause> {
     let mut found = Vec::new();
     let changed = |pointer: &str| {
         let now = new.pointer(pointer)?;
@@ -124,7 +124,7 @@ pub(super) fn faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let name = finalizer.as_str().unwrap_or_default();
         if let Some(why) = names::qualified_fault(name) {
             found.push(invalid("metadata.finalizers", finalizer, &why));
-        } else if !name.contains('/') && !names::STANDARD_FINALIZERS.contains(&name) {
+        } else if !custom && !name.contains('/') && !names::STANDARD_FINALIZERS.contains(&name) {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
             found.push(invalid(&format!("metadata.finalizers[{index}]"), finalizer, why));
         }
@@ -133,6 +133,19 @@ pub(super) fn faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
         owner_faults(owners, &mut found);
     }
     found
+}
+
+/// What the server warns of in the metadata of custom objects.
+pub(super) fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let before = old.map(finalizers).unwrap_or_default();
+    let new = finalizers(new).into_iter().filter(|name| !before.contains(name));
+    let bare = new.filter(|name| !name.contains('/') && !names::STANDARD_FINALIZERS.contains(&name.as_str()));
+    let warning = |name: String| {
+        format!(
+            "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+        )
+    };
+    bare.map(warning).collect()
 }
 
 fn owner_faults(owners: &Value, found: &mut Vec<Cause>) {
@@ -172,8 +185,8 @@ fn owner_as_go_writes(owner: &Value) -> String {
 }
 
 /// What is wrong with a change of the metadata. The server finds each of these faults twice.
-pub(super) fn change_faults(new: &Value, old: &Value, uid_is_a_fault: bool) -> Vec<Cause> {
-    let mut found = faults(new, Some(old));
+pub(super) fn change_faults(new: &Value, old: &Value, custom: bool, uid_is_a_fault: bool) -> Vec<Cause> {
+    let mut found = faults(new, Some(old), custom);
     let uid = text(new, "/metadata/uid");
     if uid_is_a_fault && !uid.is_empty() && uid != text(old, "/metadata/uid") {
         found.push(invalid("metadata.uid", &Value::from(uid), "field is immutable"));

@@ -81,7 +81,9 @@ pub(super) fn name_fault(resource: &ResourceType, name: &str) -> Option<Cause> {
         message: format!("Invalid value: {name:?}: {why}"),
     };
     if name.len() > max {
-        return Some(invalid(&format!("must be no more than {max} bytes")));
+        // The rules of labels are older than the habit of counting bytes.
+        let unit = if rule == SUBDOMAIN { "bytes" } else { "characters" };
+        return Some(invalid(&format!("must be no more than {max} {unit}")));
     }
     let label = |part: &str| is_label(part) && !(first && part.starts_with(|c: char| c.is_ascii_digit()));
     let good = if rule == SUBDOMAIN { name.split('.').all(label) } else { label(name) };

@@ -125,7 +125,7 @@ impl ApiServer {
         let form = form(request, kind, true)?;
         let mut metadata = Map::new();
         metadata.insert("resourceVersion".to_owned(), page.revision.to_string().into());
-        if kind.custom.is_some() {
+        if kind.custom.is_some() && form == Form::Object {
             metadata.insert("continue".to_owned(), String::new().into());
         }
         if let Some((token, left)) = &page.rest {

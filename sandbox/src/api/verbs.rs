@@ -8,7 +8,7 @@ use super::registry::{ResourceId, ResourceType};
 use super::reply::Reply;
 use super::request::{Place, Query, Request};
 use super::write::{Origin, Part};
-use super::{ApiServer, At, body, failure, metadata, text};
+use super::{ApiServer, At, body, failure, kinds, metadata, text};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -52,6 +52,9 @@ impl ApiServer {
                 "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned(),
             );
         }
+        if kind.is("events.k8s.io", "Event") {
+            return self.on_event(request, place, namespace);
+        }
         let Some(name) = &place.name else {
             return self.on_collection(request, id, &kind, namespace);
         };
@@ -60,6 +63,35 @@ impl ApiServer {
         }
         let at = At { resource: id, namespace: namespace.unwrap_or_default().to_owned(), name: name.clone() };
         self.on_name(request, place, &kind, &at)
+    }
+
+    /// Events are those of the core group, shown in another way. They are written there only.
+    fn on_event(
+        &mut self,
+        request: &Request,
+        place: &Place,
+        namespace: Option<&str>,
+    ) -> Result<Reply, Failure> {
+        if request.method != Method::GET || request.query.watch {
+            return Err(Failure::not_built(
+                "writing and watching Events in events.k8s.io/v1; use those of v1",
+            ));
+        }
+        let id = self.resource_of("v1", "Event").ok_or_else(Failure::no_such_path)?;
+        let shown =
+            |object: &std::sync::Arc<super::store::Stored>| kinds::event_of_its_own_group(&object.value);
+        if let (Some(name), Some(namespace)) = (&place.name, namespace) {
+            let of = failure::Of { group: &place.group, plural: &place.plural, kind: "Event" };
+            let found = self.store.get(id, namespace, name).ok_or_else(|| Failure::not_found(of, name))?;
+            return Ok(Reply::value(200, &shown(found)));
+        }
+        let page = self.page(id, namespace, &request.query)?;
+        let items: Vec<Value> = page.objects.iter().map(shown).collect();
+        let list = json!({
+            "kind": "EventList", "apiVersion": "events.k8s.io/v1",
+            "metadata": {"resourceVersion": page.revision.to_string()}, "items": items,
+        });
+        Ok(Reply::value(200, &list))
     }
 
     fn on_name(

@@ -70,12 +70,15 @@ impl ApiServer {
         kinds::prepare_new(self, &kind, &mut object);
         let mut causes = Vec::new();
         causes.extend(names::name_fault(&kind, &name));
-        causes.extend(metadata::faults(&object, None));
+        causes.extend(metadata::faults(&object, None, kind.custom.is_some()));
         causes.extend(kinds::faults(&kind, &object, None));
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &name, &causes));
         }
         kinds::admit(self, &kind, &object)?;
+        if kind.custom.is_some() {
+            self.warnings.extend(metadata::warnings(&object, None));
+        }
         if dry_run {
             return Ok(Arc::new(Stored::unstored(object)));
         }
@@ -188,7 +191,8 @@ impl ApiServer {
         let mut new = make(&old.value)?;
         metadata::fits(&new, &at.namespace, Some(&at.name))?;
         preconditions(&kind, at, origin, &new, &old)?;
-        let mut causes = metadata::change_faults(&new, &old.value, origin == Origin::Patch);
+        let mut causes =
+            metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
         metadata::keep(&mut new, &old.value);
         if let Some(map) = new.as_object_mut() {
             map.insert("apiVersion".to_owned(), kind.api_version().into());
@@ -196,9 +200,13 @@ impl ApiServer {
         }
         divide(&kind, part, &mut new, &old.value);
         kinds::prepare_change(&kind, part, &mut new, &old.value);
-        causes.extend(kinds::faults(&kind, &new, Some(&old.value)));
+        let found = kinds::faults(&kind, &new, Some(&old.value));
+        causes.extend(found.into_iter().map(|cause| if part == Part::Status { within_status(cause) } else { cause }));
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &at.name, &causes));
+        }
+        if kind.custom.is_some() {
+            self.warnings.extend(metadata::warnings(&new, Some(&old.value)));
         }
         count(&kind, &mut new, &old.value);
         if new == old.value && !goes(&new) {
@@ -218,6 +226,15 @@ impl ApiServer {
         kinds::changed(self, &kind, &stored);
         Ok(self.get(at).cloned().unwrap_or(stored))
     }
+}
+
+/// The status alone is judged by its own schema, which does not know where it stands.
+fn within_status(mut cause: Cause) -> Cause {
+    if let Some(inner) = cause.field.strip_prefix("status.") {
+        cause.message =
+            cause.message.replacen(&format!("{} in body", cause.field), &format!("{inner} in body"), 1);
+    }
+    cause
 }
 
 /// Whether an object that is being deleted has nothing left to wait for.
