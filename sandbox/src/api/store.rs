@@ -85,7 +85,7 @@ struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: watch::Sender::new(0) }
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: Arc::default() }
     }
 }
 
