@@ -32,6 +32,20 @@ pub struct World {
     pub settings: Settings,
 }
 
+impl World {
+    /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have
+    /// just evicted do not count, though the ReplicaSet's status may still say so.
+    #[must_use]
+    pub fn available(&self, set: &ReplicaSet) -> i32 {
+        if self.pods.is_empty() {
+            return set.counts.available;
+        }
+        let pods = self.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
+        let live = pods.filter(|pod| pod.available && !pod.deleting).count();
+        set.counts.available.min(i32::try_from(live).unwrap_or(i32::MAX))
+    }
+}
+
 /// Settings of the controller that decisions depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -116,10 +130,18 @@ impl ReplicaSet {
         self.annotations.get(crds::meta::DESIRED_REPLICAS_ANNOTATION)?.parse().ok()
     }
 
-    /// The scale-down deadline as written, when there is one.
+    /// Until when it is kept, when that is recorded. What cannot be read as a time counts as not recorded.
+    ///
+    /// DIFFERS: Argo Rollouts takes what it cannot read for a deadline that has passed. `[scale-down]`
     #[must_use]
-    pub fn scale_down_deadline(&self) -> Option<&str> {
-        self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION).map(String::as_str)
+    pub fn scale_down_deadline(&self) -> Option<Time> {
+        Time::parse(self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)?)
+    }
+
+    /// Whether it carries the annotation of a scale-down deadline, readable or not.
+    #[must_use]
+    pub fn is_marked_for_scale_down(&self) -> bool {
+        self.annotations.contains_key(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)
     }
 }
 

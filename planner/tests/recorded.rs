@@ -23,9 +23,10 @@ const NOT_PLAYED: [(&str, &str); 7] = [
 ];
 
 /// Scenarios whose difference is meant; each has its reason.
-const DIFFERS: [(&str, &str); 3] = [
+const DIFFERS: [(&str, &str); 4] = [
     ("analysis-background-fail-mid", "the start of a run is told once, not twice"),
     ("canary-bad-image-deadline-abort", "an abort at the deadline is told once, not twice"),
+    ("canary-spec-and-scale", "the new version gets the size of its first step at once, not all pods before"),
     (
         "canary-services",
         "the stable Service leaves a version before that is emptied, not after the promotion",

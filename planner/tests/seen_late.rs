@@ -141,3 +141,90 @@ fn the_stable_service_leaves_before_its_version_is_emptied() {
     }
     assert!(emptied, "{:?}", model.world.replica_sets);
 }
+
+#[test]
+fn a_promotion_that_waits_for_pods_wakes_nobody() {
+    let mut model = model(2, &json!({"blueGreen": {"activeService": "main", "autoPromotionSeconds": 20}}));
+    until_healthy(&mut model);
+    model.set_image("app:2");
+    until(&mut model, "Paused", |model| {
+        model.world.rollout.status.as_ref().is_some_and(|status| status.phase == "Paused")
+    });
+    let new = model.world.rollout.status.as_ref().unwrap().current_pod_hash.clone();
+    model
+        .world
+        .replica_sets
+        .iter_mut()
+        .filter(|set| set.hash() == new)
+        .for_each(|set| set.counts.available = 1);
+    let wake = |seconds| plan(&model.world, model.now.plus_seconds(seconds)).wake.map(|wake| wake.at);
+    assert!(wake(1).is_some_and(|at| at > model.now && at <= model.now.plus_seconds(20)));
+    assert!(wake(60).is_none_or(|at| at > model.now.plus_seconds(60)), "a wake in the past is a hot loop");
+}
+
+#[test]
+fn pods_that_we_have_just_evicted_carry_no_switch() {
+    let mut model = model(2, &json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}));
+    until_healthy(&mut model);
+    let first = model.world.services["main"].hash().to_owned();
+    model.set_image("app:2");
+    until(&mut model, "Paused", |model| {
+        model.world.rollout.status.as_ref().is_some_and(|status| status.phase == "Paused")
+    });
+    model.act("promote", &Value::Null);
+    model.patch(&json!({"spec": {"restartAt": model.now.plus_seconds(1).to_string()}}));
+    model.surroundings();
+    // The API shows the evictions before the ReplicaSet's status does.
+    model.world.pods.iter_mut().for_each(|pod| pod.deleting = true);
+    let plan = plan(&model.world, model.now.plus_seconds(2));
+    let switched = plan.writes.iter().any(
+        |planned| matches!(&planned.write, Write::SelectService { hash, .. } if *hash != Some(first.clone())),
+    );
+    assert!(!switched, "{:#?}", plan.writes);
+}
+
+#[test]
+fn a_verdict_counts_though_the_status_that_named_its_run_was_lost() {
+    let steps =
+        json!([{"setWeight": 25}, {"analysis": {"templates": [{"templateName": "t"}]}}, {"pause": {}}]);
+    let mut model = model(4, &json!({"canary": {"steps": steps}}));
+    let script = |phase| vec![(0, phase, String::new())];
+    model.scripts.insert("demo-h2-2-1".to_owned(), script(AnalysisPhase::Failed));
+    model.scripts.insert("demo-h2-2-1.1".to_owned(), script(AnalysisPhase::Successful));
+    until_healthy(&mut model);
+    model.set_image("app:2");
+    // The controller dies after it has made the run, and the run ends before the Rollout is looked at again.
+    for _ in 0..60 {
+        model.surroundings();
+        let plan = plan(&model.world, model.now);
+        plan.writes.iter().for_each(|planned| model.write(&planned.write));
+        if !model.world.analysis_runs.is_empty() {
+            break;
+        }
+        model.record(&plan);
+        model.now = model.now.plus(Duration::from_millis(500));
+    }
+    until(&mut model, "aborted", |model| model.world.rollout.status.as_ref().unwrap().abort);
+    assert_eq!(model.world.analysis_runs.len(), 1, "its verdict is final");
+    // After a retry another run decides.
+    model.now = model.now.plus_seconds(1);
+    model.act("retry", &Value::Null);
+    until(&mut model, "past the analysis", |model| step(model) == Some(2));
+    assert_eq!(model.world.analysis_runs.len(), 2);
+}
+
+#[test]
+fn other_steps_ask_for_another_verdict() {
+    let analysis = json!({"analysis": {"templates": [{"templateName": "t"}]}});
+    let mut model = model(4, &json!({"canary": {"steps": [{"setWeight": 25}, analysis, {"pause": {}}]}}));
+    until_healthy(&mut model);
+    let successful = vec![(0, AnalysisPhase::Successful, String::new())];
+    model.scripts.insert("demo-h2-2-1".to_owned(), successful);
+    model.set_image("app:2");
+    until(&mut model, "past the analysis", |model| step(model) == Some(2));
+    model.now = model.now.plus_seconds(1);
+    let steps = json!([{"setWeight": 50}, analysis, {"pause": {}}]);
+    model.patch(&json!({"spec": {"strategy": {"canary": {"steps": steps}}}}));
+    until(&mut model, "at the analysis again", |model| model.world.analysis_runs.len() == 2);
+    assert_eq!(step(&model), Some(1));
+}

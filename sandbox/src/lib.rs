@@ -11,6 +11,7 @@ pub mod patch;
 pub mod promql;
 pub mod schema;
 mod service;
+pub mod traffic;
 mod weather;
 
 pub use api::ApiServer;

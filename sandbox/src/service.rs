@@ -15,9 +15,12 @@ use http::{HeaderValue, Method, Response, header};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// How often a watch that asks for bookmarks gets one.
@@ -28,6 +31,8 @@ const LAST_BOOKMARKS: Duration = Duration::from_secs(2);
 const LAST_BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest watch, for clients that do not say.
 const WATCH_MAX_SECONDS: u64 = 1_800;
+/// When a client takes a connection on which nothing comes for dead; that of `kube::Config`.
+const READ_TIMEOUT: Duration = Duration::from_secs(295);
 /// Largest body of a request.
 const BODY_MAX_BYTES: usize = 3 * 1024 * 1024;
 
@@ -98,7 +103,8 @@ impl Handle {
                 if applied {
                     self.carry_out(&call, &request);
                 }
-                std::future::pending().await
+                tokio::time::sleep(READ_TIMEOUT).await;
+                Err(Broken)
             }
             Fate::Slow { before, after } => {
                 tokio::time::sleep(before).await;
@@ -256,7 +262,7 @@ struct Watcher {
     handle: Handle,
     watch: Watch,
     resource: String,
-    news: tokio::sync::watch::Receiver<u64>,
+    news: Arc<Notify>,
     end: Instant,
     bookmark: Instant,
     /// A line that is delivered next, whatever the weather.
@@ -289,11 +295,13 @@ impl Watcher {
             if let Some(line) = self.held.take() {
                 return Some(Ok(line));
             }
-            self.news.mark_unchanged();
+            let news = self.news.clone();
+            let mut changed = pin!(news.notified());
+            changed.as_mut().enable();
             let told = self.handle.shared.lock().api.tell(&mut self.watch);
             let line = match told {
                 Told::Line(line) => line,
-                Told::Nothing => match self.wait().await {
+                Told::Nothing => match self.wait(changed).await {
                     Some(line) => line,
                     None if Instant::now() >= self.end => return None,
                     None => continue,
@@ -319,16 +327,11 @@ impl Watcher {
     }
 
     /// Waits for news, for the time of a bookmark, or for the end.
-    async fn wait(&mut self) -> Option<Line> {
+    async fn wait(&mut self, changed: Pin<&mut Notified<'_>>) -> Option<Line> {
         let until = if self.watch.bookmarks { self.bookmark.min(self.end) } else { self.end };
         tokio::select! {
             biased;
-            changed = self.news.changed() => {
-                if changed.is_err() {
-                    self.end = Instant::now();
-                }
-                None
-            }
+            () = changed => None,
             () = tokio::time::sleep_until(until) => {
                 if until == self.end {
                     return None;
@@ -340,9 +343,12 @@ impl Watcher {
                 } else {
                     regular.min(last)
                 };
-                let state = self.handle.shared.lock();
+                let mut state = self.handle.shared.lock();
+                // Whatever came in this moment is told first.
+                if let Told::Line(line) = state.api.tell(&mut self.watch) {
+                    return Some(line);
+                }
                 let revision = state.api.revision();
-                // Everything up to here was told or does not concern this watch.
                 self.watch.told = self.watch.told.max(revision);
                 Some(state.api.bookmark(&mut self.watch, revision))
             }

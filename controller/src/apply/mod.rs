@@ -160,15 +160,14 @@ impl Applier {
         .await?;
         let message = format!("ReplicaSet {name} exists already");
         match found {
-            Some(set) if set.owner != Owner::Other => {
-                Err(ApplyError::Request { what, source: requests::conflict(&message) })
-            }
-            existing => Err(ApplyError::Refused(Box::new(Refusal {
+            Some(set) if set.owner == Owner::Other => Err(ApplyError::Refused(Box::new(Refusal {
                 target: format!("ReplicaSet/{name}"),
                 code: RefusalCode::AlreadyExists,
                 message,
-                existing: existing.map(Box::new),
+                existing: Some(Box::new(set)),
             }))),
+            // Ours, one that we may adopt, or one that has gone since: the next plan sees it as it is.
+            Some(_) | None => Err(ApplyError::Request { what, source: requests::conflict(&message) }),
         }
     }
 }

@@ -8,6 +8,7 @@ mod tests;
 use crate::rollout::fold;
 use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::{Time, defaults, meta};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A rule that a plan breaks.
@@ -22,14 +23,15 @@ pub struct Fault {
 /// All rules that `plan`, made for `world` at `now`, breaks; empty for a good plan.
 #[must_use]
 pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
-    let mut after = world.clone();
-    plan.writes.iter().for_each(|planned| fold::apply(&mut after, &planned.write));
+    let mut after = Cow::Borrowed(world);
+    plan.writes.iter().for_each(|planned| fold::apply(after.to_mut(), &planned.write));
     let found = [
         ("only_own_objects", only_own_objects(world, plan)),
         ("one_create_per_hash", one_create_per_hash(world, plan)),
-        ("availability", availability(world, &after)),
-        ("services_have_pods", services_have_pods(world, plan)),
+        ("availability", availability(world, plan, &after)),
+        ("services_have_pods", services_have_pods(world, plan, &after)),
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
+        ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
     ];
     found.into_iter().filter_map(|(rule, what)| Some(Fault { rule, what: what? })).collect()
@@ -114,40 +116,59 @@ fn one_create_per_hash(world: &World, plan: &Plan) -> Option<String> {
     })
 }
 
-/// Scaling down leaves the pods that must be available, as far as there are that many: for a canary all versions
-/// together, for blue-green those of the version that the active Service selects.
-fn availability(world: &World, after: &World) -> Option<String> {
+/// What a plan scales down and evicts leaves the pods that must be available, as far as there are that many: for a
+/// canary all versions together, for blue-green those of the version that the active Service selects. A restart may
+/// always take one pod, but scaling counts on none that it takes (argoproj/argo-rollouts#4221).
+fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
-    let available = |world: &World| {
-        let sets = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let available = |state: &World| {
+        let sets = state.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
         let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
-        sets.map(|set| i64::from(set.counts.available.min(set.replicas).max(0))).sum::<i64>()
+        sets.map(|set| i64::from(state.available(set).min(set.replicas).max(0))).sum::<i64>()
     };
-    let missing = if active.is_some() { 0 } else { defaults::max_unavailable(rollout) };
-    let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);
-    let (before, left) = (available(world), available(after));
-    (left < bound.min(before)).then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
+    let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
+    let mut evicted = Cow::Borrowed(world);
+    evictions.for_each(|planned| fold::apply(evicted.to_mut(), &planned.write));
+    let (replicas, unavailable) = (defaults::replicas(rollout), defaults::max_unavailable(rollout));
+    let shortage = |before: i64, left: i64, missing: i32| {
+        let bound = i64::from(replicas) - i64::from(missing);
+        (left < bound.min(before))
+            .then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
+    };
+    let (before, between, left) = (available(world), available(&evicted), available(after));
+    let missing = if active.is_some() { 0 } else { unavailable };
+    shortage(before, between, unavailable.max(1)).or_else(|| shortage(between, left, missing))
 }
 
-/// No Service moves from a version with available pods to one without, but for the preview and where no pods are
-/// wanted.
-fn services_have_pods(world: &World, plan: &Plan) -> Option<String> {
+/// No Service moves from a version with available pods to one without, and no version that a Service selects loses its
+/// last available pod (argoproj/argo-rollouts#1760), but for the preview and where no pods are wanted.
+fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let strategy = world.rollout.spec.strategy.as_ref()?;
     if defaults::replicas(&world.rollout) == 0 {
         return None;
     }
     let preview = strategy.blue_green.as_ref().and_then(|strategy| strategy.preview_service.as_deref());
-    let available = |hash: &str| {
+    let available = |world: &World, hash: &str| {
         let sets = world.replica_sets.iter().filter(|set| !hash.is_empty() && set.hash() == hash);
-        sets.map(|set| set.counts.available).max().unwrap_or(0)
+        sets.map(|set| set.counts.available.min(set.replicas)).max().unwrap_or(0)
     };
-    plan.writes.iter().find_map(|planned| {
+    let moved = plan.writes.iter().find_map(|planned| {
         let Write::SelectService { target, hash: Some(to), .. } = &planned.write else { return None };
         let from = world.services.get(&target.name)?.hash();
-        let empty = preview != Some(target.name.as_str()) && available(to) <= 0 && available(from) > 0;
+        let empty =
+            preview != Some(target.name.as_str()) && available(world, to) <= 0 && available(world, from) > 0;
         empty
             .then(|| format!("Service {} goes from {from} to {to}, which has no available pods", target.name))
+    });
+    let mut services = named_services(world).into_iter().filter(|name| preview != Some(*name));
+    moved.or_else(|| {
+        services.find_map(|name| {
+            let hash = after.services.get(name)?.hash();
+            let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
+            emptied
+                .then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
+        })
     })
 }

@@ -59,6 +59,31 @@ fn sizes_keep_their_bound() {
 }
 
 #[test]
+fn evicted_pods_are_not_counted_on() {
+    let pod = |name: &str, set: &str| crate::Pod {
+        name: name.to_owned(),
+        replica_set_uid: set.to_owned(),
+        available: true,
+        ..crate::Pod::default()
+    };
+    let mut world = world(&json!({"canary": {"maxUnavailable": 0, "maxSurge": 1}}));
+    world.rollout.spec.replicas = Some(2);
+    world.replica_sets = vec![set("old", 2, 2), set("new", 1, 1)];
+    world.replica_sets.iter_mut().for_each(|set| set.uid.clone_from(&set.name));
+    world.pods = vec![pod("a", "old"), pod("b", "old"), pod("c", "new")];
+    let evict = |name: &str| Write::EvictPod { target: target(name) };
+    let faults = |writes: &[Write]| {
+        let planned = |write: &Write| Planned { write: write.clone(), reason: String::new() };
+        rules(&world, &Plan { writes: writes.iter().map(planned).collect(), ..Plan::default() })
+    };
+    assert_eq!(faults(&[evict("a")]), [""; 0]);
+    assert_eq!(faults(&[evict("a"), evict("b"), evict("c")]), ["availability"]);
+    assert_eq!(faults(&[scale("old", 2, 1)]), [""; 0]);
+    assert_eq!(faults(&[evict("a"), scale("old", 2, 1)]), [""; 0], "one of them goes anyway");
+    assert_eq!(faults(&[evict("c"), scale("old", 2, 1)]), ["availability"]);
+}
+
+#[test]
 fn strangers_are_left_alone() {
     let mut world = world(&json!({"canary": {}}));
     world.replica_sets[1].owner = Owner::Other;
@@ -88,6 +113,15 @@ fn a_service_does_not_go_where_nobody_is() {
 }
 
 #[test]
+fn nobody_is_sent_to_a_version_that_is_emptied() {
+    let mut world = world(&json!({"canary": {"stableService": "active", "maxUnavailable": 4}}));
+    assert_eq!(broken(&world, scale("old", 4, 1)), [""; 0]);
+    assert_eq!(broken(&world, scale("old", 4, 0)), ["services_have_pods"]);
+    world.rollout.spec.replicas = Some(0);
+    assert_eq!(broken(&world, scale("old", 4, 0)), [""; 0]);
+}
+
+#[test]
 fn gates_hold_and_timed_pauses_wake() {
     let mut world = world(&json!({"canary": {"steps": [{"pause": {"duration": 10}}]}}));
     let pause = PauseCondition { reason: "CanaryPauseStep".to_owned(), start_time: Time::default() };
@@ -110,6 +144,76 @@ fn gates_hold_and_timed_pauses_wake() {
 
 fn rules(world: &World, plan: &Plan) -> Vec<&'static str> {
     check(world, plan, Time::default()).into_iter().map(|fault| fault.rule).collect()
+}
+
+#[test]
+fn an_abort_is_heard() {
+    let mut world = world(&json!({"canary": {}}));
+    let asked = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        promote_full: true,
+        abort: true,
+        ..RolloutStatus::default()
+    };
+    world.rollout.status = Some(asked.clone());
+    let dropped = RolloutStatus { abort: false, ..asked.clone() };
+    let rules =
+        |status: &RolloutStatus| rules(&world, &Plan { status: Some(status.clone()), ..Plan::default() });
+    assert_eq!(rules(&asked), [""; 0]);
+    assert_eq!(rules(&dropped), ["no_ignored_abort"]);
+    assert_eq!(rules(&RolloutStatus { stable_rs: "new".to_owned(), ..dropped }), [""; 0]);
+}
+
+#[test]
+fn nothing_is_promoted_past_an_undecided_analysis() {
+    let mut world = world(&json!({"canary": {}}));
+    let undecided =
+        PauseCondition { reason: "InconclusiveAnalysisRun".to_owned(), start_time: Time::default() };
+    let waiting = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        pause_conditions: Some(vec![undecided]),
+        ..RolloutStatus::default()
+    };
+    let promoted = RolloutStatus { stable_rs: "new".to_owned(), ..waiting.clone() };
+    world.rollout.status = Some(waiting.clone());
+    let plan = |status: RolloutStatus| Plan { status: Some(status), ..Plan::default() };
+    assert_eq!(rules(&world, &plan(waiting.clone())), [""; 0]);
+    assert_eq!(rules(&world, &plan(promoted.clone())), ["no_skipped_gate"]);
+    world.rollout.status = Some(RolloutStatus { pause_conditions: None, ..waiting });
+    assert_eq!(rules(&world, &plan(promoted)), [""; 0]);
+}
+
+#[test]
+fn a_promotion_by_hand_is_waited_for() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}});
+    let mut world = world(&strategy);
+    world.replica_sets = vec![set("old", 4, 4), set("new", 4, 4)];
+    let pause = PauseCondition { reason: "BlueGreenPause".to_owned(), start_time: Time::default() };
+    let waiting = RolloutStatus {
+        stable_rs: "old".to_owned(),
+        current_pod_hash: "new".to_owned(),
+        pause_conditions: Some(vec![pause]),
+        controller_pause: true,
+        ..RolloutStatus::default()
+    };
+    let resumed = RolloutStatus { pause_conditions: None, ..waiting.clone() };
+    for (status, hash, faults) in [
+        (&waiting, Some("old"), 1),
+        // Whoever takes the hash out of the Service opens no gate.
+        (&waiting, None, 1),
+        (&resumed, Some("old"), 0),
+        (&resumed, None, 0),
+    ] {
+        world.rollout.status = Some(status.clone());
+        world.services.get_mut("active").unwrap().selector = hash.map(self::hash).unwrap_or_default();
+        let write =
+            Write::SelectService { target: target("active"), hash: Some("new".to_owned()), managed_by: None };
+        let planned = Planned { write, reason: String::new() };
+        let plan = Plan { writes: vec![planned], status: Some(status.clone()), ..Plan::default() };
+        assert_eq!(rules(&world, &plan).len(), faults, "{status:?} {hash:?}");
+    }
 }
 
 #[test]
@@ -174,7 +278,7 @@ fn whatever_is_timed_has_a_wake() {
     assert_eq!(rules(&world, &at(Some(30))), [""; 0]);
 
     // An old version is kept for ten seconds more: that comes first.
-    let mut old = set("old", 2, 2);
+    let mut old = set("older", 2, 2);
     let deadline = Time::default().plus_seconds(10).to_string();
     old.annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), deadline);
     let plan = at(Some(30));

@@ -12,7 +12,7 @@ use crds::rollout::blue_green::BlueGreenStrategy;
 /// One pass of a blue-green update.
 pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutStatus {
     if canary::is_scaling_event(pass) {
-        scale(pass, strategy);
+        scale(pass, strategy, false);
         return conclude(pass, strategy, None);
     }
     if let (Some(name), Some(new), false) = (strategy.preview_service.as_deref(), pass.new, pass.is_halted())
@@ -25,11 +25,18 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     let restarted = restart::run(pass);
     // Decided before the active Service moves: a rollback is fast because of what is recorded now.
     pause_before_switch(pass, strategy);
-    switch_active(pass, strategy);
-    scale(pass, strategy);
+    // What is evicted in this pass still counts as available in it.
+    let switched = !restarted.evicted && switch_active(pass, strategy);
+    scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
     conclude(pass, strategy, restarted.done_at)
+}
+
+/// The version that production gets, or is to get back: that of the active Service, or else the stable one.
+fn serving_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
+    let active = active_hash(pass, strategy);
+    if active.is_empty() { pass.stable.map_or("", ReplicaSet::hash) } else { active }
 }
 
 fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
@@ -39,9 +46,10 @@ fn active_hash<'w>(pass: &Pass<'w>, strategy: &BlueGreenStrategy) -> &'w str {
 /// Size of the preview before the switch; `None` without a size of its own.
 fn preview_count(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> Option<i32> {
     let count = strategy.preview_replica_count?;
-    let active = active_hash(pass, strategy);
+    let serving = serving_hash(pass, strategy);
     let new = pass.new?;
-    let other = pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && set.name != new.name);
+    let other =
+        pass.all.iter().any(|set| !serving.is_empty() && set.hash() == serving && set.name != new.name);
     // A version that goes live at once is no preview: it would be shrunk just as the Service comes back to it.
     (other && !pass.old.promote_full && !services::is_fast_rollback(pass)).then_some(count)
 }
@@ -50,14 +58,17 @@ fn checkpoint(pass: &Pass<'_>) -> bool {
     pass.old.blue_green.as_ref().is_some_and(|blue_green| blue_green.scale_up_preview_check_point)
 }
 
-/// How many pods the new version is to have now.
-fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> i32 {
+/// How many pods the new version is to have now. One that the active Service has just come to keeps its whole size.
+fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) -> i32 {
+    if switched {
+        return pass.replicas;
+    }
     let Some(count) = preview_count(pass, strategy) else { return pass.replicas };
     let waiting = pass.is_frozen() || pause::any(&pass.old);
     if checkpoint(pass) && !waiting { pass.replicas } else { count }
 }
 
-fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
     if pass.is_halted() {
         pass.plan.trail.push("halted: nothing is scaled".to_owned());
         return;
@@ -68,25 +79,24 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         pass.scale(stable, replicas, "the stable version keeps its size until the switch");
     }
     if let Some(new) = pass.new {
-        scale_new(pass, strategy, new);
+        scale_new(pass, strategy, new, switched);
     }
     scale_others(pass, strategy);
 }
 
-fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    if pass.is_aborted() && !pass.is_stable(new) {
+fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet, switched: bool) {
+    // Without a stable version there is nothing to go back to, and nothing else that serves.
+    if pass.is_aborted() && pass.stable.is_some() && !pass.is_stable(new) {
         return scale_aborted(pass, strategy, new);
     }
     // A rollback to a version that still waits for its scale-down is fast: the deadline stays until the switch.
     let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
     if !keeps_deadline {
         scale_down::clear_deadline(pass, new);
-    } else if let Some(deadline) =
-        new.scale_down_deadline().and_then(Time::parse).filter(|end| *end > pass.now)
-    {
+    } else if let Some(deadline) = new.scale_down_deadline().filter(|end| *end > pass.now) {
         pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
     }
-    let size = new_size(pass, strategy);
+    let size = new_size(pass, strategy, switched);
     pass.scale(new, size, format!("the new version is to have {size} pods"));
 }
 
@@ -96,9 +106,9 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
     if new.replicas == 0 || active_hash(pass, strategy) == new.hash() {
         return;
     }
-    match new.scale_down_deadline().map(Time::parse) {
+    match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
-        Some(Some(deadline)) if pass.now < deadline => {
+        Some(deadline) if pass.now < deadline => {
             if new.desired_annotation() != Some(pass.replicas) {
                 // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
                 pass.scale(new, new.replicas, "the aborted version keeps its size");
@@ -106,6 +116,7 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
         Some(_) => {
+            services::confirm(pass, &strategy.active_service);
             pass.scale(new, 0, "the update was aborted and its delay is over");
         }
     }
@@ -135,15 +146,20 @@ fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 fn is_ready(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let Some(new) = pass.new else { return false };
     let size = preview_count(pass, strategy).filter(|_| !checkpoint(pass)).unwrap_or(pass.replicas);
-    new.replicas == size && new.counts.available == size && new.desired_annotation() == Some(pass.replicas)
+    new.replicas == size
+        && pass.world.available(new) == size
+        && new.desired_annotation() == Some(pass.replicas)
 }
 
-/// Nothing is waited for: a fast rollback, a full promotion, or a Service that selects the new version or no version.
+/// Nothing is waited for: the first deploy, a fast rollback, a full promotion, or a Service that selects the new version
+/// already.
+///
+/// DIFFERS: in Argo Rollouts a Service without a hash opens the gates, too, whoever has taken the hash out.
 fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let active = active_hash(pass, strategy);
     services::is_fast_rollback(pass)
         || pass.old.promote_full
-        || active.is_empty()
+        || pass.old.stable_rs.is_empty()
         || pass.new.is_some_and(|new| new.hash() == active)
 }
 
@@ -162,8 +178,9 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if !is_ready(pass, strategy) {
         // The time goes on meanwhile.
         let begun = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time);
-        if let Some(since) = begun.filter(|_| promotes_itself(strategy) && auto_seconds(strategy) > 0) {
-            pass.plan.wake_at(since.plus_seconds(auto_seconds(strategy)), "the automatic promotion");
+        let due = begun.map(|since| since.plus_seconds(auto_seconds(strategy)));
+        if let Some(due) = due.filter(|due| promotes_itself(strategy) && *due > pass.now) {
+            pass.plan.wake_at(due, "the automatic promotion");
         }
         return;
     }
@@ -212,28 +229,46 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     checkpoint(pass) || resumed || timed_out
 }
 
-fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+/// Points the active Service at the new version once its gates are open, and after an abort back at the stable one; true
+/// when it comes to the new version.
+fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     if pass.is_halted() {
-        return;
+        return false;
     }
-    let Some(new) = pass.new else { return };
-    if pass.is_aborted() {
-        // DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
-        if let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) {
-            let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
-                || stable.counts.available >= new.counts.available;
-            if carries {
-                services::switch(pass, &strategy.active_service, stable.hash());
-            }
-        }
-        return;
-    }
-    if !status::is_saturated(pass, new) {
-        return;
-    }
-    let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    if is_fast_tracked(pass, strategy) || gated {
+    let Some(new) = pass.new else { return false };
+    let forward = !pass.is_aborted() && is_open(pass, strategy, new);
+    if forward {
         services::switch(pass, &strategy.active_service, new.hash());
+    } else if pass.is_aborted() {
+        switch_back(pass, strategy, new);
+    } else if active_hash(pass, strategy).is_empty() {
+        take_up(pass, strategy);
+    }
+    forward
+}
+
+/// The new version is all there, and nothing has to be waited for.
+fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
+    let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
+    status::is_saturated(pass, new) && (gated || is_fast_tracked(pass, strategy))
+}
+
+/// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
+fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
+    let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) else { return };
+    let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
+        || stable.counts.available >= new.counts.available;
+    if carries {
+        services::switch(pass, &strategy.active_service, stable.hash());
+    }
+}
+
+/// A Service without a hash reaches all versions: the strategy was another one, or somebody has taken the hash out. It
+/// is narrowed to the stable version as soon as that is all there.
+fn take_up(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let stable = pass.stable.filter(|stable| !pass.is_new(stable) && stable.replicas > 0);
+    if let Some(stable) = stable.filter(|stable| stable.counts.available >= pass.replicas) {
+        services::switch(pass, &strategy.active_service, stable.hash());
     }
 }
 
@@ -250,6 +285,9 @@ fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Opt
         pass.pause.remove_abort();
     }
     if let Some(reason) = promotion::reason(pass, &base) {
+        if !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash {
+            services::confirm(pass, &strategy.active_service);
+        }
         promotion::promote(pass, &mut base, &reason);
         return pass.conclude(base);
     }

@@ -10,6 +10,9 @@ use crds::rollout::RolloutStatus;
 /// One pass of a canary.
 pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     if is_scaling_event(pass) {
+        if empties_stable(pass) {
+            services::canary(pass, true);
+        }
         scale(pass);
         return conclude(pass, None);
     }
@@ -31,12 +34,13 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     conclude(pass, restarted.done_at)
 }
 
-/// `spec.replicas` has changed since new or stable were last scaled.
+/// `spec.replicas` has changed since new or stable were last scaled. Another template or other steps come before it:
+/// what is recorded of the last update would give the new version the size of that update's end.
+///
+/// DIFFERS: Argo Rollouts scales first.
 pub(super) fn is_scaling_event(pass: &Pass<'_>) -> bool {
-    [pass.new, pass.stable]
-        .into_iter()
-        .flatten()
-        .any(|set| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas))
+    let is_resized = |set: &ReplicaSet| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas);
+    !status::has_changed(pass) && [pass.new, pass.stable].into_iter().flatten().any(is_resized)
 }
 
 /// Scales stable, then new, then the others. True when a size has changed.
@@ -67,8 +71,8 @@ fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
         weight: steps::weight(pass),
         max_surge: defaults::max_surge(&pass.world.rollout),
         max_unavailable: defaults::max_unavailable(&pass.world.rollout),
-        new: counts(new),
-        stable: pass.stable.filter(|stable| !pass.is_new(stable)).map(counts),
+        new: counts(pass, new),
+        stable: pass.stable.filter(|stable| !pass.is_new(stable)).map(|stable| counts(pass, stable)),
         others_spec: status::sum(&pass.others(), |set| set.replicas),
     }
 }
@@ -79,8 +83,8 @@ fn empties_stable(pass: &Pass<'_>) -> bool {
     pass.stable.is_some() && pass.replicas > 0 && canary_replicas(&sizes(pass, new)).stable == 0
 }
 
-fn counts(set: &ReplicaSet) -> Counts {
-    Counts { spec: set.replicas, available: set.counts.available }
+fn counts(pass: &Pass<'_>, set: &ReplicaSet) -> Counts {
+    Counts { spec: set.replicas, available: pass.world.available(set) }
 }
 
 /// Begins the pause of the current step.

@@ -5,6 +5,7 @@ use super::pass;
 use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most passes in one plan. A first deploy needs four; the rest is slack, and what is left is done by the next plan.
@@ -16,23 +17,29 @@ const PASSES_MAX: usize = 16;
 /// the status lost in a crash, such writes would have run ahead of it and be taken back. `[plan.fold]`
 #[must_use]
 pub fn plan(world: &World, now: Time) -> Plan {
-    let mut copy = world.clone();
+    // Copied only where there is something to do: most plans of a Rollout at rest are one quiet pass.
+    let mut copy = Cow::Borrowed(world);
     let mut plan = Plan::default();
     let mut decided = false;
+    // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
+    let invalid = super::verdict::verdict(world);
     for _ in 0..PASSES_MAX {
-        let next = pass::run(&copy, now);
+        let next = pass::run(&copy, now, invalid.as_deref());
         let Some(status) = next.status.clone() else { break };
         if decided && !next.writes.is_empty() {
             break;
         }
-        let before = copy.rollout.status.clone().unwrap_or_default();
-        let quiet = next.writes.is_empty() && before == status;
-        for planned in &next.writes {
-            apply(&mut copy, &planned.write);
+        let nothing = RolloutStatus::default();
+        let before = copy.rollout.status.as_ref().unwrap_or(&nothing);
+        let same = *before == status;
+        decided |= !same && decisions(before) != decisions(&status);
+        let quiet = same && next.writes.is_empty();
+        if !quiet {
+            let copy = copy.to_mut();
+            next.writes.iter().for_each(|planned| apply(copy, &planned.write));
+            copy.rollout.status = Some(status);
         }
-        decided |= decisions(&before) != decisions(&status);
         absorb(&mut plan, next);
-        copy.rollout.status = Some(status);
         if quiet {
             break;
         }

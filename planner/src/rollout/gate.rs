@@ -6,15 +6,14 @@ use super::{pause, status};
 use crds::rollout::RolloutStatus;
 
 /// The status of an invalid Rollout: nothing that it owns is written until it is mended. `[validation]`
-pub(super) fn invalid(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
-    let message = super::verdict::verdict(pass.world)?;
+pub(super) fn invalid(pass: &mut Pass<'_>, message: &str) -> RolloutStatus {
     pass.plan.trail.push(format!("invalid: {message}"));
     pass.greet(crate::Anchor::Status);
     let mut status = pass.old.clone();
     let kind = conditions::INVALID_SPEC;
-    conditions::set(&mut status, condition(kind, "True", kind, &message, pass.now));
+    conditions::set(&mut status, condition(kind, "True", kind, message, pass.now));
     status::stamp(pass, &mut status);
-    Some(status)
+    status
 }
 
 /// Conditions Paused and Progressing follow what a person did: paused, resumed, or retried after an abort. A status

@@ -4,14 +4,16 @@ use super::pass::{Pass, target};
 use crate::Write;
 use crds::defaults;
 
-/// Deletes ReplicaSets of old versions beyond the limit, oldest first; one that still has pods stays.
+/// Deletes ReplicaSets of old versions beyond the limit, oldest first; one that still has pods stays, and so does one
+/// that a Service still selects.
 pub(super) fn replica_sets(pass: &mut Pass<'_>) {
     let limit = usize::try_from(defaults::revision_history_limit(&pass.world.rollout)).unwrap_or(0);
     let mut others = pass.others();
     others.sort_by_key(|set| (set.created, set.revision()));
     let many = others.len().saturating_sub(limit);
     for set in others.into_iter().take(many) {
-        if set.replicas != 0 || set.counts.replicas != 0 || !set.counts.generation_observed {
+        let is_selected = pass.world.services.values().any(|service| service.hash() == set.hash());
+        if is_selected || set.replicas != 0 || set.counts.replicas != 0 || !set.counts.generation_observed {
             continue;
         }
         let write = Write::DeleteReplicaSet { target: target(set) };

@@ -30,13 +30,15 @@ pub(super) struct Pass<'w> {
     pub(super) plan: Plan,
 }
 
-/// Runs one pass. Its plan has no status when the Rollout is being deleted.
-pub(super) fn run(world: &World, now: Time) -> Plan {
+/// Runs one pass; `invalid` says what is wrong with the world, if anything is. Its plan has no status when the Rollout
+/// is being deleted.
+pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if world.rollout.metadata.deletion_timestamp.is_some() {
         return Plan::default();
     }
     let mut pass = Pass::new(world, now);
-    if let Some(status) = gate::invalid(&mut pass) {
+    if let Some(message) = invalid {
+        let status = gate::invalid(&mut pass, message);
         return pass.finish(status);
     }
     identify::claim(&mut pass);
@@ -49,7 +51,11 @@ pub(super) fn run(world: &World, now: Time) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
-    if pass.is_fully_promoted() {
+    if pass.old.abort && pass.old.aborted_at.is_none() {
+        // Asked for since the last look. DIFFERS: Argo Rollouts ignores it until the full promotion is over.
+        pass.old.promote_full = false;
+    }
+    if pass.is_fully_promoted() || pass.old.promote_full {
         pass.pause.remove_abort();
     }
     let status = match pass.blue_green() {
@@ -162,7 +168,7 @@ impl<'w> Pass<'w> {
         if set.desired_annotation() != Some(self.replicas) {
             annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), Some(self.replicas.to_string()));
         }
-        if to == 0 && set.scale_down_deadline().is_some() {
+        if to == 0 && set.is_marked_for_scale_down() {
             annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), None);
         }
         let (from, target) = (set.replicas, target(set));

@@ -25,6 +25,11 @@ impl PauseChange {
         }
     }
 
+    /// Whether that pause stands, or begins in this pass.
+    pub(super) fn waits_for(&self, reason: &str, old: &RolloutStatus) -> bool {
+        self.add.contains(&reason) || get(old, reason).is_some()
+    }
+
     pub(super) fn has_added(&self) -> bool {
         !self.add.is_empty()
     }
@@ -62,11 +67,13 @@ impl PauseChange {
         !self.remove_abort && (self.abort.is_some() || old.abort)
     }
 
-    /// Writes abort, pause conditions and controllerPause into `new`. An abort drops every pause.
+    /// Writes abort, pause conditions and controllerPause into `new`. An abort drops every pause, and a full promotion
+    /// that was asked for before it: one that is asked for later ends the abort.
     pub(super) fn record(&self, old: &RolloutStatus, new: &mut RolloutStatus, now: Time, keep_resumed: bool) {
         new.abort = self.is_aborted(old);
         new.aborted_at =
             new.abort.then(|| old.aborted_at.filter(|_| old.abort).unwrap_or(now.whole_seconds()));
+        new.promote_full &= !new.abort;
         new.controller_pause = false;
         new.pause_conditions = None;
         if new.abort || self.clear {

@@ -1,7 +1,7 @@
 //! When a version becomes the stable one. `[promotion]`
 
 use super::pass::Pass;
-use super::{services, status};
+use super::{pause, services, status};
 use crds::rollout::RolloutStatus;
 
 /// Why the new version is to become the stable one now; `None` when it is not yet time.
@@ -33,11 +33,15 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     if pass.old.stable_rs.is_empty() {
         return Some("Initial deploy".to_owned());
     }
-    if pass.is_aborted() || new.counts.available < pass.replicas {
+    if pass.is_aborted() || pass.world.available(new) < pass.replicas {
         return None;
     }
     if pass.old.promote_full {
         return Some("Full promotion requested".to_owned());
+    }
+    // DIFFERS: Argo Rollouts promotes past an analysis beside the steps that could not decide.
+    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
+        return None;
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
     let done = new_status.current_step_index.is_none_or(|index| index >= count);

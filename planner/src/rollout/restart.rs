@@ -1,7 +1,7 @@
 //! Replacing pods that are older than `spec.restartAt`. `[restart]`
 
 use super::pass::Pass;
-use crate::{Eviction, Pod, Target, Write};
+use crate::{Eviction, Pod, ReplicaSet, Target, Write};
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, Time, defaults};
 
@@ -22,7 +22,8 @@ pub(super) fn is_pending(rollout: &Rollout, status: &RolloutStatus) -> bool {
     rollout.spec.restart_at.is_some_and(|at| status.restarted_at != Some(at))
 }
 
-/// Evicts as many old pods as may be missing.
+/// Evicts as many old pods as may be missing, and waits while a ReplicaSet has still to give up pods of its own: which
+/// ones is not known yet.
 ///
 /// Example: 5 replicas, 1 may be unavailable, 5 available: one pod goes, the next when its successor is available.
 pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
@@ -39,12 +40,24 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
     if old.is_empty() && !pods.iter().any(|pod| pod.created < at) {
         return Restarted { evicted: false, done_at: Some(at) };
     }
-    let available = count(pods.iter().filter(|pod| pod.available && !pod.deleting).count());
+    pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
+    let evicted = !pass.all.iter().any(|set| is_shrinking(set)) && evict(pass, &old, at);
+    Restarted { evicted, done_at: None }
+}
+
+/// It has pods that are to go, or may have.
+fn is_shrinking(set: &ReplicaSet) -> bool {
+    !set.counts.generation_observed || set.counts.replicas > set.replicas
+}
+
+/// True when a pod is evicted.
+fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
+    let available = count(pass.world.pods.iter().filter(|pod| pod.available && !pod.deleting).count());
     let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
     let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
     let mut evicted = false;
-    for pod in old.into_iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
+    for pod in old.iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
         if budget <= 0 {
             break;
         }
@@ -53,8 +66,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
         evicted = true;
         budget -= 1;
     }
-    pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
-    Restarted { evicted, done_at: None }
+    evicted
 }
 
 fn count(number: usize) -> i32 {

@@ -3,7 +3,7 @@
 use super::pass::{Pass, target};
 use super::status::sum;
 use crate::{ReplicaSet, Write};
-use crds::{Time, defaults, meta};
+use crds::{defaults, meta};
 use std::collections::BTreeMap;
 
 /// Scales other versions of a canary without a router down: first what is not available, then from the highest
@@ -19,10 +19,10 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     let mut scaled = false;
     let mut sizes: BTreeMap<String, i32> = BTreeMap::new();
     for set in &others {
-        let healthy = set.counts.available.min(set.replicas);
+        let healthy = pass.world.available(set).min(set.replicas);
         sizes.insert(set.name.clone(), healthy);
     }
-    let available = sum(&pass.all, |set| set.counts.available.min(set.replicas));
+    let available = sum(&pass.all, |set| pass.world.available(set).min(set.replicas));
     let unavailable = defaults::max_unavailable(&pass.world.rollout);
     let mut budget = available.saturating_sub(pass.replicas.saturating_sub(unavailable)).max(0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
@@ -30,13 +30,23 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
         let size = sizes.get(&set.name).copied().unwrap_or(0);
         let less = size.min(budget);
         budget = budget.saturating_sub(less);
+        let least = if is_served(pass, set) { 1 } else { 0 };
         scaled |= pass.scale(
             set,
-            size.saturating_sub(less),
+            size.saturating_sub(less).max(least),
             format!("version {} is neither new nor stable", set.hash()),
         );
     }
     scaled
+}
+
+/// The stable Service selects the version, and users are to be served all the time: one pod stays until the Service
+/// has left.
+fn is_served(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
+    let name = pass.canary().and_then(|canary| canary.stable_service.as_deref());
+    let service = name.and_then(|name| pass.world.services.get(name));
+    let needed = pass.replicas > defaults::max_unavailable(&pass.world.rollout);
+    needed && service.is_some_and(|service| service.hash() == set.hash())
 }
 
 /// What the delay says of one ReplicaSet that is to go.
@@ -75,14 +85,11 @@ impl DelayLine {
             return Delay::Wait;
         };
         self.waiting = self.waiting.saturating_add(1);
-        let deadline = Time::parse(deadline);
-        match deadline.filter(|deadline| self.waiting <= self.limit && pass.now < *deadline) {
-            Some(deadline) => {
-                pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
-                Delay::Wait
-            }
-            None => Delay::Over,
+        if self.waiting > self.limit || pass.now >= deadline {
+            return Delay::Over;
         }
+        pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
+        Delay::Wait
     }
 }
 
@@ -95,7 +102,7 @@ pub(super) fn set_deadline(pass: &mut Pass<'_>, set: &ReplicaSet, seconds: i64) 
 
 /// Takes the deadline off a ReplicaSet that is to stay.
 pub(super) fn clear_deadline(pass: &mut Pass<'_>, set: &ReplicaSet) {
-    if set.scale_down_deadline().is_some() {
+    if set.is_marked_for_scale_down() {
         annotate_deadline(pass, set, None, format!("{} is needed again", set.name));
     }
 }

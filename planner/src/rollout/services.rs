@@ -1,8 +1,8 @@
 //! Which version each Service selects. `[services]`
 
-use super::pass::Pass;
+use super::pass::{Pass, target};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
-use crds::Time;
+use std::collections::BTreeMap;
 
 /// Hashes that the active and the preview Service select; empty where they select none.
 pub(super) fn blue_green_hashes(pass: &Pass<'_>) -> (String, String) {
@@ -48,17 +48,42 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         None => set.replicas > 0 && set.counts.available >= set.replicas,
     };
     if ready {
+        confirm_set(pass, set);
         switch(pass, name, set.hash());
     } else {
         pass.plan.trail.push(format!("service {name} waits: {} has too few available pods", set.name));
     }
 }
 
-/// Points a Service at a version.
-pub(super) fn switch(pass: &mut Pass<'_>, name: &str, to: &str) {
-    let Some(service) = pass.world.services.get(name).filter(|service| service.hash() != to) else { return };
-    let from = service.hash().to_owned();
-    let write = Write::SelectService {
+/// A write that changes nothing but fails when the ReplicaSet is not as it was seen: its pods may have been given up by
+/// a write of our own that the cache does not show yet, and a Service is not to go there.
+fn confirm_set(pass: &mut Pass<'_>, set: &ReplicaSet) {
+    let write = Write::AnnotateReplicaSet {
+        target: target(set),
+        annotations: BTreeMap::new(),
+        min_ready_seconds: None,
+    };
+    pass.write(write, format!("{} is to be as it was seen", set.name));
+}
+
+/// A write that changes nothing but fails when the Service is not as it was seen: what it selects decides which version
+/// may be given up, and which is recorded as stable.
+pub(super) fn confirm(pass: &mut Pass<'_>, name: &str) {
+    let service = pass.world.services.get(name).filter(|service| !service.hash().is_empty());
+    let Some(service) = service else { return };
+    let write = select(pass, service, service.hash());
+    if !pass
+        .plan
+        .writes
+        .iter()
+        .any(|planned| matches!(&planned.write, Write::SelectService { target, .. } if target.name == name))
+    {
+        pass.write(write, format!("service {name} is to be as it was seen"));
+    }
+}
+
+fn select(pass: &Pass<'_>, service: &Service, to: &str) -> Write {
+    Write::SelectService {
         target: Target {
             name: service.name.clone(),
             uid: service.uid.clone(),
@@ -66,7 +91,14 @@ pub(super) fn switch(pass: &mut Pass<'_>, name: &str, to: &str) {
         },
         hash: Some(to.to_owned()),
         managed_by: Some(pass.name().to_owned()),
-    };
+    }
+}
+
+/// Points a Service at a version.
+pub(super) fn switch(pass: &mut Pass<'_>, name: &str, to: &str) {
+    let Some(service) = pass.world.services.get(name).filter(|service| service.hash() != to) else { return };
+    let from = service.hash().to_owned();
+    let write = select(pass, service, to);
     let anchor = pass.write(write, format!("service {name} is to select {to}"));
     let message = format!("Switched selector for service '{name}' from '{from}' to '{to}'");
     pass.notice(anchor, EventType::Normal, "SwitchService", message);
@@ -78,6 +110,6 @@ pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     if pass.is_new(stable) {
         return true;
     }
-    let delayed = new.scale_down_deadline().and_then(Time::parse).is_some_and(|deadline| pass.now < deadline);
+    let delayed = new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline);
     pass.blue_green().is_some() && new.created < stable.created && delayed
 }

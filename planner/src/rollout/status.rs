@@ -279,7 +279,8 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let step = pass.canary().and_then(|_| super::steps::current(pass, status));
     let endless =
         step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
-    let delayed = pass.others().iter().any(|set| set.scale_down_deadline().is_some());
+    // One without pods waits for nothing, whatever an annotation that was left behind says.
+    let delayed = pass.others().iter().any(|set| set.replicas > 0 && set.scale_down_deadline().is_some());
     let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
         && progressing.status == "True"
         && is_healthy(pass, status);
@@ -318,7 +319,7 @@ fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
 pub(super) fn is_saturated(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
     set.replicas == pass.replicas
         && set.desired_annotation() == Some(pass.replicas)
-        && set.counts.available == pass.replicas
+        && pass.world.available(set) == pass.replicas
 }
 
 fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {

@@ -61,7 +61,11 @@ pub(super) fn duration_seconds(pause: &crds::rollout::canary::RolloutPause) -> O
     defaults::pause_duration_seconds(pause).ok().flatten()
 }
 
-/// New and stable have the pods that the weight asks for, and no other version has available ones.
+/// The new version has the pods that the weight asks for, stable has none above its own share, and no other version has
+/// available ones.
+///
+/// DIFFERS: Argo Rollouts waits until stable has all pods of its share. One that cannot make them (a quota, a lost
+/// image) would hold the version that mends it.
 fn has_reached_replicas(pass: &Pass<'_>) -> bool {
     let surge = defaults::max_surge(&pass.world.rollout);
     let desired = match pass.stable.filter(|stable| !pass.is_new(stable)) {
@@ -73,7 +77,7 @@ fn has_reached_replicas(pass: &Pass<'_>) -> bool {
     let stable_is_there = pass
         .stable
         .filter(|stable| !pass.is_new(stable))
-        .is_none_or(|stable| stable.replicas == desired.stable && stable.counts.replicas == desired.stable);
+        .is_none_or(|stable| stable.replicas == desired.stable && stable.counts.replicas <= desired.stable);
     new_is_there && stable_is_there && pass.others().iter().all(|set| set.counts.available == 0)
 }
 

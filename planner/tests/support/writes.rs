@@ -53,6 +53,16 @@ impl Model {
     #[allow(clippy::too_many_lines, reason = "one arm for each kind of write")]
     pub fn write(&mut self, write: &Write) {
         self.changed = self.now;
+        self.writes += 1;
+        self.replica_set_writes += usize::from(matches!(
+            write,
+            Write::CreateReplicaSet { .. }
+                | Write::AdoptReplicaSet { .. }
+                | Write::ReleaseReplicaSet { .. }
+                | Write::ScaleReplicaSet { .. }
+                | Write::AnnotateReplicaSet { .. }
+                | Write::DeleteReplicaSet { .. }
+        ));
         let number = self.next_number();
         match write {
             Write::CreateReplicaSet {

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Changes that each resource remembers. A watch that begins earlier is answered 410.
 const CHANGES_MAX: usize = 2_000;
@@ -79,13 +79,13 @@ struct Table {
     changes: VecDeque<Change>,
     /// Revision of the newest change that was forgotten.
     forgotten: u64,
-    /// Tells those who watch that something changed.
-    news: watch::Sender<u64>,
+    /// Tells those who watch that something changed, in the order in which they came.
+    news: Arc<Notify>,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: watch::Sender::new(0) }
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: Arc::default() }
     }
 }
 
@@ -162,7 +162,7 @@ impl Store {
         {
             table.forgotten = oldest.revision;
         }
-        table.news.send_replace(revision);
+        table.news.notify_waiters();
     }
 
     /// Forgets all changes up to now: watches that begin before it are answered 410.
@@ -202,8 +202,8 @@ impl Store {
     }
 
     /// Is told of each change of a resource.
-    pub(crate) fn news(&mut self, resource: ResourceId) -> watch::Receiver<u64> {
-        self.table(resource).news.subscribe()
+    pub(crate) fn news(&mut self, resource: ResourceId) -> Arc<Notify> {
+        self.table(resource).news.clone()
     }
 
     /// Changes since the last call, for the built-in controllers.

@@ -28,15 +28,7 @@ pub(super) fn look(api: &mut ApiServer, known: Known, namespace: &str) {
                 wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
             })
             .collect();
-        let candidates: Vec<Candidate> = chosen
-            .iter()
-            .map(|pod| Candidate {
-                phase: views::phase(pod),
-                has_address: !text(pod, "/status/podIP").is_empty(),
-                ready: views::ready_since(pod).is_some(),
-                deleting: views::is_deleting(pod),
-            })
-            .collect();
+        let candidates: Vec<Candidate> = chosen.iter().map(|pod| views::candidate(pod)).collect();
         write(api, &service.value, &chosen, &candidates);
     }
     forget(api, known, namespace);

@@ -271,23 +271,7 @@ impl Cluster {
                 self.change_rollout(true, |rollout| rollout.spec.replicas = Some(*replicas));
                 self.note_rollout(versions);
             }
-            Write::CreateAnalysisRun { name, labels, annotations, spec } => {
-                let version = self.next();
-                let view = AnalysisRunView {
-                    name: name.clone(),
-                    uid: format!("run-{version}"),
-                    resource_version: version,
-                    created: self.now.whole_seconds(),
-                    deleting: false,
-                    labels: labels.clone(),
-                    annotations: annotations.clone(),
-                    spec: spec.clone(),
-                    status: None,
-                };
-                self.watches.send(Event::Run(Box::new(view.clone())));
-                self.runs.push(Run { view, end });
-                self.runs.sort_by(|a, b| (a.view.created, &a.view.name).cmp(&(b.view.created, &b.view.name)));
-            }
+            Write::CreateAnalysisRun { .. } => self.create_run(write, end),
             Write::TerminateAnalysisRun { target } => {
                 self.change_run(&target.name, |run| Arc::make_mut(&mut run.view.spec).terminate = Some(true));
             }
@@ -366,6 +350,25 @@ impl Cluster {
             loss_shown: 0,
         });
         self.sets.sort_by(|a, b| (a.view.created, &a.view.name).cmp(&(b.view.created, &b.view.name)));
+    }
+
+    fn create_run(&mut self, write: &Write, end: (Time, AnalysisPhase)) {
+        let Write::CreateAnalysisRun { name, labels, annotations, spec } = write else { return };
+        let version = self.next();
+        let view = AnalysisRunView {
+            name: name.clone(),
+            uid: format!("run-{version}"),
+            resource_version: version,
+            created: self.now.whole_seconds(),
+            deleting: false,
+            labels: labels.clone(),
+            annotations: annotations.clone(),
+            spec: spec.clone(),
+            status: None,
+        };
+        self.watches.send(Event::Run(Box::new(view.clone())));
+        self.runs.push(Run { view, end });
+        self.runs.sort_by(|a, b| (a.view.created, &a.view.name).cmp(&(b.view.created, &b.view.name)));
     }
 
     fn select(&mut self, name: &str, hash: &Option<String>, managed_by: &Option<String>) {

@@ -58,6 +58,11 @@ impl Basis {
         }
     }
 
+    /// No pods are wanted, or all of them may be missing: whoever allows that gets it.
+    fn needs_nobody(&self) -> bool {
+        self.replicas == 0 || (self.active.is_none() && self.replicas <= self.unavailable)
+    }
+
     /// Whether the world has taken pods away that the plan counted on.
     fn is_excused(&self, losses: u64) -> bool {
         self.blind || self.losses != losses
@@ -74,6 +79,7 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
             }
             let excused = basis.is_excused(losses);
             shrink(cluster, basis, set, *to)
+                .or_else(|| alone(cluster, basis, set, *to))
                 .filter(|_| !excused)
                 .or_else(|| emptied(cluster, basis, set, *to))
         }
@@ -89,20 +95,23 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
         Write::DeleteReplicaSet { target } => {
             let set = cluster.set(&target.name)?;
             let status = cluster.rollout.status.as_ref();
-            let needed = status.is_some_and(|status| {
-                status.stable_rs == set.view.hash() || status.current_pod_hash == set.view.hash()
-            });
-            let served = cluster.services.values().any(|service| service.hash() == set.view.hash());
+            let needed = status.is_some_and(|status| status.stable_rs == set.view.hash());
+            let preview = basis.preview.as_deref();
+            let mut services =
+                cluster.services.values().filter(|service| preview != Some(service.name.as_str()));
+            let served = !basis.needs_nobody() && services.any(|service| service.hash() == set.view.hash());
             if needed || served {
                 return fault("S7", format!("{} is deleted, but it is needed", target.name));
             }
             None
         }
-        Write::CreateAnalysisRun { labels, name, .. } => {
+        Write::CreateAnalysisRun { labels, annotations, name, .. } => {
             let keys = [meta::POD_TEMPLATE_HASH_LABEL, meta::ROLLOUT_TYPE_LABEL, meta::STEP_INDEX_LABEL];
             let twin = cluster.runs.iter().find(|run| {
                 let live = !run.phase().is_completed() && run.view.spec.terminate != Some(true);
-                live && keys.iter().all(|key| run.view.labels.get(*key) == labels.get(*key))
+                let same = |key: &&str| run.view.labels.get(*key) == labels.get(*key);
+                let of = |annotations| revision(Some(annotations));
+                live && keys.iter().all(same) && of(&run.view.annotations) == of(annotations)
             })?;
             fault("S6", format!("{name} is made while {} runs", twin.view.name))
         }
@@ -126,7 +135,9 @@ fn shrink(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fau
         cluster.sets.iter().filter(counts).fold(0_i32, |sum, set| {
             let cut = cut && set.view.name == target.view.name;
             let size = if cut { to } else { set.view.replicas };
-            sum.saturating_add(set.available(cluster.now).min(size))
+            // Pods that nobody has been told of do not count: not even the ReplicaSet's status shows them.
+            let known = set.available(cluster.now).min(set.view.counts.available);
+            sum.saturating_add(known.min(size))
         })
     };
     let missing = if active.is_some() { 0 } else { basis.unavailable };
@@ -142,11 +153,9 @@ fn shrink(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fau
     )
 }
 
-/// S2, S7: what a Service selects is not emptied, nor is the stable version while nothing else serves.
+/// S2: what a Service selects is not emptied.
 fn emptied(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fault> {
-    // Whoever allows all pods to be missing gets just that.
-    let none_needed = basis.active.is_none() && basis.replicas <= basis.unavailable;
-    if to > 0 || basis.replicas == 0 || none_needed || target.available(cluster.now) == 0 {
+    if to > 0 || basis.needs_nobody() || target.available(cluster.now) == 0 {
         return None;
     }
     let preview = basis.preview.as_deref();
@@ -155,13 +164,21 @@ fn emptied(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fa
     if let Some(service) = routes.into_iter().find(|service| service.hash() == hash) {
         return fault("S2", format!("{name} is emptied while Service {} selects it", service.name));
     }
-    let others = cluster.sets.iter().filter(|set| set.view.name != *name);
-    let stable = cluster.rollout.status.as_ref().is_some_and(|status| status.stable_rs == hash);
-    let serving = others.map(|set| set.available(cluster.now)).sum::<i32>() > 0;
-    if stable && !serving {
-        return fault("S7", format!("{name} is stable and the only one that serves, and is emptied"));
-    }
     None
+}
+
+/// S7: the stable version is not emptied while nothing else serves.
+fn alone(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fault> {
+    let (name, hash) = (&target.view.name, target.view.hash());
+    let stable = cluster.rollout.status.as_ref().is_some_and(|status| status.stable_rs == hash);
+    if to > 0 || !stable || basis.needs_nobody() || target.available(cluster.now) == 0 {
+        return None;
+    }
+    let mut others = cluster.sets.iter().filter(|set| set.view.name != *name);
+    if others.any(|set| set.available(cluster.now) > 0) {
+        return None;
+    }
+    fault("S7", format!("{name} is stable and the only one that serves, and is emptied"))
 }
 
 /// S2: no Service goes from a version with pods to one without; the preview may.
@@ -276,7 +293,12 @@ fn promotion(
         return None;
     }
     let available = set.available(cluster.now);
-    if available < basis.replicas && !excused {
+    // A restart that is going on has taken pods away, as many as may be missing.
+    let restarts = cluster.rollout.spec.restart_at != new.restarted_at;
+    let missing = if restarts { basis.unavailable.max(1) } else { 0 };
+    // A blue-green version had all its pods when the active Service came to it, which is looked at there.
+    let canary = basis.active.is_none();
+    if canary && available < basis.replicas.saturating_sub(missing) && !excused {
         return fault("S7", format!("{} becomes stable with {available} available pods", new.stable_rs));
     }
     let strategy = cluster.rollout.spec.strategy.as_ref()?;

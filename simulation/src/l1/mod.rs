@@ -7,6 +7,7 @@
 //! end inputs and faults stop, and the Rollout has to come to rest.
 
 mod cluster;
+mod control;
 mod controller;
 mod invariants;
 mod people;

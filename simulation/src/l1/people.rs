@@ -5,7 +5,6 @@ use super::turns::Simulation;
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::CanaryStep;
-use std::sync::Arc;
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug)]
@@ -151,10 +150,7 @@ fn touch(run: &mut Simulation) {
     if count > 0 {
         let index = run.rng.usize(0..count);
         let name = run.cluster.sets.get(index).map(|set| set.view.name.clone()).unwrap_or_default();
-        run.cluster.change_set(&name, |set| {
-            let template = Arc::clone(&set.view.template);
-            set.view.template = template;
-        });
+        run.cluster.change_set(&name, |_| {});
         run.tell(|_| format!("people touch {name}"));
     }
 }

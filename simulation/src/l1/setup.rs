@@ -7,7 +7,6 @@ use planner::Service;
 use sandbox::models::kubelet::{Behaviour, Exit, Process, Pull, Readiness, RestartPolicy, Scheduling};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the Rollout.
@@ -203,9 +202,4 @@ fn blue_green(rng: &mut Rng) -> Value {
     maybe(rng, 4, "prePromotionAnalysis", analysis.clone());
     maybe(rng, 4, "postPromotionAnalysis", analysis);
     strategy
-}
-
-/// Whole template by the index of its version.
-pub(super) fn shared(template: &PodTemplate) -> Arc<PodTemplate> {
-    Arc::new(template.clone())
 }

@@ -65,10 +65,6 @@ impl Watches {
         self.queue(kind).len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.queues.iter().all(VecDeque::is_empty)
-    }
-
     pub(super) fn clear(&mut self) {
         self.queues.iter_mut().for_each(VecDeque::clear);
     }

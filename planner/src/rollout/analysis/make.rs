@@ -2,7 +2,7 @@
 
 use super::{RunKind, phase};
 use crate::rollout::pass::Pass;
-use crate::rollout::status;
+use crate::rollout::{conditions, status};
 use crate::{AnalysisRunView, Write};
 use analysis::arguments::RolloutFacts;
 use analysis::{Templates, arguments_of_rollout, collect, compose, new_run_spec};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// Most names that are tried for one run.
 const NAMES_MAX: usize = 1000;
 
-/// Plans a new run and tells how it is recorded. A run of ours that is equal and unfinished is taken up again: the
-/// status that named it was lost.
+/// Plans a new run and tells how it is recorded. A run of ours that is equal, and unfinished or not heard yet, is taken
+/// up again: the status that named it was lost.
 pub(super) fn new_run(
     pass: &mut Pass<'_>,
     kind: RunKind,
@@ -33,11 +33,15 @@ pub(super) fn new_run(
         RunKind::PrePromotion => format!("{base}-pre"),
         RunKind::PostPromotion => format!("{base}-post"),
     };
+    let name_of = |attempt: usize| if attempt == 0 { base.clone() } else { format!("{base}.{attempt}") };
     for attempt in 0..NAMES_MAX {
-        let name = if attempt == 0 { base.clone() } else { format!("{base}.{attempt}") };
+        let name = name_of(attempt);
         let known = pass.world.analysis_runs.iter().find(|run| run.name == name);
         match known {
-            Some(run) if is_same(run, &spec) => {
+            Some(run)
+                if is_same(run, &spec)
+                    && (!phase(run).is_completed() || is_unheard(pass, kind, run, &name_of(attempt + 1))) =>
+            {
                 return Ok(super::as_status(run));
             }
             None if !pass.world.foreign_run_names.contains(&name) => {
@@ -63,12 +67,23 @@ pub(super) fn new_run(
 
 fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
     !run.deleting
-        && !phase(run).is_completed()
         && run.spec.terminate != Some(true)
         && run.spec.metrics == spec.metrics
         && run.spec.args == spec.args
         && run.spec.dry_run == spec.dry_run
         && run.spec.measurement_retention == spec.measurement_retention
+}
+
+/// Nobody has acted on the verdict of this run, which has ended: no status names it, there is no later one, and it is no
+/// older than the last news of the update. What a retry, a resumption or other steps leave behind is older than they are.
+///
+/// DIFFERS: Argo Rollouts makes another run, whose verdict counts instead.
+fn is_unheard(pass: &Pass<'_>, kind: RunKind, run: &AnalysisRunView, later: &str) -> bool {
+    let is_named = super::recorded(&pass.old, kind).is_some_and(|recorded| recorded.name == run.name);
+    let is_last = pass.world.analysis_runs.iter().all(|run| run.name != later);
+    let news =
+        conditions::get(&pass.old, conditions::PROGRESSING).map(|condition| condition.last_update_time);
+    !is_named && is_last && news.is_some_and(|news| run.created >= news)
 }
 
 fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {
