@@ -1,9 +1,12 @@
 //! The API server on a port of this machine, for `kubectl` and every other client that speaks HTTP.
+//!
+//! Clients show their token in the header `Authorization`, or in the address, as `/token/TOKEN` before the path:
+//! `kubectl` sends no header with a token where there is no TLS, and keeps what stands before the path.
 
 use crate::cluster::Cluster;
 use crate::service::{Body, Broken, Handle};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -26,6 +29,8 @@ const HEAD_LIMIT: Duration = Duration::from_secs(15);
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// Until connections are accepted again after the system could not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What stands before a token in an address.
+const PREFIX: &str = "/token/";
 /// What the weather knows the clients of the port by.
 const CLIENT: &str = "http";
 
@@ -40,9 +45,9 @@ pub enum ListenError {
         /// The address that was asked for.
         address: SocketAddr,
     },
-    /// Nobody could be let in.
-    #[error("the token is empty: clients need one to be let in")]
-    NoToken,
+    /// It cannot stand in an address.
+    #[error("the token is not one of letters, digits, '-', '_', '.' and '~': it also stands in addresses")]
+    Token,
     /// The system.
     #[error("cannot listen on {address}: {source}; port 0 takes any that is free")]
     Io {
@@ -68,16 +73,17 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    /// Opens a port in front of a cluster for clients that send `Authorization: Bearer TOKEN`.
+    /// Opens a port in front of a cluster for clients that have the token.
     ///
     /// # Errors
-    /// When the address is not one of this machine alone, the token is empty, or the port is taken.
+    /// When the address is not one of this machine alone, the token cannot stand in an address, or the port is taken.
     pub async fn start(cluster: &Cluster, address: SocketAddr, token: &str) -> Result<Self, ListenError> {
         if !address.ip().is_loopback() {
             return Err(ListenError::NotLoopback { address });
         }
-        if token.is_empty() {
-            return Err(ListenError::NoToken);
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+        if token.is_empty() || !token.chars().all(fits) {
+            return Err(ListenError::Token);
         }
         let io = |source| ListenError::Io { address, source };
         let listener = TcpListener::bind(address).await.map_err(io)?;
@@ -104,10 +110,11 @@ impl Listener {
 /// A kubeconfig (YAML) for a port and its token.
 #[must_use]
 pub fn kubeconfig(address: SocketAddr, token: &str) -> String {
-    // JSON is YAML, and quotes whatever the token has in it.
+    // JSON is YAML.
+    let server = format!("http://{address}{PREFIX}{token}");
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "sandbox",
-        "clusters": [{"name": "sandbox", "cluster": {"server": format!("http://{address}")}}],
+        "clusters": [{"name": "sandbox", "cluster": {"server": server}}],
         "users": [{"name": "sandbox", "user": {"token": token}}],
         "contexts": [{
             "name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox", "namespace": "default"},
@@ -157,8 +164,13 @@ async fn serve(stream: TcpStream, door: Door) {
 }
 
 impl Door {
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
-        if self.lets_in(&request) { self.handle.oneshot(request).await } else { Ok(unauthorized()) }
+    async fn answer(self, mut request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+        if let Some(inner) = self.behind_token(request.uri()) {
+            *request.uri_mut() = inner;
+        } else if !self.lets_in(&request) {
+            return Ok(unauthorized());
+        }
+        self.handle.oneshot(request).await
     }
 
     fn lets_in(&self, request: &Request<Incoming>) -> bool {
@@ -169,6 +181,14 @@ impl Door {
         let said = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         said.and_then(|said| said.strip_prefix(b"Bearer "))
             .is_some_and(|token| same(token, self.token.as_bytes()))
+    }
+
+    /// The address that stands behind the token, when the right one is in it.
+    fn behind_token(&self, address: &Uri) -> Option<Uri> {
+        let (token, path) = address.path().strip_prefix(PREFIX)?.split_once('/')?;
+        let query = address.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let inner = format!("/{path}{query}").parse().ok()?;
+        same(token.as_bytes(), self.token.as_bytes()).then_some(inner)
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
-const TOKEN: &str = "a \"token\"";
+const TOKEN: &str = "a-token";
 
 async fn open() -> (Cluster, Listener) {
     let cluster = Cluster::new(&Options::default());
@@ -61,6 +61,15 @@ async fn only_those_with_the_token_are_let_in() {
     let list = json_of(list).await;
     assert_eq!(list["kind"], "NamespaceList");
     assert_eq!(list["items"][0]["metadata"]["name"], "default");
+
+    // `kubectl` has it in the address.
+    let path = format!("/token/{TOKEN}/api/v1/namespaces?labelSelector=none");
+    let list = json_of(ask(listener.address(), Method::GET, &path, "another", "").await).await;
+    assert_eq!(list["items"], json!([]));
+    for path in ["/token/another/api/v1/namespaces", "/token/a-token", "/token//api"] {
+        let refused = ask(listener.address(), Method::GET, path, "another", "").await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -106,15 +115,17 @@ async fn the_port_is_open_to_this_machine_only() {
     let refused = Listener::start(&cluster, "0.0.0.0:0".parse().unwrap(), TOKEN).await.unwrap_err();
     assert!(matches!(refused, ListenError::NotLoopback { .. }), "{refused}");
     assert!(refused.to_string().contains("127.0.0.1"));
-    let refused = Listener::start(&cluster, "127.0.0.1:0".parse().unwrap(), "").await.unwrap_err();
-    assert!(matches!(refused, ListenError::NoToken), "{refused}");
+    for token in ["", "a b", "a/b"] {
+        let refused = Listener::start(&cluster, "127.0.0.1:0".parse().unwrap(), token).await.unwrap_err();
+        assert!(matches!(refused, ListenError::Token), "{refused}");
+    }
 }
 
 #[tokio::test]
 async fn a_kubeconfig_names_port_and_token() {
     let (_cluster, listener) = open().await;
     let config: Value = serde_saphyr::from_str(&listener.kubeconfig()).unwrap();
-    let server = format!("http://{}", listener.address());
+    let server = format!("http://{}/token/{TOKEN}", listener.address());
     assert_eq!(config["clusters"][0]["cluster"]["server"], server.as_str());
     assert_eq!(config["users"][0]["user"]["token"], TOKEN);
     assert_eq!(config["current-context"], config["contexts"][0]["name"]);
