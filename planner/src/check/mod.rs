@@ -116,30 +116,40 @@ fn one_create_per_hash(world: &World, plan: &Plan) -> Option<String> {
     })
 }
 
-/// What a plan scales down and evicts leaves the pods that must be available, as far as there are that many: for a
-/// canary all versions together, for blue-green those of the version that the active Service selects. A restart may
-/// always take one pod, but scaling counts on none that it takes (argoproj/argo-rollouts#4221).
+/// What a plan evicts and scales down leaves the pods that must be available, as far as there are that many: for a canary
+/// all versions together, for blue-green those of the version that the active Service selects. A restart may always take
+/// one pod, but scaling counts on none that it takes (argoproj/argo-rollouts#4221).
 fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
+    let serves = |set: &&ReplicaSet| {
+        set.owner == Owner::Ours && !set.deleting && active.is_none_or(|hash| set.hash() == hash)
+    };
+    // Evictions are decided on the pods, which are read afresh; sizes on what the ReplicaSets say, too.
+    let pods = |state: &World| {
+        let sets: BTreeSet<&str> =
+            state.replica_sets.iter().filter(serves).map(|set| set.uid.as_str()).collect();
+        let stays = |pod: &&crate::Pod| pod.available && !pod.deleting;
+        let pods = state.pods.iter().filter(stays);
+        i64::try_from(pods.filter(|pod| sets.contains(pod.replica_set_uid.as_str())).count()).unwrap_or(0)
+    };
     let available = |state: &World| {
-        let sets = state.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
-        let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
+        let sets = state.replica_sets.iter().filter(serves);
         sets.map(|set| i64::from(state.available(set).min(set.replicas).max(0))).sum::<i64>()
     };
-    let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
     let mut evicted = Cow::Borrowed(world);
+    let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
     evictions.for_each(|planned| fold::apply(evicted.to_mut(), &planned.write));
-    let (replicas, unavailable) = (defaults::replicas(rollout), defaults::max_unavailable(rollout));
     let shortage = |before: i64, left: i64, missing: i32| {
-        let bound = i64::from(replicas) - i64::from(missing);
+        let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);
         (left < bound.min(before))
             .then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
     };
-    let (before, between, left) = (available(world), available(&evicted), available(after));
+    let unavailable = defaults::max_unavailable(rollout);
     let missing = if active.is_some() { 0 } else { unavailable };
-    shortage(before, between, unavailable.max(1)).or_else(|| shortage(between, left, missing))
+    shortage(pods(world), pods(&evicted), unavailable.max(1))
+        .or_else(|| shortage(available(&evicted), available(after), missing))
 }
 
 /// No Service moves from a version with available pods to one without, and no version that a Service selects loses its
