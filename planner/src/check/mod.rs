@@ -152,8 +152,9 @@ fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
         .or_else(|| shortage(available(&evicted), available(after), missing))
 }
 
-/// No Service moves from a version with available pods to one without, and no version that a Service selects loses its
-/// last available pod (argoproj/argo-rollouts#1760), but for the preview and where no pods are wanted.
+/// No Service moves from a version with available pods to one without, but for the preview and where no pods are wanted.
+/// And no version that a Service of production selects loses its last available pod (argoproj/argo-rollouts#1760),
+/// unless all pods may be missing.
 fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let strategy = world.rollout.spec.strategy.as_ref()?;
     if defaults::replicas(&world.rollout) == 0 {
@@ -172,13 +173,14 @@ fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<Strin
         empty
             .then(|| format!("Service {} goes from {from} to {to}, which has no available pods", target.name))
     });
-    let mut services = named_services(world).into_iter().filter(|name| preview != Some(*name));
+    let stable = strategy.canary.as_ref().and_then(|canary| canary.stable_service.as_deref());
+    let active = strategy.blue_green.as_ref().map(|blue_green| blue_green.active_service.as_str());
+    let (wanted, unavailable) =
+        (defaults::replicas(&world.rollout), defaults::max_unavailable(&world.rollout));
     moved.or_else(|| {
-        services.find_map(|name| {
-            let hash = after.services.get(name)?.hash();
-            let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
-            emptied
-                .then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
-        })
+        let name = stable.filter(|_| unavailable < wanted).or(active)?;
+        let hash = after.services.get(name)?.hash();
+        let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
+        emptied.then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
     })
 }
