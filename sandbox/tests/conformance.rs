@@ -100,7 +100,6 @@ fn tell(topic: &str, found: &[Difference], report: &mut String) {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "not all cases agree yet"]
 async fn the_cluster_in_memory_answers_as_a_real_one() {
     let only = std::env::var("CASES").unwrap_or_default();
     let folder = Path::new(conformance::FOLDER);

@@ -228,7 +228,9 @@ impl Walk {
 
     fn value(&mut self, shape: &'static Shape, value: &mut Value) -> Result<(), Fault> {
         match (shape, &mut *value) {
-            (Shape::Any, _)
+            // A null is the zero value.
+            (_, Value::Null)
+            | (Shape::Any, _)
             | (Shape::Bool, Value::Bool(_))
             | (Shape::Text, Value::String(_))
             | (Shape::Number, Value::Number(_))
@@ -244,8 +246,6 @@ impl Walk {
                 Some(of) => self.structure(of, map),
                 None => Ok(()),
             },
-            // A null is the zero value.
-            (_, Value::Null) => Ok(()),
             (shape, other) => {
                 let (found, wanted) = (found(shape, other), shape.go_name());
                 Err(Fault::Type { found, wanted, fields: Vec::new(), within: None })
@@ -389,6 +389,6 @@ fn base64_fault(text: &str) -> Option<String> {
         return Some(format!("illegal base64 data at input byte {at}"));
     }
     // Of text that ends too early Go names the beginning of the last group.
-    let whole = text.len() % 4 == 0 && text.len() - body.len() <= 2;
+    let whole = text.len().is_multiple_of(4) && text.len() - body.len() <= 2;
     (!whole).then(|| format!("illegal base64 data at input byte {}", body.len() / 4 * 4))
 }

@@ -115,24 +115,28 @@ impl ApiServer {
             self.warnings.push(JOB_WARNING.to_owned());
         }
         let finalizers = finalizers_then(&kind, &old.value, how);
-        let grace = if kind.is("", "Pod") { pod_grace(&old.value, how.grace_seconds) } else { Grace::Over };
+        let grace = kind.is("", "Pod").then(|| pod_grace(&old.value, how.grace_seconds));
         let waits = !finalizers.is_empty() || kinds::own_finalizers(&old.value).next().is_some();
-        if !waits && matches!(grace, Grace::Over | Grace::None) {
+        if !waits && grace.unwrap_or(0) == 0 {
             if how.dry_run {
                 return Ok(Deleted::Gone(old));
             }
-            let gone = self.store.remove(at.resource, &(at.namespace.clone(), at.name.clone()));
-            kinds::removed(self, &kind, gone.as_ref().unwrap_or(&old));
-            let gone = gone.unwrap_or(old);
-            return Ok(Deleted::Gone(match grace {
-                // What a pod is answered with says how much time it had.
-                Grace::None => Arc::new(Stored::unstored(without_grace(&gone.value))),
-                _ => gone,
-            }));
+            let name = (at.namespace.clone(), at.name.clone());
+            if grace.is_some() {
+                // A pod that gets no time is marked all the same before it goes.
+                let mut marked = old.value.clone();
+                mark(&mut marked, self.now(), 0);
+                if marked != old.value {
+                    self.store.put(at.resource, name.clone(), marked);
+                }
+            }
+            let gone = self.store.remove(at.resource, &name).unwrap_or(old);
+            kinds::removed(self, &kind, &gone);
+            return Ok(Deleted::Gone(gone));
         }
         let mut new = old.value.clone();
         metadata::set_finalizers(&mut new, finalizers);
-        mark(&mut new, self.now(), grace.seconds());
+        mark(&mut new, self.now(), grace.unwrap_or(0));
         if kind.is("", "Namespace") {
             if let Some(data) = metadata::of(&mut new) {
                 data.remove("deletionGracePeriodSeconds");
@@ -229,44 +233,13 @@ fn finalizers_then(kind: &ResourceType, old: &Value, how: &Deletion) -> Vec<Stri
     finalizers
 }
 
-/// How much time an object has until it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Grace {
-    /// It is not of a kind that needs time, or it is over already.
-    Over,
-    /// None, as somebody said.
-    None,
-    Seconds(i64),
-}
-
-impl Grace {
-    fn seconds(self) -> i64 {
-        match self {
-            Self::Over | Self::None => 0,
-            Self::Seconds(seconds) => seconds,
-        }
-    }
-}
-
-/// A pod that was deleted without any time.
-fn without_grace(pod: &Value) -> Value {
-    let mut pod = pod.clone();
-    if let Some(data) = metadata::of(&mut pod) {
-        data.insert("deletionGracePeriodSeconds".to_owned(), 0.into());
-    }
-    pod
-}
-
-/// A pod that runs nowhere, or not any more, needs no time.
-fn pod_grace(pod: &Value, asked: Option<i64>) -> Grace {
+/// Seconds until a pod goes. One that runs nowhere, or not any more, needs no time.
+fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
     let idle = text(pod, "/spec/nodeName").is_empty()
         || matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
     if idle {
-        return Grace::Over;
+        return 0;
     }
     let own = number(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(POD_GRACE_SECONDS);
-    match asked.unwrap_or(own).max(0) {
-        0 => Grace::None,
-        seconds => Grace::Seconds(seconds),
-    }
+    asked.unwrap_or(own).max(0)
 }

@@ -201,7 +201,9 @@ impl ApiServer {
         divide(&kind, part, &mut new, &old.value);
         kinds::prepare_change(&kind, part, &mut new, &old.value);
         let found = kinds::faults(&kind, &new, Some(&old.value));
-        causes.extend(found.into_iter().map(|cause| if part == Part::Status { within_status(cause) } else { cause }));
+        causes.extend(
+            found.into_iter().map(|cause| if part == Part::Status { within_status(cause) } else { cause }),
+        );
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &at.name, &causes));
         }

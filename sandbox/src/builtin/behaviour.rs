@@ -218,7 +218,9 @@ fn process(pod: &Value, restart: RestartPolicy) -> Process {
     match exit {
         Some(exit) => Process::Exits { after, exit },
         // The demo server, which says how it ends, goes on until then; `--help` makes an end of it.
-        None if environment(pod, "SHUTDOWN_GRACE_SECONDS").is_some() && !words.contains(&"--help") => Process::Runs,
+        None if environment(pod, "SHUTDOWN_GRACE_SECONDS").is_some() && !words.contains(&"--help") => {
+            Process::Runs
+        }
         None if restart == RestartPolicy::Always => Process::Runs,
         None => Process::Exits { after: Duration::from_secs(1), exit: Exit::Completed },
     }

@@ -159,7 +159,15 @@ impl Memory {
             let name = text(&pods.get(*index)?.value, "/metadata/name").to_owned();
             Some(At { resource: known.pods, namespace: at.namespace.clone(), name })
         };
+        let fails = |condition: &JobCondition| {
+            matches!(condition.kind, JobConditionKind::FailureTarget | JobConditionKind::Failed)
+        };
+        let failing = next.status.conditions.iter().any(fails);
         for pod in next.delete.iter().filter_map(name_of) {
+            if !failing {
+                // One that is too many counts as no failure.
+                untrack(api, &pod);
+            }
             let _ = api.delete(&pod, &Deletion::default());
         }
         for _ in 0..next.create {

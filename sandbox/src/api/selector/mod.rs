@@ -42,8 +42,8 @@ pub(crate) struct Selector {
 impl Selector {
     /// Reads both selectors of a query.
     pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
-        let mut selector = Self::default();
-        selector.labels = parse::needs(labels.unwrap_or_default()).map_err(Failure::bad_request)?;
+        let labels = parse::needs(labels.unwrap_or_default()).map_err(Failure::bad_request)?;
+        let mut selector = Self { labels, fields: Vec::new() };
         for part in fields.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
             let (path, value, equal) = if let Some((path, value)) = part.split_once("!=") {
                 (path, value, false)
