@@ -116,34 +116,45 @@ fn one_create_per_hash(world: &World, plan: &Plan) -> Option<String> {
     })
 }
 
-/// What a plan scales down and evicts leaves the pods that must be available, as far as there are that many: for a
-/// canary all versions together, for blue-green those of the version that the active Service selects. A restart may
-/// always take one pod, but scaling counts on none that it takes (argoproj/argo-rollouts#4221).
+/// What a plan evicts and scales down leaves the pods that must be available, as far as there are that many: for a canary
+/// all versions together, for blue-green those of the version that the active Service selects. A restart may always take
+/// one pod, but scaling counts on none that it takes (argoproj/argo-rollouts#4221).
 fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let rollout = &world.rollout;
     let active = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
     let active = active.map(|strategy| after.services.get(&strategy.active_service).map_or("", |s| s.hash()));
+    let serves = |set: &&ReplicaSet| {
+        set.owner == Owner::Ours && !set.deleting && active.is_none_or(|hash| set.hash() == hash)
+    };
+    // Evictions are decided on the pods, which are read afresh; sizes on what the ReplicaSets say, too.
+    let pods = |state: &World| {
+        let sets: BTreeSet<&str> =
+            state.replica_sets.iter().filter(serves).map(|set| set.uid.as_str()).collect();
+        let stays = |pod: &&crate::Pod| pod.available && !pod.deleting;
+        let pods = state.pods.iter().filter(stays);
+        i64::try_from(pods.filter(|pod| sets.contains(pod.replica_set_uid.as_str())).count()).unwrap_or(0)
+    };
     let available = |state: &World| {
-        let sets = state.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
-        let sets = sets.filter(|set| active.is_none_or(|hash| set.hash() == hash));
+        let sets = state.replica_sets.iter().filter(serves);
         sets.map(|set| i64::from(state.available(set).min(set.replicas).max(0))).sum::<i64>()
     };
-    let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
     let mut evicted = Cow::Borrowed(world);
+    let evictions = plan.writes.iter().filter(|planned| matches!(planned.write, Write::EvictPod { .. }));
     evictions.for_each(|planned| fold::apply(evicted.to_mut(), &planned.write));
-    let (replicas, unavailable) = (defaults::replicas(rollout), defaults::max_unavailable(rollout));
     let shortage = |before: i64, left: i64, missing: i32| {
-        let bound = i64::from(replicas) - i64::from(missing);
+        let bound = i64::from(defaults::replicas(rollout)) - i64::from(missing);
         (left < bound.min(before))
             .then(|| format!("{left} pods stay available, {bound} are needed of {before}"))
     };
-    let (before, between, left) = (available(world), available(&evicted), available(after));
+    let unavailable = defaults::max_unavailable(rollout);
     let missing = if active.is_some() { 0 } else { unavailable };
-    shortage(before, between, unavailable.max(1)).or_else(|| shortage(between, left, missing))
+    shortage(pods(world), pods(&evicted), unavailable.max(1))
+        .or_else(|| shortage(available(&evicted), available(after), missing))
 }
 
-/// No Service moves from a version with available pods to one without, and no version that a Service selects loses its
-/// last available pod (argoproj/argo-rollouts#1760), but for the preview and where no pods are wanted.
+/// No Service moves from a version with available pods to one without, but for the preview and where no pods are wanted.
+/// And no version that a Service of production selects loses its last available pod (argoproj/argo-rollouts#1760),
+/// unless all pods may be missing.
 fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let strategy = world.rollout.spec.strategy.as_ref()?;
     if defaults::replicas(&world.rollout) == 0 {
@@ -162,13 +173,14 @@ fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<Strin
         empty
             .then(|| format!("Service {} goes from {from} to {to}, which has no available pods", target.name))
     });
-    let mut services = named_services(world).into_iter().filter(|name| preview != Some(*name));
+    let stable = strategy.canary.as_ref().and_then(|canary| canary.stable_service.as_deref());
+    let active = strategy.blue_green.as_ref().map(|blue_green| blue_green.active_service.as_str());
+    let (wanted, unavailable) =
+        (defaults::replicas(&world.rollout), defaults::max_unavailable(&world.rollout));
     moved.or_else(|| {
-        services.find_map(|name| {
-            let hash = after.services.get(name)?.hash();
-            let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
-            emptied
-                .then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
-        })
+        let name = stable.filter(|_| unavailable < wanted).or(active)?;
+        let hash = after.services.get(name)?.hash();
+        let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
+        emptied.then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
     })
 }

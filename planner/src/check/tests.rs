@@ -114,11 +114,14 @@ fn a_service_does_not_go_where_nobody_is() {
 
 #[test]
 fn nobody_is_sent_to_a_version_that_is_emptied() {
-    let mut world = world(&json!({"canary": {"stableService": "active", "maxUnavailable": 4}}));
-    assert_eq!(broken(&world, scale("old", 4, 1)), [""; 0]);
-    assert_eq!(broken(&world, scale("old", 4, 0)), ["services_have_pods"]);
-    world.rollout.spec.replicas = Some(0);
-    assert_eq!(broken(&world, scale("old", 4, 0)), [""; 0]);
+    let mut canary = world(&json!({"canary": {"stableService": "active", "maxUnavailable": 1}}));
+    canary.replica_sets = vec![set("old", 4, 4), set("new", 4, 4)];
+    assert_eq!(broken(&canary, scale("old", 4, 1)), [""; 0]);
+    assert_eq!(broken(&canary, scale("old", 4, 0)), ["services_have_pods"]);
+    canary.rollout.spec.replicas = Some(0);
+    assert_eq!(broken(&canary, scale("old", 4, 0)), [""; 0], "no pods are wanted");
+    let all_may_be_missing = world(&json!({"canary": {"stableService": "active", "maxUnavailable": 4}}));
+    assert_eq!(broken(&all_may_be_missing, scale("old", 4, 0)), [""; 0]);
 }
 
 #[test]

@@ -279,8 +279,9 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let step = pass.canary().and_then(|_| super::steps::current(pass, status));
     let endless =
         step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
-    // One without pods waits for nothing, whatever an annotation that was left behind says.
-    let delayed = pass.others().iter().any(|set| set.replicas > 0 && set.scale_down_deadline().is_some());
+    // One without pods waits for nothing, and one that is active stays, whatever an annotation says that was left behind.
+    let goes = |set: &&ReplicaSet| set.replicas > 0 && set.hash() != active_of(status);
+    let delayed = pass.others().into_iter().filter(goes).any(|set| set.scale_down_deadline().is_some());
     let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
         && progressing.status == "True"
         && is_healthy(pass, status);

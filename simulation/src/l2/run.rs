@@ -102,6 +102,12 @@ impl Core {
         }
     }
 
+    /// Whether the faults are over and nothing has changed for a while.
+    fn is_quiet(&self, now: Time) -> bool {
+        let calm = self.faults.swarm.as_ref().and_then(|swarm| swarm.until).unwrap_or(self.begin);
+        self.changed.max(calm).plus(QUIET) <= now
+    }
+
     fn mix(&mut self, parts: &[&str]) {
         // FNV-1a: cheap, and the same everywhere.
         for byte in parts.iter().flat_map(|part| part.bytes().chain([0])) {
@@ -301,7 +307,7 @@ impl Driver<'_> {
                 return;
             }
             let now = self.house.now();
-            let quiet = lock(&self.core).changed.plus(QUIET) <= now && self.away.is_empty();
+            let quiet = self.away.is_empty() && lock(&self.core).is_quiet(now);
             if quiet && self.has_ended() {
                 self.at_rest(now);
                 return;
