@@ -44,6 +44,9 @@ pub struct Explored {
     pub failed: Vec<Failed>,
 }
 
+/// One seed in so many is played twice.
+const TWICE_EVERY: u64 = 16;
+
 struct Job<'s> {
     scenario: &'s Scenario,
     seed: u64,
@@ -105,6 +108,20 @@ fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -
     })
 }
 
+/// Plays a run; some are played twice, and must be the same (O3).
+fn played(run: &Run<'_>) -> Outcome {
+    let mut outcome = play(run);
+    if run.seed % TWICE_EVERY == 0 && run.faults.swarm.is_some() && play(run).hash != outcome.hash {
+        outcome.violation = Some(super::Violation {
+            invariant: "O3",
+            at: crds::Time::default(),
+            revision: 0,
+            what: "the same seed gave another run".to_owned(),
+        });
+    }
+    outcome
+}
+
 fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Explored::default());
@@ -120,7 +137,7 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
                         overlay: job.overlay,
                         trace: false,
                     };
-                    own.take(job, play(&run));
+                    own.take(job, played(&run));
                 }
                 let mut all = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *all = std::mem::take(&mut *all).join(own);

@@ -2,11 +2,10 @@
 
 use super::checker::{Actor, Checker, Kind, Verb, Violation};
 use super::deeds;
-use super::house::{House, NAMESPACE, Settings};
+use super::house::{House, Settings};
 use super::look::Look;
 use super::scenario::{Deed, End, Scenario, When};
-use super::scenarios::ROLLOUT;
-use super::weather::{CallFault, Faults};
+use super::weather::{CallFault, Faults, STALL};
 use crds::Time;
 use fastrand::Rng;
 use sandbox::api::registry::ResourceId;
@@ -82,6 +81,8 @@ pub(super) struct Core {
     author: Option<(Arc<str>, u64)>,
     /// Controllers that die now.
     dying: mpsc::UnboundedSender<String>,
+    /// Until then a controller may not hear of everything: news are late, or a stream has died silently.
+    blind_until: Time,
     /// When something other than leases and events was last changed.
     changed: Time,
     trace: Option<Vec<String>>,
@@ -105,7 +106,7 @@ impl Core {
     /// Whether the faults are over and nothing has changed for a while.
     fn is_quiet(&self, now: Time) -> bool {
         let calm = self.faults.swarm.as_ref().and_then(|swarm| swarm.until).unwrap_or(self.begin);
-        self.changed.max(calm).plus(QUIET) <= now
+        self.changed.max(calm).max(self.blind_until).plus(QUIET) <= now
     }
 
     fn mix(&mut self, parts: &[&str]) {
@@ -129,11 +130,17 @@ impl Weather for Sky {
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, now, random) else { return Fate::Answered };
         core.note(now, || format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client));
-        match fault {
-            CallFault::CrashBefore => core.checker.reach("a controller died before a write"),
-            CallFault::CrashAfter => core.checker.reach("a controller died after a write"),
-            _ => {}
-        }
+        core.checker.reach(match fault {
+            CallFault::CrashBefore => "a controller died before a write",
+            CallFault::CrashAfter => "a controller died after a write",
+            CallFault::LostAnswer | CallFault::SilentAnswer | CallFault::BrokenAnswer | CallFault::GatewayTimeout => {
+                "a write was carried out and its answer lost"
+            }
+            CallFault::Conflict => "a conflict that was none",
+            CallFault::Forbidden | CallFault::Invalid => "a write was refused for now",
+            CallFault::TooMany | CallFault::Broken | CallFault::Lost | CallFault::Silent => "a request got no good answer",
+            CallFault::Slow => "a request was carried out long after it was sent",
+        });
         if fault.is_crash() {
             let _ = core.dying.send(call.client.clone());
         }
@@ -146,6 +153,18 @@ impl Weather for Sky {
         core.news += 1;
         let Core { faults, random, .. } = &mut *core;
         let delivery = faults.of_news(news, number, now, random);
+        match &delivery {
+            Delivery::Stalled => {
+                core.blind_until = core.blind_until.max(now.plus(STALL));
+                core.checker.reach("a stream died silently");
+            }
+            Delivery::Until(time) => {
+                core.blind_until = core.blind_until.max(*time);
+                core.checker.reach("news came late");
+            }
+            Delivery::Gone | Delivery::Failed => core.checker.reach("a watch began anew from a list"),
+            _ => {}
+        }
         if delivery != Delivery::Delivered {
             core.note(now, || format!("FAULT {delivery:?}: {} {} @{} to {}", news.event, news.resource, news.revision, news.client));
         }
@@ -158,6 +177,9 @@ impl Weather for Sky {
         core.mix(&[&call.client, call.verb, &call.resource, &call.name, &call.subresource, &code_text]);
         if call.is_write() {
             core.author = Some((call.client.as_str().into(), revision));
+            if code == 409 && call.verb == "patch" {
+                core.checker.reach("a write that came too late was refused");
+            }
             if call.resource != "leases" {
                 core.note(now, || {
                     let body: String = String::from_utf8_lossy(&call.body).chars().take(300).collect();
@@ -233,6 +255,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         hash: 0xcbf2_9ce4_8422_2325,
         author: None,
         dying,
+        blind_until: begin,
         changed: begin,
         trace: run.trace.then(Vec::new),
         kinds: BTreeMap::new(),
@@ -375,6 +398,9 @@ impl Driver<'_> {
         {
             let mut core = lock(&self.core);
             core.checker.verbs.push((now, verb));
+            if !self.away.is_empty() {
+                core.checker.reach("a person acted while a controller was away");
+            }
             core.note(now, || format!("PERSON {deed:?}"));
         }
         deeds::carry_out(&self.house, deed);
@@ -407,7 +433,5 @@ impl Driver<'_> {
         if !self.scenario.serves.is_empty() && deeds::image_of(&self.house.cluster, &hash) != self.scenario.serves {
             checker.fail("V5", now, format!("the stable version {hash} is not {}", self.scenario.serves));
         }
-        let _ = NAMESPACE;
-        let _ = ROLLOUT;
     }
 }

@@ -63,10 +63,9 @@ fn analysis(template: &str) -> Value {
 const DONE: When = When::Is("healthy", |web| web.is_done());
 const AT_FIRST_PAUSE: When = When::Is("paused at step 1", |web| web.is_paused_at(1));
 
-/// The third version is what is paused: while its ReplicaSet is refused, the status still tells of the second.
-const THIRD_AT_FIRST_PAUSE: When = When::Is("the third version paused at step 1", |web| {
-    web.is_paused_at(1) && web.text("/metadata/annotations/rollout.argoproj.io~1revision") == "3"
-});
+/// The newest version is what is paused: one whose ReplicaSet is refused, or that was not seen yet, is not.
+const NEWEST_AT_FIRST_PAUSE: When =
+    When::Is("the newest version paused at step 1", |web| web.is_paused_at(1) && web.is_newest());
 
 fn secs(seconds: u64) -> When {
     When::After(Duration::from_secs(seconds))
@@ -120,7 +119,7 @@ fn canaries() -> Vec<Scenario> {
         Scenario::new("superseded", "a third version in the middle of the second", vec![rollout(4, &canary(&paused_steps()))])
             .then(DONE, Deed::Image("v2"))
             .then(AT_FIRST_PAUSE, Deed::Image("v3"))
-            .then(THIRD_AT_FIRST_PAUSE, Deed::PromoteFull)
+            .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
             .ends(End::Is("healthy", |web| web.is_done()), "v3"),
         Scenario::new(
             "services",
@@ -222,7 +221,7 @@ fn people() -> Vec<Scenario> {
             .then(DONE, bad(PodChange::CrashesAfter(Duration::from_secs(2))))
             .then(secs(0), Deed::Image("v2"))
             .then(secs(30), Deed::Image("v3"))
-            .then(THIRD_AT_FIRST_PAUSE, Deed::PromoteFull)
+            .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
             .ends(End::Is("healthy", |web| web.is_done()), "v3"),
         Scenario::new("restarted", "all pods are restarted", vec![rollout(3, &canary(&paused_steps()))])
             .then(DONE, Deed::Restart)

@@ -263,4 +263,4 @@ impl Faults {
 }
 
 /// Longest time until a stalled stream is noticed.
-const STALL: Duration = Duration::from_secs(320);
+pub(super) const STALL: Duration = Duration::from_secs(320);

@@ -158,9 +158,11 @@ impl Checker {
         }
         if kind == Kind::Pod && *actor == Actor::World && world::lost_service(before, after) {
             self.last_loss = Some(now);
+            self.reach("the world took a pod out of service");
         }
         if kind == Kind::Rollout {
             self.sizes_changed(before, now);
+            self.rare_states(before, after);
         }
         self.world.take(kind, before, after);
         if kind == Kind::Set {
@@ -173,6 +175,23 @@ impl Checker {
         self.replicas.push_back((now, super::look::Look(before).replicas()));
         if self.replicas.len() > 64 {
             self.replicas.pop_front();
+        }
+    }
+
+    /// States that a simulator which is not blind must meet.
+    fn rare_states(&mut self, before: Option<&Value>, after: Option<&Value>) {
+        let (Some(old), Some(new)) = (before.map(super::look::Look), after.map(super::look::Look)) else { return };
+        if new.is_aborted() && !old.is_aborted() {
+            self.reach("an update was aborted");
+        }
+        if old.current() != new.current() && !old.current().is_empty() && old.current() != old.stable() {
+            self.reach("a version was overtaken in flight");
+        }
+        if old.stable() != new.stable() && !old.stable().is_empty() {
+            self.reach("a version became the stable one");
+        }
+        if new.number("/status/collisionCount").is_some() {
+            self.reach("a name was taken by a foreign ReplicaSet");
         }
     }
 }
