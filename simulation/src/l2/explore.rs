@@ -67,12 +67,8 @@ impl Explored {
             && let Some(twin) = job.twin
             && let Some(what) = difference(twin, &outcome.end)
         {
-            outcome.violation = Some(super::Violation {
-                invariant: "O1",
-                at: crds::Time::default(),
-                revision: 0,
-                what,
-            });
+            outcome.violation =
+                Some(super::Violation { invariant: "O1", at: crds::Time::default(), revision: 0, what });
         }
         if outcome.violation.is_some() {
             self.failed.push(Failed {
@@ -145,7 +141,9 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
         }
     });
     let mut explored = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    explored.failed.sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
+    explored
+        .failed
+        .sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
     explored
 }
 

@@ -85,7 +85,10 @@ impl<'a> Look<'a> {
     /// Whether the controller has paused and nobody has lifted the pause.
     #[must_use]
     pub fn has_pause(self) -> bool {
-        self.0.pointer("/status/pauseConditions").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+        self.0
+            .pointer("/status/pauseConditions")
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty())
     }
 
     /// `spec.replicas`.

@@ -141,7 +141,14 @@ impl Checker {
     }
 
     /// The cluster has changed.
-    pub(super) fn saw(&mut self, actor: &Actor, kind: Kind, before: Option<&Value>, after: Option<&Value>, now: Time) {
+    pub(super) fn saw(
+        &mut self,
+        actor: &Actor,
+        kind: Kind,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        now: Time,
+    ) {
         self.secrets_stay_hidden(after, now);
         if let Actor::Controller(_) = actor {
             self.owned(kind, before, after, now);
@@ -180,7 +187,9 @@ impl Checker {
 
     /// States that a simulator which is not blind must meet.
     fn rare_states(&mut self, before: Option<&Value>, after: Option<&Value>) {
-        let (Some(old), Some(new)) = (before.map(super::look::Look), after.map(super::look::Look)) else { return };
+        let (Some(old), Some(new)) = (before.map(super::look::Look), after.map(super::look::Look)) else {
+            return;
+        };
         if new.is_aborted() && !old.is_aborted() {
             self.reach("an update was aborted");
         }

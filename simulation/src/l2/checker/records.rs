@@ -20,7 +20,8 @@ impl Checker {
             _ => return,
         };
         if !body.contains(needed) {
-            let what = format!("{} {}/{} has no {needed} as precondition", call.verb, call.resource, call.name);
+            let what =
+                format!("{} {}/{} has no {needed} as precondition", call.verb, call.resource, call.name);
             self.fail("S12", now, what);
         }
     }
@@ -37,7 +38,11 @@ impl Checker {
                 let adopted = owner.is_empty() && after.map(world::controller_uid) == Some(uid.as_str());
                 owner == uid || adopted
             }
-            Kind::Pod => self.world.sets.values().any(|set| set.uid == world::controller_uid(object) && set.owner == uid),
+            Kind::Pod => self
+                .world
+                .sets
+                .values()
+                .any(|set| set.uid == world::controller_uid(object) && set.owner == uid),
             Kind::Service => {
                 let web = self.world.look();
                 let names = [
@@ -47,7 +52,9 @@ impl Checker {
                     "/spec/strategy/blueGreen/previewService",
                 ];
                 // One that is named no more is let go.
-                let managed = object.pointer("/metadata/annotations/argo-rollouts.argoproj.io~1managed-by-rollouts").is_some();
+                let managed = object
+                    .pointer("/metadata/annotations/argo-rollouts.argoproj.io~1managed-by-rollouts")
+                    .is_some();
                 managed || names.into_iter().any(|pointer| web.text(pointer) == name)
             }
             Kind::Job => true,
@@ -123,7 +130,8 @@ impl Checker {
     /// S14: no secret is told.
     pub(super) fn secrets_stay_hidden(&mut self, after: Option<&Value>, now: Time) {
         let Some(after) = after.filter(|_| !self.secrets.is_empty()) else { return };
-        let status = after.get("status").or_else(|| after.get("message")).map(Value::to_string).unwrap_or_default();
+        let status =
+            after.get("status").or_else(|| after.get("message")).map(Value::to_string).unwrap_or_default();
         if self.secrets.iter().any(|secret| status.contains(secret.as_str())) {
             self.fail("S14", now, "a status or an event tells a secret".to_owned());
         }

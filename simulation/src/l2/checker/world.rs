@@ -182,7 +182,8 @@ pub(crate) fn selected(service: &Value) -> &str {
 
 pub(crate) fn set(object: &Value) -> Set {
     let annotations = object.pointer("/metadata/annotations");
-    let deadline = annotations.and_then(|map| map.get(SCALE_DOWN_DEADLINE_ANNOTATION)).and_then(Value::as_str);
+    let deadline =
+        annotations.and_then(|map| map.get(SCALE_DOWN_DEADLINE_ANNOTATION)).and_then(Value::as_str);
     Set {
         uid: text(object, "/metadata/uid").to_owned(),
         owner: controller_uid(object).to_owned(),
