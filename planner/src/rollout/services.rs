@@ -44,7 +44,8 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         return;
     }
     let ready = match service.managed_by() {
-        Some(_) => set.counts.available >= 1,
+        // Pods of a size that is not observed yet may be about to go.
+        Some(_) => set.counts.available >= 1 && set.replicas > 0 && set.counts.generation_observed,
         None => set.replicas > 0 && set.counts.available >= set.replicas,
     };
     if ready {
