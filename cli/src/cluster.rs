@@ -1,6 +1,6 @@
-//! The cluster as the verbs use it.
+//! The cluster as the verbs use it, and the terminal that they print on.
 
-use crate::connection::Connection;
+use crate::terminal::Terminal;
 use anyhow::Context;
 use crds::{AnalysisRun, Rollout};
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -9,16 +9,16 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
-/// The cluster, and the namespace to work in.
-pub(crate) struct Cluster {
+/// The cluster, the namespace to work in, and the terminal.
+pub(crate) struct Cluster<'t> {
     client: Client,
     namespace: String,
+    pub(crate) terminal: &'t Terminal,
 }
 
-impl Cluster {
-    pub(crate) async fn connect(connection: &Connection) -> anyhow::Result<Self> {
-        let (client, namespace) = connection.open().await?;
-        Ok(Self { client, namespace })
+impl<'t> Cluster<'t> {
+    pub(crate) fn of(client: Client, namespace: String, terminal: &'t Terminal) -> Self {
+        Self { client, namespace, terminal }
     }
 
     pub(crate) fn rollouts(&self) -> Api<Rollout> {

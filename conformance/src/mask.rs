@@ -4,7 +4,7 @@
 //! - Of one object, resource versions become `v1`, `v2` and so on, in the order of their age among those that the case
 //!   has seen. That of a list, a bookmark or a table is `now` when no object that was seen is newer, else `past`.
 //! - Uids become `<uid1>`, `<uid2>` in the order in which they appear; other words as [`crate::words`] says.
-//! - `managedFields` go. Items with generated names are brought in an order of their content.
+//! - `managedFields` go. The resources of a group are in the order of their names. Items with generated names are brought in an order of their content.
 
 use crate::answer::Answer;
 use crate::json::canonical;
@@ -110,6 +110,10 @@ impl Mask {
 
     /// Brings items with generated names in an order of their content.
     fn sort(&self, document: &mut Value) {
+        if let Some(Value::Array(resources)) = document.get_mut("resources") {
+            // The server lists the kinds of a group in the order in which their CRDs came.
+            resources.sort_by_cached_key(canonical_name);
+        }
         let Some(Value::Array(items)) = document.get_mut("items") else { return };
         let generated = |item: &Value| {
             let name = item.pointer("/metadata/name").and_then(Value::as_str);
@@ -194,6 +198,10 @@ impl Mask {
             members.insert(self.words.place(&key), child);
         }
     }
+}
+
+fn canonical_name(resource: &Value) -> String {
+    resource.get("name").map(canonical).unwrap_or_default()
 }
 
 /// Masks the cells of a table that tell how much time has passed.

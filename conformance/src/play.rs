@@ -1,14 +1,17 @@
 //! Plays a case on a server.
 
+mod events;
+mod exchange;
+
 use crate::answer::Answer;
 use crate::case::{Action, Body, Case, Request, Step, Until};
 use crate::condition::Condition;
 use crate::fill::Scope;
 use crate::mask::{Raw, normal};
-use crate::pointer;
-use crate::transport::{Line, Lines, Transport};
+use crate::transport::{Line, Transport};
 use crate::words::Words;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WARNING};
+use events::{collect_events, next};
+use exchange::{build, head, label, parsed};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,8 +20,6 @@ use std::time::Duration;
 const REST: Duration = Duration::from_millis(200);
 /// How long a new namespace is waited for until it has its service account, without which it takes no pods.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(10);
-/// No case needs more; a watch that goes on for ever ends here.
-const EVENTS_MAX: usize = 200;
 /// How much of a body is told in an error.
 const TOLD_MAX: usize = 600;
 
@@ -228,7 +229,7 @@ impl<'c, T: Transport> Run<'c, T> {
         limit: Duration,
     ) -> Result<Answer, PlayError<T::Error>> {
         let label = label("WATCH", &request.path);
-        let (built, _) = self.build(request, &BTreeMap::new())?;
+        let built = build(&self.scope, request, &BTreeMap::new())?;
         let opened = self.transport.watch(built).await;
         let opened = opened.map_err(|source| PlayError::Transport { step: label.clone(), source })?;
         let mut answer = head(label.clone(), &opened);
@@ -255,6 +256,11 @@ impl<'c, T: Transport> Run<'c, T> {
         until: &[Condition],
         limit: Duration,
     ) -> Result<Answer, PlayError<T::Error>> {
+        let filled = |condition: &Condition| Condition {
+            is: condition.is.as_ref().map(|is| self.scope.value(is)),
+            ..condition.clone()
+        };
+        let until: Vec<Condition> = until.iter().map(filled).collect();
         let mut waited = Duration::ZERO;
         loop {
             let answer = self.send(request, changes).await?;
@@ -267,7 +273,7 @@ impl<'c, T: Transport> Run<'c, T> {
                     step: answer.step,
                     seconds: limit.as_secs(),
                     condition: json!(missing).to_string(),
-                    last: told(&body.to_string()),
+                    last: told_of(body),
                 });
             }
             self.transport.rest(REST).await;
@@ -281,83 +287,18 @@ impl<'c, T: Transport> Run<'c, T> {
         changes: &BTreeMap<String, Value>,
     ) -> Result<Answer, PlayError<T::Error>> {
         let label = label(&request.method, &request.path);
-        let (built, _) = self.build(request, changes)?;
+        let built = build(&self.scope, request, changes)?;
         let response = self.transport.send(built).await;
         let response = response.map_err(|source| PlayError::Transport { step: label.clone(), source })?;
         let mut answer = head(label, &response);
         answer.body = parsed(&String::from_utf8_lossy(response.body()));
         Ok(answer)
     }
-
-    /// The request with its placeholders filled.
-    fn build(
-        &self,
-        request: &Request,
-        changes: &BTreeMap<String, Value>,
-    ) -> Result<(http::Request<Vec<u8>>, String), PlayError<T::Error>> {
-        let step = label(&request.method, &request.path);
-        let path = self.scope.text(&absolute(&request.path));
-        if path.contains('{') {
-            return Err(PlayError::Unknown { step });
-        }
-        let body = match &request.body {
-            Body::None => Vec::new(),
-            Body::Text(text) => self.scope.text(text).into_bytes(),
-            Body::Json(body) => {
-                let mut body = self.scope.value(body);
-                for (at, value) in changes {
-                    pointer::set(&mut body, at, self.scope.value(value));
-                }
-                body.to_string().into_bytes()
-            }
-        };
-        let mut built = http::Request::builder().method(request.method.as_str()).uri(&path);
-        built = built.header(ACCEPT, request.accept.as_deref().unwrap_or("application/json"));
-        if !body.is_empty() {
-            built = built.header(CONTENT_TYPE, request.content_type.as_deref().unwrap_or("application/json"));
-        }
-        let built = built.body(body).map_err(|source| PlayError::Request { step, source })?;
-        Ok((built, path))
-    }
 }
 
-/// Puts an address that begins with its group and version below the namespace.
-fn absolute(path: &str) -> String {
-    if path.starts_with('/') {
-        return path.to_owned();
-    }
-    let (prefix, group, rest) = match path.strip_prefix("v1/") {
-        Some(rest) => ("api", "v1".to_owned(), rest),
-        None => {
-            let mut parts = path.splitn(3, '/');
-            let [group, version, rest] =
-                [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default);
-            ("apis", format!("{group}/{version}"), rest)
-        }
-    };
-    format!("/{prefix}/{group}/namespaces/{{ns}}/{rest}")
-}
-
-fn label(method: &str, path: &str) -> String {
-    format!("{method} {path}")
-}
-
-fn head<B>(step: String, response: &http::Response<B>) -> Answer {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let content_type = response.headers().get(CONTENT_TYPE).map(text);
-    Answer {
-        step,
-        code: response.status().as_u16(),
-        content_type: content_type.filter(|content_type| content_type != "application/json"),
-        warnings: response.headers().get_all(WARNING).iter().map(text).collect(),
-        retry_after: response.headers().get(RETRY_AFTER).map(text),
-        body: None,
-        events: None,
-    }
-}
-
-fn parsed(text: &str) -> Option<Value> {
-    (!text.is_empty()).then(|| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
+/// The part of an object that says most: its status.
+fn told_of(body: &Value) -> String {
+    told(&body.get("status").filter(|status| status.is_object()).unwrap_or(body).to_string())
 }
 
 fn told(text: &str) -> String {
@@ -376,45 +317,6 @@ fn expect<E>(answer: &Answer, code: Option<u16>) -> Result<(), PlayError<E>> {
         seen: answer.code,
         body: told(&answer.body.as_ref().map(Value::to_string).unwrap_or_default()),
     })
-}
-
-async fn next<L: Lines>(lines: &mut L, limit: Duration, step: &str) -> Result<Line, PlayError<L::Error>> {
-    lines.next(limit).await.map_err(|source| PlayError::Transport { step: step.to_owned(), source })
-}
-
-async fn collect_events<L: Lines>(
-    lines: &mut L,
-    until: &Until,
-    limit: Duration,
-    step: &str,
-) -> Result<Vec<Value>, PlayError<L::Error>> {
-    let mut events: Vec<Value> = Vec::new();
-    loop {
-        let enough = match until {
-            Until::Events(count) => events.len() >= *count,
-            Until::Event(conditions) => {
-                let last = events.last();
-                last.is_some_and(|event| conditions.iter().all(|condition| condition.holds(200, event)))
-            }
-            Until::End => false,
-        };
-        if enough || events.len() >= EVENTS_MAX {
-            return Ok(events);
-        }
-        match next(lines, limit, step).await? {
-            Line::Text(line) => events.extend(parsed(&line)),
-            Line::End if matches!(until, Until::End) => return Ok(events),
-            ended => {
-                let what = if ended == Line::End { "the server ended the watch" } else { "nothing came" };
-                return Err(PlayError::Waited {
-                    step: step.to_owned(),
-                    seconds: limit.as_secs(),
-                    condition: format!("{until:?} ({what}, {} events)", events.len()),
-                    last: told(&events.last().map(Value::to_string).unwrap_or_default()),
-                });
-            }
-        }
-    }
 }
 
 #[cfg(test)]

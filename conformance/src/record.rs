@@ -110,16 +110,26 @@ impl Recording {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let mut cases = Vec::new();
         for recorded in &self.cases {
-            let lines: Vec<String> = recorded
-                .answers
-                .iter()
-                .map(|answer| serde_json::to_value(answer).map(|answer| canonical(&answer)))
-                .collect::<Result<_, _>>()?;
+            let lines: Vec<String> = recorded.answers.iter().map(line).collect::<Result<_, _>>()?;
             let (case, of) = (quoted(&recorded.case), quoted(&recorded.of));
             cases.push(format!("{{\"case\":{case},\"of\":{of},\"answers\":[\n{}\n]}}", lines.join(",\n")));
         }
         Ok(format!("{{\"server\":{},\"cases\":[\n{}\n]}}\n", quoted(&self.server), cases.join(",\n")))
     }
+}
+
+/// The request and the status come first: they say what the line is about.
+fn line(answer: &Answer) -> Result<String, serde_json::Error> {
+    let head = canonical(&serde_json::json!({"step": answer.step}));
+    let mut rest = serde_json::to_value(answer)?;
+    if let Some(members) = rest.as_object_mut() {
+        members.remove("step");
+        members.remove("code");
+    }
+    let rest = canonical(&rest);
+    let separator = if rest == "{}" { "" } else { "," };
+    let (head, rest) = (head.trim_end_matches('}'), rest.trim_start_matches('{'));
+    Ok(format!("{head},\"code\":{}{separator}{rest}", answer.code))
 }
 
 #[cfg(test)]

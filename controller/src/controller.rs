@@ -153,7 +153,7 @@ fn elect(
 }
 
 /// Looks at every object when this process begins to lead, and from time to time: what no watch tells is found then.
-async fn look_at_all(caches: Caches, queue: Arc<Queue>, mut claim: Claim, every: Duration) {
+async fn look_at_all(caches: Caches, queue: Arc<Queue>, claim: Claim, every: Duration) {
     loop {
         claim.held().await;
         for rollout in caches.rollouts.all() {
@@ -195,7 +195,7 @@ struct Work {
 }
 
 impl Work {
-    async fn run(mut self) {
+    async fn run(self) {
         loop {
             self.claim.held().await;
             let key = self.queue.next().await;

@@ -6,10 +6,11 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// Settings of the election.
@@ -22,37 +23,68 @@ pub(crate) struct Settings {
     pub(crate) retry_period: Duration,
 }
 
-/// Whether this process leads, and until when it may write without renewing.
+/// Until when this process may write without renewing. (Not a `tokio::sync::watch`: that wakes who waits in an order
+/// by chance, and a simulation replays.)
+#[derive(Debug, Default)]
+struct Held {
+    until: Mutex<Option<Instant>>,
+    changed: Notify,
+}
+
+impl Held {
+    fn until(&self) -> Option<Instant> {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets it, and gives what it was.
+    fn set(&self, until: Option<Instant>) -> Option<Instant> {
+        let before =
+            std::mem::replace(&mut *self.until.lock().unwrap_or_else(PoisonError::into_inner), until);
+        self.changed.notify_waiters();
+        before
+    }
+}
+
+/// Whether this process leads.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
-    held_until: watch::Receiver<Option<Instant>>,
+    held: Arc<Held>,
 }
 
 impl Claim {
     /// A claim that always holds, for a controller that does not take part in an election.
     pub(crate) fn always() -> Self {
-        let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 30);
-        Self { held_until: watch::channel(Some(far)).1 }
+        let held = Held::default();
+        held.set(Some(Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 30)));
+        Self { held: Arc::new(held) }
     }
 
     /// Whether a write may be sent now.
     pub(crate) fn is_held(&self) -> bool {
-        self.held_until.borrow().is_some_and(|until| Instant::now() < until)
+        self.held.until().is_some_and(|until| Instant::now() < until)
     }
 
     /// Waits until this process leads.
-    pub(crate) async fn held(&mut self) {
-        // The sender lives as long as the process.
-        let _ = self.held_until.wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await;
+    pub(crate) async fn held(&self) {
+        loop {
+            let mut changed = pin!(self.held.changed.notified());
+            changed.as_mut().enable();
+            if self.is_held() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Waits until this process leads no more.
-    pub(crate) async fn lost(&mut self) {
+    pub(crate) async fn lost(&self) {
         loop {
-            let Some(until) = *self.held_until.borrow_and_update() else { return };
+            let mut changed = pin!(self.held.changed.notified());
+            changed.as_mut().enable();
+            let Some(until) = self.held.until() else { return };
             tokio::select! {
                 biased;
-                changed = self.held_until.changed() => if changed.is_err() { std::future::pending::<()>().await },
+                () = changed => {}
                 () = tokio::time::sleep_until(until) => return,
             }
         }
@@ -86,10 +118,16 @@ fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> 
 
 /// The claim of this process, and the election that it hangs on.
 pub(crate) fn start(api: Api<Lease>, clock: Clock, settings: Settings) -> (Claim, Election) {
-    let (sender, held_until) = watch::channel(None);
-    let election =
-        Election { api, clock, settings, sender, seen: None, leads: Arc::new(AtomicBool::new(false)) };
-    (Claim { held_until }, election)
+    let held = Arc::new(Held::default());
+    let election = Election {
+        api,
+        clock,
+        settings,
+        held: held.clone(),
+        seen: None,
+        leads: Arc::new(AtomicBool::new(false)),
+    };
+    (Claim { held }, election)
 }
 
 /// One process in the election.
@@ -97,7 +135,7 @@ pub(crate) struct Election {
     api: Api<Lease>,
     clock: Clock,
     settings: Settings,
-    sender: watch::Sender<Option<Instant>>,
+    held: Arc<Held>,
     /// Resource version and when it was first seen.
     seen: Option<(String, Instant)>,
     leads: Arc<AtomicBool>,
@@ -112,7 +150,7 @@ impl Election {
             match round.await {
                 Ok(Ok(true)) => {
                     // Counted from before the request: the server may have stored it at once.
-                    self.sender.send_replace(Some(started + self.settings.renew_deadline));
+                    self.held.set(Some(started + self.settings.renew_deadline));
                     if !self.leads.swap(true, Ordering::Relaxed) {
                         tracing::info!(identity = self.settings.identity, "this process leads now");
                     }
@@ -136,7 +174,7 @@ impl Election {
     }
 
     fn follow(&self) {
-        self.sender.send_replace(None);
+        self.held.set(None);
         if self.leads.swap(false, Ordering::Relaxed) {
             tracing::warn!("this process leads no more");
         }
@@ -190,7 +228,7 @@ impl Election {
     }
 
     async fn release(&self) {
-        let held = self.sender.send_replace(None).is_some();
+        let held = self.held.set(None).is_some();
         if !held {
             return;
         }

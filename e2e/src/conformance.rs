@@ -5,7 +5,7 @@ use crate::Cluster;
 use ::conformance::{
     Case, Difference, Line, Lines, Place, Played, Recorded, Recording, Topic, Transport, compare, play, read,
 };
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Request, Response};
 use http_body_util::{BodyExt, BodyStream};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// More at once would make the pods wait for the processor, and the cases for the pods.
-const CASES_AT_ONCE: usize = 6;
+const CASES_AT_ONCE: usize = 8;
 /// The server itself gives up after a minute.
 const ANSWER_LIMIT: Duration = Duration::from_secs(70);
 /// Of the digits of the time that tell the namespaces of two runs apart.
@@ -40,25 +40,25 @@ pub struct Room {
 /// # Errors
 /// When a case does not come to its end; the others are kept.
 pub fn record(cluster: &Cluster, room: &Room, only: &[String]) -> Result<()> {
+    let Run { server, topics, mut played } = run(cluster, room, only)?;
     let mut failed = Vec::new();
-    for ((topic, cases), server) in run(cluster, room, only)? {
-        let old = Recording::read(&room.cases, &topic)?;
-        let mut played: BTreeMap<String, Played<TransportError>> =
-            cases.played.into_iter().map(|(case, played)| (case.name, played)).collect();
-        let mut recording = Recording { server, cases: Vec::new() };
-        for case in &cases.topic.cases {
-            match played.remove(&case.name) {
+    for (name, topic) in topics {
+        let mut recording = Recording::read(&room.cases, &name)?;
+        let old = std::mem::take(&mut recording.cases);
+        for case in &topic.cases {
+            let kept = old.iter().find(|recorded| recorded.case == case.name).cloned();
+            match played.remove(&(name.clone(), case.name.clone())) {
                 Some(Played { answers, end: Ok(()) }) => recording.cases.push(Recorded::new(case, answers)?),
-                Some(Played { end: Err(error), .. }) => {
-                    println!("FAILED {topic}/{}: {error}", case.name);
+                Some(Played { end: Err(_), .. }) => {
                     failed.push(case.name.clone());
-                    recording.cases.extend(old.of(&case.name).cloned());
+                    recording.cases.extend(kept);
                 }
-                None => recording.cases.extend(old.of(&case.name).cloned()),
+                None => recording.cases.extend(kept),
             }
         }
-        recording.write(&room.cases, &topic)?;
-        println!("{topic}: {} of {} cases are recorded", recording.cases.len(), cases.topic.cases.len());
+        recording.server.clone_from(&server);
+        recording.write(&room.cases, &name)?;
+        println!("{name}: {} of {} cases are recorded", recording.cases.len(), topic.cases.len());
     }
     ensure!(failed.is_empty(), "not recorded: {}", failed.join(", "));
     Ok(())
@@ -70,16 +70,19 @@ pub fn record(cluster: &Cluster, room: &Room, only: &[String]) -> Result<()> {
 /// When anything differs; all differences are printed.
 pub fn check(cluster: &Cluster, room: &Room, only: &[String]) -> Result<()> {
     let begun = Instant::now();
-    let (mut cases, mut differing) = (0_usize, Vec::new());
-    for ((topic, played), _) in run(cluster, room, only)? {
-        let recording = Recording::read(&room.cases, &topic)?;
-        for (case, played) in played.played {
-            cases += 1;
-            let differences = match recording.of(&case.name) {
-                Some(recorded) if recorded.is_of(&case) => compare(recorded, &played),
-                _ => bail!("{topic}/{}: not recorded as it is now; use --record", case.name),
+    let Run { topics, played, .. } = run(cluster, room, only)?;
+    let (cases, mut differing) = (played.len(), Vec::new());
+    for (name, topic) in topics {
+        let recording = Recording::read(&room.cases, &name)?;
+        for case in topic.cases {
+            let Some(played) = played.get(&(name.clone(), case.name.clone())) else { continue };
+            let Some(recorded) = recording.of(&case.name).filter(|recorded| recorded.is_of(&case)) else {
+                println!("{name}/{}: not recorded as it is now; use --record", case.name);
+                differing.push(case.name);
+                continue;
             };
-            differences.iter().for_each(|difference: &Difference| println!("{topic}/{difference}"));
+            let differences: Vec<Difference> = compare(recorded, played);
+            differences.iter().for_each(|difference| println!("{name}/{difference}"));
             if !differences.is_empty() {
                 differing.push(case.name);
             }
@@ -90,41 +93,49 @@ pub fn check(cluster: &Cluster, room: &Room, only: &[String]) -> Result<()> {
     Ok(())
 }
 
-struct PlayedTopic {
-    topic: Topic,
-    played: Vec<(Case, Played<TransportError>)>,
+/// What became of the cases that were played.
+struct Run {
+    /// Version of the server.
+    server: String,
+    topics: BTreeMap<String, Topic>,
+    /// By topic and case.
+    played: BTreeMap<(String, String), Played<TransportError>>,
 }
 
-/// The topics with what became of their cases, and the version of the server.
-fn run(cluster: &Cluster, room: &Room, only: &[String]) -> Result<Vec<((String, PlayedTopic), String)>> {
+fn run(cluster: &Cluster, room: &Room, only: &[String]) -> Result<Run> {
     cluster.kubectl(&["apply", "--server-side", "-f", &room.crds.to_string_lossy()])?;
     let topics = read(&room.cases)?;
+    let all = topics.iter().flat_map(|(name, topic)| topic.cases.iter().map(move |case| (name, case)));
+    let wanted = |case: &Case| only.is_empty() || only.iter().any(|word| case.name.contains(word));
+    let chosen: Vec<(&String, &Case)> = all.filter(|(_, case)| wanted(case)).collect();
+    ensure!(!chosen.is_empty(), "no case is named {}", only.join(" or "));
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % RUN_MODULUS;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let (server, played) = runtime.block_on(async {
         let server = Server::connect(&cluster.outer_kubeconfig()).await?;
         let version = server.client.apiserver_version().await?.git_version;
-        let mut ended = Vec::new();
-        for (name, topic) in topics {
-            let wanted = |case: &&Case| only.is_empty() || only.iter().any(|word| case.name.contains(word));
-            let chosen: Vec<Case> = topic.cases.iter().filter(wanted).cloned().collect();
-            if chosen.is_empty() {
-                continue;
-            }
-            let played = stream::iter(chosen).map(|case| {
-                let place = Place { namespace: format!("c{run}-{}", case.name), image: room.image.clone() };
-                let server = &server;
-                async move {
-                    let played = play(server, &place, &case).await;
-                    (case, played)
-                }
-            });
-            let played = played.buffered(CASES_AT_ONCE).collect().await;
-            ended.push(((name, PlayedTopic { topic, played }), version.clone()));
-        }
-        ensure!(!ended.is_empty(), "no case is named {}", only.join(" or "));
-        Ok(ended)
-    })
+        let played = stream::iter(chosen).map(|(topic, case)| {
+            let place = Place { namespace: format!("c{run}-{}", case.name), image: room.image.clone() };
+            one(&server, topic, case, place)
+        });
+        let played: BTreeMap<_, _> = played.buffer_unordered(CASES_AT_ONCE).collect().await;
+        anyhow::Ok((version, played))
+    })?;
+    Ok(Run { server, topics, played })
+}
+
+async fn one(
+    server: &Server,
+    topic: &str,
+    case: &Case,
+    place: Place,
+) -> ((String, String), Played<TransportError>) {
+    let begun = Instant::now();
+    let played = play(server, &place, case).await;
+    if let Err(error) = &played.end {
+        println!("FAILED {topic}/{} ({} s): {error}", case.name, begun.elapsed().as_secs());
+    }
+    ((topic.to_owned(), case.name.clone()), played)
 }
 
 /// The real server.
@@ -210,5 +221,20 @@ impl Lines for WatchLines {
                 Ok(Ok(None)) => self.read.push(b'\n'),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_come_whole_and_the_last_one_needs_no_end() {
+        let body = Body::from(b"{\"type\":\"ADDED\"}\n{\"type\":\"BOOKMARK\"}\r\n{\"code\":410}".to_vec());
+        let mut lines = WatchLines { body: BodyStream::new(body), read: Vec::new() };
+        for expected in ["{\"type\":\"ADDED\"}", "{\"type\":\"BOOKMARK\"}", "{\"code\":410}"] {
+            assert_eq!(lines.next(ANSWER_LIMIT).await.unwrap(), Line::Text(expected.to_owned()));
+        }
+        assert_eq!(lines.next(ANSWER_LIMIT).await.unwrap(), Line::End);
     }
 }

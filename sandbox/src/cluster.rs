@@ -117,7 +117,9 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster").field("revision", &self.shared.lock().api.revision()).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("revision", &self.shared.lock().api.revision())
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,7 @@ pub mod patch;
 pub mod promql;
 pub mod schema;
 mod service;
+pub mod traffic;
 mod weather;
 
 pub use api::ApiServer;
@@ -18,4 +19,4 @@ pub use builtin::{Nature, PodChange, PodRule};
 pub use clock::Clock;
 pub use cluster::{Blueprint, Cluster, Options, Witness};
 pub use service::{Body, Broken, Handle};
-pub use weather::{Calm, Call, Delivery, Fate, News, Weather};
+pub use weather::{Call, Calm, Delivery, Fate, News, Weather};

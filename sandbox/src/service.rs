@@ -1,10 +1,11 @@
 //! The API server as a service: what `kube::Client` and the HTTP listener speak to.
 
 use crate::api::failure::Failure;
+use crate::api::reply::Reply;
 use crate::api::request::Request;
-use crate::api::verbs::Reply;
 use crate::api::watch::{Line, Told, Watch};
 use crate::cluster::Shared;
+use crate::kubectl::protobuf;
 use crate::weather::{Call, Delivery, Fate, News};
 use bytes::Bytes;
 use crds::Time;
@@ -14,15 +15,24 @@ use http::{HeaderValue, Method, Response, header};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// How often a watch that asks for bookmarks gets one.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+/// How long before its end a watch gets its last bookmarks.
+const LAST_BOOKMARKS: Duration = Duration::from_secs(2);
+/// How often it gets them.
+const LAST_BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest watch, for clients that do not say.
 const WATCH_MAX_SECONDS: u64 = 1_800;
+/// When a client takes a connection on which nothing comes for dead; that of `kube::Config`.
+const READ_TIMEOUT: Duration = Duration::from_secs(295);
 /// Largest body of a request.
 const BODY_MAX_BYTES: usize = 3 * 1024 * 1024;
 
@@ -64,7 +74,8 @@ impl Handle {
         let (parts, body) = request.into_parts();
         let limited = http_body_util::Limited::new(body, BODY_MAX_BYTES);
         let Ok(body) = limited.collect().await else {
-            let failure = Failure::other(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
+            let failure =
+                Failure::other(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
             return Ok(failed(&failure));
         };
         let request = match Request::parse(&parts, body.to_bytes()) {
@@ -92,7 +103,8 @@ impl Handle {
                 if applied {
                     self.carry_out(&call, &request);
                 }
-                std::future::pending().await
+                tokio::time::sleep(READ_TIMEOUT).await;
+                Err(Broken)
             }
             Fate::Slow { before, after } => {
                 tokio::time::sleep(before).await;
@@ -136,6 +148,7 @@ impl Handle {
             Ok(Reply::Watch(_) | Reply::Other(..)) => 200,
             Err(failure) => failure.code,
         };
+        let warnings = std::mem::take(&mut state.api.warnings);
         let (revision, now) = (state.api.revision(), self.shared.clock.now());
         state.weather.done(call, code, revision, now);
         state.tell();
@@ -143,7 +156,7 @@ impl Handle {
         if revision != before {
             self.shared.changed.notify_one();
         }
-        match reply {
+        let mut response = match reply {
             Ok(Reply::Json(code, body)) => whole(code, body),
             Ok(Reply::Other(content_type, body)) => {
                 let mut response = whole(200, body);
@@ -151,8 +164,15 @@ impl Handle {
                 response
             }
             Ok(Reply::Watch(watch)) => self.stream(*watch, call.resource.clone()),
-            Err(failure) => failed(&failure),
+            Err(failure) => refused(&failure, request),
+        };
+        for warning in warnings {
+            // 299 is for warnings of all kinds, and the dash for those who do not say their name.
+            if let Ok(text) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+                response.headers_mut().append(header::WARNING, text);
+            }
         }
+        response
     }
 
     fn stream(&self, watch: Watch, resource: String) -> Response<Body> {
@@ -165,7 +185,8 @@ impl Handle {
             resource,
             news,
             end: now + Duration::from_secs(seconds),
-            bookmark: now + BOOKMARK_INTERVAL,
+            bookmark: now
+                + BOOKMARK_INTERVAL.min(Duration::from_secs(seconds).saturating_sub(LAST_BOOKMARKS)),
             held: None,
             state: Going::On,
         };
@@ -205,7 +226,29 @@ fn whole(code: u16, body: Bytes) -> Response<Body> {
 }
 
 fn failed(failure: &Failure) -> Response<Body> {
-    whole(failure.code, failure.status().to_string().into())
+    if failure.plain {
+        let mut response = whole(failure.code, failure.message.clone().into());
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, plain);
+        return response;
+    }
+    let mut response = whole(failure.code, failure.status().to_string().into());
+    let seconds = failure.details.as_ref().and_then(|details| details.get("retryAfterSeconds")?.as_u64());
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// A refusal in the form that the client takes: protobuf for those who take nothing else.
+fn refused(failure: &Failure, request: &Request) -> Response<Body> {
+    if failure.plain || request.accept != protobuf::CONTENT_TYPE {
+        return failed(failure);
+    }
+    let mut response =
+        whole(failure.code, protobuf::status(failure.code, failure.reason, &failure.message).into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(protobuf::CONTENT_TYPE));
+    response
 }
 
 /// How a stream goes on.
@@ -219,7 +262,7 @@ struct Watcher {
     handle: Handle,
     watch: Watch,
     resource: String,
-    news: tokio::sync::watch::Receiver<u64>,
+    news: Arc<Notify>,
     end: Instant,
     bookmark: Instant,
     /// A line that is delivered next, whatever the weather.
@@ -252,11 +295,13 @@ impl Watcher {
             if let Some(line) = self.held.take() {
                 return Some(Ok(line));
             }
-            self.news.mark_unchanged();
+            let news = self.news.clone();
+            let mut changed = pin!(news.notified());
+            changed.as_mut().enable();
             let told = self.handle.shared.lock().api.tell(&mut self.watch);
             let line = match told {
                 Told::Line(line) => line,
-                Told::Nothing => match self.wait().await {
+                Told::Nothing => match self.wait(changed).await {
                     Some(line) => line,
                     None if Instant::now() >= self.end => return None,
                     None => continue,
@@ -282,26 +327,30 @@ impl Watcher {
     }
 
     /// Waits for news, for the time of a bookmark, or for the end.
-    async fn wait(&mut self) -> Option<Line> {
+    async fn wait(&mut self, changed: Pin<&mut Notified<'_>>) -> Option<Line> {
         let until = if self.watch.bookmarks { self.bookmark.min(self.end) } else { self.end };
         tokio::select! {
             biased;
-            changed = self.news.changed() => {
-                if changed.is_err() {
-                    self.end = Instant::now();
-                }
-                None
-            }
+            () = changed => None,
             () = tokio::time::sleep_until(until) => {
                 if until == self.end {
                     return None;
                 }
-                self.bookmark += BOOKMARK_INTERVAL;
-                let state = self.handle.shared.lock();
+                let regular = self.bookmark + BOOKMARK_INTERVAL;
+                let last = self.end.checked_sub(LAST_BOOKMARKS).unwrap_or(self.end);
+                self.bookmark = if self.bookmark >= last {
+                    self.bookmark + LAST_BOOKMARK_INTERVAL
+                } else {
+                    regular.min(last)
+                };
+                let mut state = self.handle.shared.lock();
+                // Whatever came in this moment is told first.
+                if let Told::Line(line) = state.api.tell(&mut self.watch) {
+                    return Some(line);
+                }
                 let revision = state.api.revision();
-                // Everything up to here was told or does not concern this watch.
                 self.watch.told = self.watch.told.max(revision);
-                Some(state.api.bookmark(&self.watch, revision, false))
+                Some(state.api.bookmark(&mut self.watch, revision))
             }
         }
     }
@@ -335,9 +384,11 @@ impl Watcher {
             Delivery::Closed => Step::End,
             Delivery::Broken => Step::Break,
             Delivery::Gone => with_error(&Failure::expired(line.revision, state.api.revision())),
-            Delivery::Failed => {
-                with_error(&Failure::other(500, "InternalError", "an error on the server has ended the watch"))
-            }
+            Delivery::Failed => with_error(&Failure::other(
+                500,
+                "InternalError",
+                "an error on the server has ended the watch",
+            )),
             Delivery::Stalled => Step::Stall,
         }
     }

@@ -52,7 +52,7 @@ pub enum Fate {
         /// Whether it was carried out.
         applied: bool,
     },
-    /// No answer ever comes.
+    /// No answer comes, until the client takes the connection for dead.
     Silent {
         /// Whether it was carried out.
         applied: bool,

@@ -1,4 +1,6 @@
 //! The controller proved under faults: the planner against models, and the whole controller over the cluster in memory.
 
+pub mod command;
 pub mod l1;
 pub mod l2;
+pub mod stage;

@@ -9,37 +9,37 @@ use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-pub(crate) async fn abort(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn abort(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<()> {
     cluster.rollout(name).await?;
     cluster.patch_status(name, &json!({"status": {"abort": true}})).await?;
-    println!("rollout '{name}' aborted");
+    cluster.terminal.say(format_args!("rollout '{name}' aborted"))?;
     Ok(())
 }
 
-pub(crate) async fn retry(cluster: &Cluster, names: &[String]) -> anyhow::Result<()> {
+pub(crate) async fn retry(cluster: &Cluster<'_>, names: &[String]) -> anyhow::Result<()> {
     for name in names {
         cluster.rollout(name).await?;
         cluster.patch_status(name, &json!({"status": {"abort": false}})).await?;
-        println!("rollout '{name}' retried");
+        cluster.terminal.say(format_args!("rollout '{name}' retried"))?;
     }
     Ok(())
 }
 
-pub(crate) async fn pause(cluster: &Cluster, names: &[String]) -> anyhow::Result<()> {
+pub(crate) async fn pause(cluster: &Cluster<'_>, names: &[String]) -> anyhow::Result<()> {
     for name in names {
         cluster.rollout(name).await?;
         cluster.patch(name, &json!({"spec": {"paused": true}})).await?;
-        println!("rollout '{name}' paused");
+        cluster.terminal.say(format_args!("rollout '{name}' paused"))?;
     }
     Ok(())
 }
 
-pub(crate) async fn restart(cluster: &Cluster, name: &str, after: &str) -> anyhow::Result<()> {
+pub(crate) async fn restart(cluster: &Cluster<'_>, name: &str, after: &str) -> anyhow::Result<()> {
     let wait = GoDuration::parse(after).ok().and_then(GoDuration::to_std);
     let wait = wait.with_context(|| format!("--in {after:?} is no duration; write for example 10m"))?;
     cluster.rollout(name).await?;
-    cluster.patch(name, &json!({"spec": {"restartAt": super::now().plus(wait)}})).await?;
-    println!("rollout '{name}' restarts in {after}");
+    cluster.patch(name, &json!({"spec": {"restartAt": cluster.terminal.now().plus(wait)}})).await?;
+    cluster.terminal.say(format_args!("rollout '{name}' restarts in {after}"))?;
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub(super) fn referenced(reference: &crds::rollout::spec::WorkloadRef) -> String
 }
 
 /// Changes the images of what was read, and reads again when someone else was faster.
-pub(crate) async fn set_image(cluster: &Cluster, name: &str, wanted: &[String]) -> anyhow::Result<()> {
+pub(crate) async fn set_image(cluster: &Cluster<'_>, name: &str, wanted: &[String]) -> anyhow::Result<()> {
     for _ in 0..TRIES_MAX {
         let rollout = cluster.rollout(name).await?;
         if let Some(reference) = &rollout.spec.workload_ref {
@@ -64,7 +64,7 @@ pub(crate) async fn set_image(cluster: &Cluster, name: &str, wanted: &[String]) 
             Err(kube::Error::Api(error)) if error.code == 409 => {}
             other => {
                 other?;
-                println!("rollout \"{name}\" image updated");
+                cluster.terminal.say(format_args!("rollout \"{name}\" image updated"))?;
                 return Ok(());
             }
         }
@@ -72,7 +72,7 @@ pub(crate) async fn set_image(cluster: &Cluster, name: &str, wanted: &[String]) 
     bail!("rollout \"{name}\" is being changed all the time; try again")
 }
 
-pub(crate) async fn terminate(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn terminate(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<()> {
     let patch = Patch::Merge(json!({"spec": {"terminate": true}}));
     match cluster.analysis_runs().patch(name, &PatchParams::default(), &patch).await {
         Err(kube::Error::Api(error)) if error.code == 404 => {
@@ -80,6 +80,6 @@ pub(crate) async fn terminate(cluster: &Cluster, name: &str) -> anyhow::Result<(
         }
         other => other.map(drop)?,
     }
-    println!("analysisRun '{name}' terminated");
+    cluster.terminal.say(format_args!("analysisRun '{name}' terminated"))?;
     Ok(())
 }

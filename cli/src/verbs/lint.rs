@@ -1,5 +1,6 @@
 //! `lint`: what the controller and the API server would say to manifests, without either. `[cli.lint]`
 
+use crate::terminal::Terminal;
 use anyhow::Context;
 use crds::analysis::Metric;
 use crds::validate::{not_built, not_built_metric, rollout_spec};
@@ -7,12 +8,11 @@ use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, R
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::io::Read;
-use std::process::ExitCode;
 
 const GROUP: &str = "argoproj.io/";
 
 /// Checks files and prints each fault; fails when there is one.
-pub(crate) fn files(names: &[String]) -> anyhow::Result<ExitCode> {
+pub(crate) fn files(names: &[String], terminal: &Terminal) -> anyhow::Result<u8> {
     let mut faults = 0_usize;
     for name in names {
         let text = if name == "-" {
@@ -23,11 +23,11 @@ pub(crate) fn files(names: &[String]) -> anyhow::Result<ExitCode> {
             std::fs::read_to_string(name).with_context(|| format!("read {name}"))?
         };
         for fault in text_faults(&text) {
-            eprintln!("Error: {name}: {fault}");
+            terminal.warn(format_args!("Error: {name}: {fault}"));
             faults += 1;
         }
     }
-    Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(u8::from(faults > 0))
 }
 
 /// All faults of a stream of documents, each with its place.

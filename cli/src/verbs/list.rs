@@ -4,7 +4,7 @@ use crate::args::{Listing, Output};
 use crate::cluster::Cluster;
 use crate::phase;
 use crate::view::{summary, table};
-use crds::{Rollout, defaults};
+use crds::{Rollout, Time, defaults};
 use futures::StreamExt;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -14,25 +14,26 @@ use std::collections::BTreeMap;
 const COLUMNS: [&str; 9] =
     ["NAME", "STRATEGY", "STATUS", "STEP", "SET-WEIGHT", "READY", "DESIRED", "UP-TO-DATE", "AVAILABLE"];
 
-pub(crate) async fn run(cluster: &Cluster, args: &Listing) -> anyhow::Result<()> {
+pub(crate) async fn run(cluster: &Cluster<'_>, args: &Listing) -> anyhow::Result<()> {
     let api = if args.all_namespaces { cluster.all_rollouts() } else { cluster.rollouts() };
     let fields = args.name.as_ref().map(|name| format!("metadata.name={name}"));
     let params = ListParams { field_selector: fields.clone(), ..ListParams::default() };
     let rollouts = api.list(&params).await?.items;
     if args.output == Some(Output::Json) && !args.watch {
         let all: Vec<_> = rollouts.iter().map(as_json).collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        cluster.terminal.say(serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
     if rollouts.is_empty() && !args.watch {
-        eprintln!("No resources found.");
+        cluster.terminal.warn("No resources found.");
         return Ok(());
     }
+    let now = cluster.terminal.now();
     let mut rows = vec![header(args)];
-    rows.extend(rollouts.iter().map(|rollout| row(rollout, args)));
+    rows.extend(rollouts.iter().map(|rollout| row(rollout, args, now)));
     let json = args.output == Some(Output::Json);
     if !json {
-        print!("{}", table::table(&rows, false));
+        cluster.terminal.print(table::table(&rows, false))?;
     }
     if !args.watch {
         return Ok(());
@@ -49,7 +50,7 @@ pub(crate) async fn run(cluster: &Cluster, args: &Listing) -> anyhow::Result<()>
             Ok(rollout) => rollout,
             Err(error) if super::is_refused(&error) => return Err(error.into()),
             Err(error) => {
-                eprintln!("Warning: {error}; trying again");
+                cluster.terminal.warn(format_args!("Warning: {error}; trying again"));
                 continue;
             }
         };
@@ -59,11 +60,14 @@ pub(crate) async fn run(cluster: &Cluster, args: &Listing) -> anyhow::Result<()>
         }
         shown.insert(key(&rollout), cells);
         if json {
-            println!("{}", as_json(&rollout));
+            cluster.terminal.say(as_json(&rollout))?;
         } else {
             // The columns were set by the table above; a longer name only shifts its own line.
-            let lines = table::table(&[rows.clone(), vec![row(&rollout, args)]].concat(), false);
-            println!("{}", lines.lines().last().unwrap_or_default());
+            let lines = table::table(
+                &[rows.clone(), vec![row(&rollout, args, cluster.terminal.now())]].concat(),
+                false,
+            );
+            cluster.terminal.say(lines.lines().last().unwrap_or_default())?;
         }
     }
     Ok(())
@@ -80,8 +84,8 @@ fn header(args: &Listing) -> Vec<String> {
     time.into_iter().chain(namespace).chain(COLUMNS).map(str::to_owned).collect()
 }
 
-fn row(rollout: &Rollout, args: &Listing) -> Vec<String> {
-    let time = args.timestamps.then(|| super::now().to_string());
+fn row(rollout: &Rollout, args: &Listing, now: Time) -> Vec<String> {
+    let time = args.timestamps.then(|| now.to_string());
     let namespace = args.all_namespaces.then(|| rollout.namespace().unwrap_or_default());
     time.into_iter().chain(namespace).chain(cells(rollout)).collect()
 }
@@ -124,7 +128,10 @@ mod tests {
         }));
         let args =
             Listing { name: None, all_namespaces: true, watch: false, timestamps: false, output: None };
-        let text = table::table(&[header(&args), row(&canary, &args), row(&blue_green, &args)], false);
+        let text = table::table(
+            &[header(&args), row(&canary, &args, Time::default()), row(&blue_green, &args, Time::default())],
+            false,
+        );
         let want = "\
 NAMESPACE  NAME  STRATEGY   STATUS   STEP  SET-WEIGHT  READY  DESIRED  UP-TO-DATE  AVAILABLE
 shop       web   Canary     Paused   1/2   25          3/5    4        1           3

@@ -35,13 +35,6 @@ pub(crate) fn version(name: &str, short: bool) -> String {
     format!("{name}: {version}\n  Platform: {}/{}\n", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// The time of the machine of the person who asks.
-#[allow(clippy::disallowed_methods, reason = "the edge: a person asks now")]
-pub(crate) fn now() -> crds::Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    crds::Time::default().plus(since)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ pub(crate) trait Store {
     async fn write(&self, name: &str, patch: &Value) -> kube::Result<()>;
 }
 
-impl Store for Cluster {
+impl Store for Cluster<'_> {
     async fn read(&self, name: &str) -> anyhow::Result<Rollout> {
         self.rollout(name).await
     }
@@ -30,13 +30,19 @@ impl Store for Cluster {
     }
 }
 
-pub(crate) async fn run(cluster: &Cluster, args: &Promote) -> anyhow::Result<()> {
+pub(crate) async fn run(cluster: &Cluster<'_>, args: &Promote) -> anyhow::Result<()> {
     let name = &args.rollout;
     match promote(cluster, name, args.full, args.at_step).await? {
         // Nothing to do is no error: a pipeline that tries again is told the same.
-        Promoted::Done | Promoted::Nothing if args.full => println!("rollout '{name}' fully promoted"),
-        Promoted::Done | Promoted::Nothing => println!("rollout '{name}' promoted"),
-        Promoted::Past(step) => println!("rollout '{name}' is past that step already: it is at step {step}"),
+        Promoted::Done | Promoted::Nothing if args.full => {
+            cluster.terminal.say(format_args!("rollout '{name}' fully promoted"))?
+        }
+        Promoted::Done | Promoted::Nothing => {
+            cluster.terminal.say(format_args!("rollout '{name}' promoted"))?
+        }
+        Promoted::Past(step) => cluster
+            .terminal
+            .say(format_args!("rollout '{name}' is past that step already: it is at step {step}"))?,
     }
     Ok(())
 }

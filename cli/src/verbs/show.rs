@@ -2,6 +2,7 @@
 
 use crate::args::Showing;
 use crate::cluster::Cluster;
+use crate::terminal::Terminal;
 use crate::view::{style, tree};
 use anyhow::bail;
 use crds::Rollout;
@@ -13,7 +14,6 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -22,9 +22,9 @@ const REDRAW: Duration = Duration::from_millis(200);
 /// Ages move on even when nothing else does.
 const REFRESH: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(cluster: &Cluster, args: &Showing) -> anyhow::Result<()> {
+pub(crate) async fn run(cluster: &Cluster<'_>, args: &Showing) -> anyhow::Result<()> {
     let rollout = cluster.rollout(&args.rollout).await?;
-    let colour = style::has_colour(args.no_color);
+    let colour = style::has_colour(cluster.terminal.is_live, args.no_color);
     if !args.watch {
         let below = ListParams::default().labels(&selector(&rollout));
         let objects = tree::Objects {
@@ -32,7 +32,12 @@ pub(crate) async fn run(cluster: &Cluster, args: &Showing) -> anyhow::Result<()>
             pods: cluster.pods().list(&below).await?.items,
             runs: cluster.analysis_runs().list(&ListParams::default()).await?.items,
         };
-        print!("{}", tree::render(&rollout, &owned(&rollout, objects), Some(super::now()), colour));
+        cluster.terminal.print(tree::render(
+            &rollout,
+            &owned(&rollout, objects),
+            Some(cluster.terminal.now()),
+            colour,
+        ))?;
         return Ok(());
     }
     let limit =
@@ -76,7 +81,7 @@ where
     (store, watcher(api, config).default_backoff().reflect(writer).map(|change| change.map(drop)).boxed())
 }
 
-async fn watch(cluster: &Cluster, rollout: &Rollout, colour: bool) -> anyhow::Result<()> {
+async fn watch(cluster: &Cluster<'_>, rollout: &Rollout, colour: bool) -> anyhow::Result<()> {
     let name = rollout.name_any();
     let below = watcher::Config::default().labels(&selector(rollout));
     let by_name = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -85,7 +90,6 @@ async fn watch(cluster: &Cluster, rollout: &Rollout, colour: bool) -> anyhow::Re
     let (pods, c) = follow(cluster.pods(), below);
     let (runs, d) = follow(cluster.analysis_runs(), watcher::Config::default());
     let mut changes = stream::select_all([a, b, c, d]);
-    let is_terminal = std::io::stdout().is_terminal();
     let mut shown = String::new();
     let mut drawn = Instant::now();
     let mut due = drawn;
@@ -96,7 +100,7 @@ async fn watch(cluster: &Cluster, rollout: &Rollout, colour: bool) -> anyhow::Re
                 // Soon, and not more often than the eye can follow.
                 Some(Ok(())) => due = due.min(drawn + REDRAW),
                 // The stream tries again by itself; what is shown is only older.
-                Some(Err(error)) => eprintln!("Warning: {error}"),
+                Some(Err(error)) => cluster.terminal.warn(format_args!("Warning: {error}")),
                 None => bail!("the watch of rollout '{name}' ended"),
             },
             () = sleep_until(due) => {
@@ -109,7 +113,7 @@ async fn watch(cluster: &Cluster, rollout: &Rollout, colour: bool) -> anyhow::Re
                     runs: sorted(&runs),
                 };
                 let objects = owned(&rollout, items);
-                draw(&rollout, &objects, colour, is_terminal, &mut shown)?;
+                draw(cluster.terminal, &rollout, &objects, colour, &mut shown)?;
             }
         }
     }
@@ -124,24 +128,23 @@ fn sorted<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>) -> Vec<K> {
 
 /// In place on a terminal; elsewhere anew when more than ages has changed.
 fn draw(
+    terminal: &Terminal,
     rollout: &Rollout,
     objects: &tree::Objects,
     colour: bool,
-    is_terminal: bool,
     shown: &mut String,
 ) -> anyhow::Result<()> {
-    let text = tree::render(rollout, objects, Some(super::now()), colour);
-    let mut out = std::io::stdout().lock();
-    if is_terminal {
+    let text = tree::render(rollout, objects, Some(terminal.now()), colour);
+    if terminal.is_live {
         // To the top left, and away with what stood there.
-        write!(out, "\x1b[H\x1b[2J{text}")?;
+        terminal.print(format_args!("\x1b[H\x1b[2J{text}"))?;
     } else {
         let ageless = tree::render(rollout, objects, None, false);
         if ageless == *shown {
             return Ok(());
         }
-        writeln!(out, "{text}")?;
+        terminal.say(text)?;
         *shown = ageless;
     }
-    Ok(out.flush()?)
+    Ok(())
 }

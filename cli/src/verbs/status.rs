@@ -3,6 +3,7 @@
 use crate::args::{Output, Status};
 use crate::cluster::Cluster;
 use crate::connection::duration;
+use crate::terminal::Terminal;
 use crate::view::summary;
 use crate::{images, phase};
 use anyhow::bail;
@@ -10,53 +11,50 @@ use crds::Rollout;
 use futures::StreamExt;
 use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, watcher};
-use std::process::ExitCode;
 use std::time::Duration;
 
 const DEGRADED: u8 = 1;
 const TIMEOUT: u8 = 2;
 const WAITS: u8 = 3;
 
-pub(crate) async fn run(cluster: &Cluster, args: &Status) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<u8> {
     let limit = duration("--timeout", &args.timeout)?;
     let rollout = cluster.rollout(&args.rollout).await?;
     if !args.watch {
         let look = Look::of(&rollout, args);
-        println!("{}", look.line);
-        return Ok(ExitCode::from(look.code_at_once(args)));
+        cluster.terminal.say(&look.line)?;
+        return Ok(look.code_at_once(args));
     }
     let mut last = None;
     let ended = tokio::select! {
         biased;
         ended = wait(cluster, args, &mut last) => Some(ended?),
-        () = end_of(limit) => None,
+        () = end_of(limit, cluster.terminal) => None,
     };
     match ended {
         Some(look) if look.phase == "Degraded" => {
-            eprintln!("Error: The rollout is in a degraded state with message: {}", look.message);
-            Ok(ExitCode::from(DEGRADED))
+            cluster.terminal.warn(format_args!(
+                "Error: The rollout is in a degraded state with message: {}",
+                look.message
+            ));
+            Ok(DEGRADED)
         }
-        Some(look) => Ok(ExitCode::from(if args.exit_code { look.code() } else { 0 })),
+        Some(look) => Ok(if args.exit_code { look.code() } else { 0 }),
         None => {
-            eprintln!("Error: Rollout status watch exceeded timeout");
+            cluster.terminal.warn(format_args!("Error: Rollout status watch exceeded timeout"));
             let waits = last.is_some_and(|look: Look| look.is_target && look.waits);
-            Ok(ExitCode::from(match (args.exit_code, waits) {
+            Ok(match (args.exit_code, waits) {
                 (false, _) => 1,
                 (true, true) => WAITS,
                 (true, false) => TIMEOUT,
-            }))
+            })
         }
     }
 }
 
 /// The time is over, or the person has had enough.
-async fn end_of(limit: Option<Duration>) {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without the signal only the limit ends the wait.
-            std::future::pending::<()>().await;
-        }
-    };
+async fn end_of(limit: Option<Duration>, terminal: &Terminal) {
+    let interrupted = terminal.interrupted();
     match limit {
         Some(limit) => drop(tokio::time::timeout(limit, interrupted).await),
         None => interrupted.await,
@@ -141,7 +139,7 @@ fn waits_for_a_person(rollout: &Rollout) -> bool {
 }
 
 /// Prints each change of the target; `last` is what was seen last.
-async fn wait(cluster: &Cluster, args: &Status, last: &mut Option<Look>) -> anyhow::Result<Look> {
+async fn wait(cluster: &Cluster<'_>, args: &Status, last: &mut Option<Look>) -> anyhow::Result<Look> {
     let config = watcher::Config::default().fields(&format!("metadata.name={}", args.rollout));
     let mut changes = watcher(cluster.rollouts(), config).default_backoff().boxed();
     let mut shown = String::new();
@@ -152,13 +150,13 @@ async fn wait(cluster: &Cluster, args: &Status, last: &mut Option<Look>) -> anyh
             Ok(watcher::Event::Init | watcher::Event::InitDone) => continue,
             Err(error) if super::is_refused(&error) => return Err(error.into()),
             Err(error) => {
-                eprintln!("Warning: {error}; trying again");
+                cluster.terminal.warn(format_args!("Warning: {error}; trying again"));
                 continue;
             }
         };
         let look = Look::of(&rollout, args);
         if look.is_target && look.line != shown {
-            println!("{}", look.line);
+            cluster.terminal.say(&look.line)?;
             shown.clone_from(&look.line);
         }
         if look.is_end(args) {

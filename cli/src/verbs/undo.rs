@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-pub(crate) async fn run(cluster: &Cluster, name: &str, to_revision: i64) -> anyhow::Result<()> {
+pub(crate) async fn run(cluster: &Cluster<'_>, name: &str, to_revision: i64) -> anyhow::Result<()> {
     let rollout = cluster.rollout(name).await?;
     if let Some(reference) = &rollout.spec.workload_ref {
         bail!("rollout '{name}' takes its pods from {}: undo it there", referenced(reference));
@@ -19,14 +19,16 @@ pub(crate) async fn run(cluster: &Cluster, name: &str, to_revision: i64) -> anyh
     let sets = cluster.replica_sets().list(&ListParams::default().labels(&selector)).await?.items;
     match plan(&rollout, &sets, to_revision)? {
         Undo::Skipped { revision } => {
-            println!("skipped rollback (current template already matches revision {revision})");
+            cluster.terminal.say(format_args!(
+                "skipped rollback (current template already matches revision {revision})"
+            ))?;
         }
         Undo::To(template) => {
             // Replaced whole: what a merge would keep of the newer version is no part of the older one.
             let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
             let patch = Patch::<Rollout>::Json(serde_json::from_value(patch)?);
             cluster.rollouts().patch(name, &PatchParams::default(), &patch).await?;
-            println!("rollout '{name}' undo");
+            cluster.terminal.say(format_args!("rollout '{name}' undo"))?;
         }
     }
     Ok(())

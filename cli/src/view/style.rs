@@ -1,11 +1,9 @@
 //! Icons and colours.
 
-use std::io::IsTerminal;
-
-/// Whether standard output takes colours, and is asked for them.
-pub(crate) fn has_colour(refused: bool) -> bool {
+/// Whether a terminal takes colours, and is asked for them.
+pub(crate) fn has_colour(is_live: bool, refused: bool) -> bool {
     let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && !asked_not_to && std::io::stdout().is_terminal()
+    is_live && !refused && !asked_not_to
 }
 
 /// The icon of a phase.
@@ -44,6 +42,6 @@ mod tests {
         assert_eq!(paint("✖ Degraded", true), "\u{1b}[31m✖ Degraded\u{1b}[0m");
         assert_eq!(paint("✖ Degraded", false), "✖ Degraded");
         assert_eq!(paint("web", true), "web");
-        assert!(!has_colour(true));
+        assert!(!has_colour(true, true) && !has_colour(false, false));
     }
 }

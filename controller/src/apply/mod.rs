@@ -69,7 +69,9 @@ impl Applier {
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
             result = self.write(&mut requests, &planned.write).await;
-            if result.is_err() {
+            if let Err(error) = &result {
+                let own = matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
+                self.forget_if_gone(rollout, own, error);
                 break;
             }
             done += 1;
@@ -78,9 +80,21 @@ impl Applier {
         if let (Ok(()), Some(status)) = (&result, &plan.status) {
             result = self.guard("status", requests.status(status)).await;
             recorded = result.is_ok();
+            if let Err(error) = &result {
+                self.forget_if_gone(rollout, true, error);
+            }
         }
         self.notify(rollout, plan, done, recorded);
         result
+    }
+
+    /// A Rollout that the server does not have is not waited for until the watch says so: each look would create a
+    /// ReplicaSet for the garbage collector, whose deletion brings the next look.
+    fn forget_if_gone(&self, rollout: &crds::Rollout, own: bool, error: &ApplyError) {
+        let gone = matches!(error, ApplyError::Request { source: kube::Error::Api(status), .. } if status.code == 404);
+        if own && gone {
+            self.caches.rollouts.delete(rollout);
+        }
     }
 
     fn notify(&self, rollout: &crds::Rollout, plan: &Plan, done: usize, recorded: bool) {
@@ -160,15 +174,14 @@ impl Applier {
         .await?;
         let message = format!("ReplicaSet {name} exists already");
         match found {
-            Some(set) if set.owner != Owner::Other => {
-                Err(ApplyError::Request { what, source: requests::conflict(&message) })
-            }
-            existing => Err(ApplyError::Refused(Box::new(Refusal {
+            Some(set) if set.owner == Owner::Other => Err(ApplyError::Refused(Box::new(Refusal {
                 target: format!("ReplicaSet/{name}"),
                 code: RefusalCode::AlreadyExists,
                 message,
-                existing: existing.map(Box::new),
+                existing: Some(Box::new(set)),
             }))),
+            // Ours, one that we may adopt, or one that has gone since: the next plan sees it as it is.
+            Some(_) | None => Err(ApplyError::Request { what, source: requests::conflict(&message) }),
         }
     }
 }

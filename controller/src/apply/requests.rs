@@ -213,8 +213,9 @@ impl<'a> Requests<'a> {
                 self.applier.caches.runs.wrote(api.create(&post_params(), &run).await?);
             }
             Write::TerminateAnalysisRun { target } => {
-                // No resource version: ending a run holds whatever was measured in the meantime.
-                let patch = json!({"spec": {"terminate": true}});
+                // No resource version: ending a run holds whatever was measured in the meantime. The uid, because
+                // another run may have its name by now.
+                let patch = json!({"metadata": {"uid": target.uid}, "spec": {"terminate": true}});
                 let run = api.patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
                 self.applier.caches.runs.wrote(run);
             }

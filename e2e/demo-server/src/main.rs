@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A small web server for demos and tests, set by its environment.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(flatten)]
     settings: Settings,

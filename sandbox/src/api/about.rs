@@ -2,9 +2,9 @@
 
 use super::ApiServer;
 use super::registry::ResourceType;
+use super::reply::Reply;
 use super::request::Request;
 use super::store::Stored;
-use super::verbs::Reply;
 use crate::kubectl::discovery;
 use crate::kubectl::resources::Resource;
 use crate::kubectl::tables::{self, IncludeObject};

@@ -1,6 +1,15 @@
 //! Refusals, as the API server words them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+/// Media types of whole bodies, as the server names them.
+pub(super) const MEDIA_TYPES: &str =
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+/// What Go says of text that is no unsigned number.
+pub(super) fn not_unsigned(given: &str) -> String {
+    format!("strconv.ParseUint: parsing {given:?}: invalid syntax")
+}
 
 /// Why a request is refused: the content of a `Status`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -14,9 +23,11 @@ pub struct Failure {
     pub message: String,
     /// `details` of the `Status`.
     pub details: Option<Value>,
+    /// Whether it is answered as plain text: for addresses that no API is served at.
+    pub plain: bool,
 }
 
-pub use crate::schema::Cause;
+pub(crate) use crate::schema::Cause;
 
 /// Resource and group as in details: `deployments` and `apps`.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +38,26 @@ pub(crate) struct Of<'a> {
 }
 
 impl Of<'_> {
+    /// The kind of options that some requests carry.
+    pub(crate) fn options(kind: &str) -> Of<'_> {
+        Of { group: "meta.k8s.io", plural: kind, kind }
+    }
+
     /// `deployments.apps`, or `pods` in the core group.
     fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     fn details(&self, name: &str) -> Value {
-        let mut details = json!({"name": name, "kind": self.plural});
-        if let (false, Some(map)) = (self.group.is_empty(), details.as_object_mut()) {
-            map.insert("group".to_owned(), self.group.into());
-        }
-        details
+        let parts = [("name", name), ("kind", self.plural), ("group", self.group)];
+        let said = parts.into_iter().filter(|(_, text)| !text.is_empty());
+        said.map(|(key, text)| (key.to_owned(), Value::from(text))).collect::<Map<_, _>>().into()
     }
 }
 
 impl Failure {
     fn new(code: u16, reason: &'static str, message: String) -> Self {
-        Self { code, reason, message, details: None }
+        Self { code, reason, message, details: None, plain: false }
     }
 
     fn about(mut self, details: Value) -> Self {
@@ -64,6 +78,21 @@ impl Failure {
     pub(crate) fn no_such_path() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource".to_owned())
             .about(json!({}))
+    }
+
+    /// For addresses below no API.
+    pub(crate) fn no_such_page() -> Self {
+        Self { plain: true, ..Self::new(404, "NotFound", "404 page not found\n".to_owned()) }
+    }
+
+    /// The server has no better answer than the text of its own error.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "", message.into())
+    }
+
+    /// What the parser of versions says of text that is no number.
+    pub(crate) fn bad_version(given: &str) -> Self {
+        Self::internal(format!("resourceVersion: Invalid value: {given:?}: {}", not_unsigned(given)))
     }
 
     pub(crate) fn exists(of: Of<'_>, name: &str) -> Self {
@@ -88,40 +117,66 @@ impl Failure {
         Self::new(403, "Forbidden", message).about(of.details(name))
     }
 
-    /// An object with faults.
+    /// An object with faults. A fault that is found twice is a cause twice, and told once.
     pub(crate) fn invalid(of: Of<'_>, name: &str, causes: &[Cause]) -> Self {
-        let lines: Vec<String> =
-            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-        let list = match lines.as_slice() {
-            [one] => one.clone(),
-            many => format!("[{}]", many.join(", ")),
-        };
         let kind = if of.group.is_empty() { of.kind.to_owned() } else { format!("{}.{}", of.kind, of.group) };
-        let causes: Vec<Value> = causes
+        let causes_json: Vec<Value> = causes
             .iter()
             .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
             .collect();
         let mut details = of.details(name);
         if let Some(map) = details.as_object_mut() {
             map.insert("kind".to_owned(), of.kind.into());
-            map.insert("causes".to_owned(), causes.into());
+            map.insert("causes".to_owned(), causes_json.into());
         }
+        let list = crate::schema::summary(causes);
         Self::new(422, "Invalid", format!("{kind} {name:?} is invalid: {list}")).about(details)
     }
 
+    /// The server could not make sense of a request that is well-formed.
+    pub(crate) fn unprocessable(message: String) -> Self {
+        Self::new(422, "Invalid", message).about(json!({}))
+    }
+
     /// A body in a format that this resource does not take.
-    pub(crate) fn media_type(given: &str, known: &str) -> Self {
-        let message =
-            format!("the body of the request was in an unknown format - accepted media types include: {known}");
-        let _ = given;
+    pub(crate) fn media_type(known: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {known}"
+        );
         Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// A body in a format that is not even routed to a built-in resource.
+    pub(crate) fn media_type_unrouted() -> Self {
+        Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type".to_owned()).about(json!({}))
     }
 
     /// No form that the client takes is one that this server has.
     pub(crate) fn not_acceptable() -> Self {
-        let known = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor, application/json;as=Table";
-        let message = format!("only the following media types are accepted: {known}");
+        Self::not_acceptable_as(format!("only the following media types are accepted: {MEDIA_TYPES}"))
+    }
+
+    pub(crate) fn not_acceptable_as(message: String) -> Self {
         Self::new(406, "NotAcceptable", message)
+    }
+
+    /// A form that is not even routed to a built-in resource.
+    pub(crate) fn not_acceptable_unrouted() -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {MEDIA_TYPES}");
+        Self::not_acceptable_as(message).about(json!({}))
+    }
+
+    /// A verb that a subresource of a custom kind does not have.
+    pub(crate) fn verb(of: Of<'_>, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind {:?}", of.qualified());
+        Self::new(405, "MethodNotAllowed", message).about(of.details(""))
+    }
+
+    /// The list or the watch wants a version that is not there yet.
+    pub(crate) fn too_large_version(wanted: u64, now: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {now}");
+        let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        Self::new(504, "Timeout", message).about(json!({"causes": [cause], "retryAfterSeconds": 1}))
     }
 
     pub(crate) fn method() -> Self {
@@ -166,10 +221,15 @@ impl Failure {
     pub fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {},
-            "status": "Failure", "message": self.message, "reason": self.reason, "code": self.code,
+            "status": "Failure", "message": self.message, "code": self.code,
         });
-        if let (Some(details), Some(map)) = (&self.details, status.as_object_mut()) {
-            map.insert("details".to_owned(), details.clone());
+        if let Some(map) = status.as_object_mut() {
+            if !self.reason.is_empty() {
+                map.insert("reason".to_owned(), self.reason.into());
+            }
+            if let Some(details) = &self.details {
+                map.insert("details".to_owned(), details.clone());
+            }
         }
         status
     }

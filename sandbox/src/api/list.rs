@@ -1,9 +1,10 @@
 //! Lists: of a moment, by selector, in pages.
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure, Of};
 use super::registry::{ResourceId, ResourceType};
 use super::request::Query;
-use super::store::Stored;
+use super::store::{Name, Stored};
+use super::token::{self, Token};
 use super::{ApiServer, text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub(crate) struct Page {
     pub(crate) revision: u64,
     pub(crate) objects: Vec<Arc<Stored>>,
-    /// Token and number of what is left.
+    /// Token of the next page, and how many objects are left.
     pub(crate) rest: Option<(String, usize)>,
 }
 
@@ -62,20 +63,69 @@ pub(super) fn selectable(kind: &ResourceType, query: &Query) -> Result<(), Failu
     for field in query.selector.fields() {
         let always = field == "metadata.name" || (field == "metadata.namespace" && kind.namespaced);
         if !always && !known.contains(&field) {
-            let message = if kind.custom.is_some() {
-                format!("field label not supported: {field}")
-            } else {
-                format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
-            };
-            let plain = known.is_empty() || kind.custom.is_some();
-            return Err(Failure::bad_request(if plain {
-                message
-            } else {
-                format!("field label not supported: {field}")
-            }));
+            return Err(Failure::bad_request(format!("field label not supported: {field}")));
         }
     }
     Ok(())
+}
+
+fn forbidden(field: &str, why: &str) -> Cause {
+    Cause { reason: "FieldValueForbidden", field: field.to_owned(), message: format!("Forbidden: {why}") }
+}
+
+fn unsupported(given: &str, known: &str) -> Cause {
+    Cause {
+        reason: "FieldValueNotSupported",
+        field: "resourceVersionMatch".to_owned(),
+        message: format!("Unsupported value: {given:?}: supported values: {known}"),
+    }
+}
+
+/// Whether the options of a list or a watch fit together.
+pub(super) fn options(query: &Query) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    let field = "resourceVersionMatch";
+    match (query.version_match.as_deref(), query.watch) {
+        (given, true) if query.initial_events.is_some() => {
+            if given != Some("NotOlderThan") {
+                let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                found.push(forbidden(field, why));
+            }
+            if let Some(other) = given.filter(|given| *given != "NotOlderThan") {
+                found.push(unsupported(other, "\"NotOlderThan\""));
+            }
+        }
+        (Some(_), true) => {
+            let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            found.push(forbidden(field, why));
+        }
+        (Some(given), false) => {
+            if query.resource_version.is_none() {
+                found.push(forbidden(
+                    field,
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                ));
+            }
+            if query.page.is_some() {
+                found.push(forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
+            }
+            if given != "Exact" && given != "NotOlderThan" {
+                found.push(unsupported(given, r#""Exact", "NotOlderThan", """#));
+            }
+            if given == "Exact" && query.resource_version.as_deref() == Some("0") {
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                found.push(forbidden(field, why));
+            }
+        }
+        (None, _) => {}
+    }
+    if !query.watch && query.initial_events.is_some() {
+        found.push(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::invalid(Of::options("ListOptions"), "", &found))
 }
 
 impl ApiServer {
@@ -87,43 +137,41 @@ impl ApiServer {
         query: &Query,
     ) -> Result<Page, Failure> {
         let kind = self.resource(resource)?;
+        options(query)?;
         selectable(&kind, query)?;
         let now = self.store.revision();
-        if let Some(wanted) = &query.resource_version {
-            let wanted: u64 = wanted.parse().map_err(|_| bad_version(wanted))?;
-            if wanted > now {
-                return Err(Failure::other(
-                    504,
-                    "Timeout",
-                    format!("Too large resource version: {wanted}, current: {now}"),
-                ));
-            }
+        let wanted = match &query.resource_version {
+            None => None,
+            Some(text) => Some(text.parse::<u64>().map_err(|_| {
+                let Failure { message, .. } = Failure::bad_version(text);
+                Failure::bad_request(format!("invalid resource version: {message}"))
+            })?),
+        };
+        if let Some(wanted) = wanted.filter(|wanted| *wanted > now) {
+            return Err(Failure::too_large_version(wanted, now));
         }
+        if query.page.is_some() && wanted.is_some_and(|wanted| wanted > 0) {
+            return Err(Failure::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
+        }
+        let exact = query.version_match.as_deref() == Some("Exact");
         let (revision, after) = match &query.page {
-            None => (now, None),
-            Some(token) => {
-                let bad = || Failure::bad_request("continue key is not valid: it was not made by this server");
-                let (revision, namespace, name) = read_token(token).ok_or_else(bad)?;
-                (revision, Some((namespace, name)))
+            None => (wanted.filter(|_| exact).unwrap_or(now), None),
+            Some(text) => {
+                let Token { revision, after } = token::read(text)?;
+                (revision, Some(after))
             }
         };
-        let all = self.at_revision(resource, revision)?;
-        let mut chosen = all
-            .into_iter()
-            .filter(|((own, _), _)| namespace.is_none_or(|namespace| own == namespace))
-            .filter(|(name, _)| after.as_ref().is_none_or(|after| name > after))
-            .filter(|(_, object)| query.selector.is_empty() || query.selector.matches(&object.value))
-            .map(|(_, object)| object);
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let objects: Vec<Arc<Stored>> = chosen.by_ref().take(limit).collect();
-        let left = chosen.count();
-        let last = objects.last().filter(|_| left > 0);
-        let rest = last.map(|last| {
-            let (namespace, name) =
-                (text(&last.value, "/metadata/namespace"), text(&last.value, "/metadata/name"));
-            (token(revision, namespace, name), left)
-        });
-        Ok(Page { revision, objects, rest })
+        // A list that may be of any version comes from the cache, which has no pages.
+        let limit = query.limit.filter(|_| wanted != Some(0)).unwrap_or(usize::MAX);
+        if revision >= now {
+            let all = self.store.list(resource, namespace);
+            return Ok(page_of(all, query, revision, after.as_ref(), limit));
+        }
+        let all = self.at_revision(resource, revision, query.page.is_some())?;
+        let here = all.iter().filter(|((own, _), _)| namespace.is_none_or(|namespace| own == namespace));
+        Ok(page_of(here, query, revision, after.as_ref(), limit))
     }
 
     /// All objects of a resource as they were at a revision: later changes are taken back one by one.
@@ -131,14 +179,16 @@ impl ApiServer {
         &mut self,
         resource: ResourceId,
         revision: u64,
-    ) -> Result<BTreeMap<(String, String), Arc<Stored>>, Failure> {
+        of_pages: bool,
+    ) -> Result<BTreeMap<Name, Arc<Stored>>, Failure> {
         let mut objects: BTreeMap<_, _> =
             self.store.list(resource, None).map(|(name, object)| (name.clone(), object.clone())).collect();
-        if revision >= self.store.revision() {
-            return Ok(objects);
-        }
-        let later: Vec<_> =
-            self.store.since(resource, revision).ok_or_else(Failure::page_expired)?.cloned().collect();
+        let oldest = self.store.revision();
+        let later: Vec<_> = match self.store.since(resource, revision) {
+            Some(later) => later.cloned().collect(),
+            None if of_pages => return Err(Failure::page_expired()),
+            None => return Err(Failure::expired(revision, oldest)),
+        };
         for change in later.into_iter().rev() {
             let value = &change.object.value;
             let name =
@@ -152,23 +202,23 @@ impl ApiServer {
     }
 }
 
-pub(super) fn bad_version(given: &str) -> Failure {
-    Failure::bad_request(format!("Invalid value: {given:?}: resource version must be a decimal number"))
-}
-
-fn token(revision: u64, namespace: &str, name: &str) -> String {
-    let plain = format!("{revision}/{namespace}/{name}");
-    plain.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn read_token(token: &str) -> Option<(u64, String, String)> {
-    let digits: Option<Vec<u8>> = token
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    let plain = String::from_utf8(digits?).ok()?;
-    let mut parts = plain.splitn(3, '/');
-    let revision = parts.next()?.parse().ok()?;
-    Some((revision, parts.next()?.to_owned(), parts.next()?.to_owned()))
+fn page_of<'s>(
+    all: impl Iterator<Item = (&'s Name, &'s Arc<Stored>)>,
+    query: &Query,
+    revision: u64,
+    after: Option<&Name>,
+    limit: usize,
+) -> Page {
+    let mut chosen = all
+        .filter(|(name, _)| after.is_none_or(|after| *name > after))
+        .filter(|(_, object)| query.selector.is_empty() || query.selector.matches(&object.value));
+    let mut objects = Vec::new();
+    let mut last = None;
+    for (name, object) in chosen.by_ref().take(limit) {
+        last = Some(name);
+        objects.push(object.clone());
+    }
+    let left = if limit == usize::MAX { 0 } else { chosen.count() };
+    let rest = last.filter(|_| left > 0).map(|name| (token::write(revision, name), left));
+    Page { revision, objects, rest }
 }

@@ -1,18 +1,8 @@
 //! `metadata`: what clients may say, and what the server sets itself.
 
 use super::failure::{Cause, Failure};
-use super::registry::ResourceType;
-use super::text;
+use super::{names, number, text};
 use serde_json::{Map, Value};
-
-/// Longest name of an object.
-const NAME_MAX_LETTERS: usize = 253;
-/// Longest name that must be a DNS label.
-const LABEL_MAX_LETTERS: usize = 63;
-
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
 /// The metadata of an object, made when it is missing.
 pub(super) fn of(object: &mut Value) -> Option<&mut Map<String, Value>> {
@@ -85,29 +75,12 @@ pub(super) fn clean(metadata: &mut Map<String, Value>) {
     }
 }
 
-/// Whether name and namespace of the body are those of the address, and kind and version those of the resource.
-pub(super) fn fits(
-    object: &Value,
-    resource: &ResourceType,
-    namespace: &str,
-    name: Option<&str>,
-) -> Result<(), Failure> {
-    let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
-    let (own_version, own_kind) = (resource.api_version(), resource.kind.as_str());
-    if (!version.is_empty() && version != own_version) || (!kind.is_empty() && kind != own_kind) {
-        let full = |version: &str, kind: &str| match version.rsplit_once('/') {
-            Some((group, version)) => format!("{group}/{version}, Kind={kind}"),
-            None => format!("/{version}, Kind={kind}"),
-        };
-        let (given, own) = (full(version, kind), full(&own_version, own_kind));
+/// Whether name and namespace of the body are those of the address.
+pub(super) fn fits(object: &Value, namespace: &str, name: Option<&str>) -> Result<(), Failure> {
+    let own = text(object, "/metadata/name");
+    if let Some(name) = name.filter(|name| !own.is_empty() && own != *name) {
         return Err(Failure::bad_request(format!(
-            "the API version in the data ({given}) does not match the expected API version ({own})"
-        )));
-    }
-    if resource.custom.is_some() && (version.is_empty() || kind.is_empty()) {
-        return Err(Failure::bad_request(format!(
-            "Object 'Kind' is missing in '{}'",
-            if object.is_null() { String::new() } else { object.to_string() }
+            "the name of the object ({own}) does not match the name on the URL ({name})"
         )));
     }
     let own = text(object, "/metadata/namespace");
@@ -116,41 +89,128 @@ pub(super) fn fits(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
-    let own = text(object, "/metadata/name");
-    match name {
-        Some(name) if !own.is_empty() && own != name => Err(Failure::bad_request(format!(
-            "the name of the object ({own}) does not match the name on the URL ({name})"
-        ))),
-        _ => Ok(()),
+    Ok(())
+}
+
+fn cause(reason: &'static str, field: &str, message: String) -> Cause {
+    Cause { reason, field: field.to_owned(), message }
+}
+
+fn invalid(field: &str, given: &Value, why: &str) -> Cause {
+    cause("FieldValueInvalid", field, format!("Invalid value: {given}: {why}"))
+}
+
+/// What is wrong with what a client says in the metadata. What was there before is not judged again.
+pub(super) fn faults(new: &Value, old: Option<&Value>, custom: bool) -> Vec<Cause> {
+    let mut found = Vec::new();
+    let changed = |pointer: &str| {
+        let now = new.pointer(pointer)?;
+        (old.and_then(|old| old.pointer(pointer)) != Some(now)).then_some(now)
+    };
+    for (pointer, field) in
+        [("/metadata/labels", "metadata.labels"), ("/metadata/annotations", "metadata.annotations")]
+    {
+        for (key, value) in changed(pointer).and_then(Value::as_object).into_iter().flatten() {
+            let why = names::qualified_fault(key);
+            found.extend(why.map(|why| invalid(field, &Value::from(key.as_str()), &why)));
+            if field == "metadata.labels" {
+                let why = names::label_value_fault(value.as_str().unwrap_or_default());
+                found.extend(why.map(|why| invalid(field, value, &why)));
+            }
+        }
+    }
+    let finalizers = changed("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten();
+    for (index, finalizer) in finalizers.enumerate() {
+        let name = finalizer.as_str().unwrap_or_default();
+        if let Some(why) = names::qualified_fault(name) {
+            found.push(invalid("metadata.finalizers", finalizer, &why));
+        } else if !custom && !name.contains('/') && !names::STANDARD_FINALIZERS.contains(&name) {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            found.push(invalid(&format!("metadata.finalizers[{index}]"), finalizer, why));
+        }
+    }
+    if let Some(owners) = changed("/metadata/ownerReferences") {
+        owner_faults(owners, &mut found);
+    }
+    found
+}
+
+/// What the server warns of in the metadata of custom objects.
+pub(super) fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let before = old.map(finalizers).unwrap_or_default();
+    let new = finalizers(new).into_iter().filter(|name| !before.contains(name));
+    let bare = new.filter(|name| !name.contains('/') && !names::STANDARD_FINALIZERS.contains(&name.as_str()));
+    let warning = |name: String| {
+        format!(
+            "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+        )
+    };
+    bare.map(warning).collect()
+}
+
+fn owner_faults(owners: &Value, found: &mut Vec<Cause>) {
+    let mut controller: Option<String> = None;
+    for owner in owners.as_array().into_iter().flatten() {
+        let empty = Value::from("");
+        if text(owner, "/apiVersion").is_empty() {
+            found.push(invalid("metadata.ownerReferences.apiVersion", &empty, "version must not be empty"));
+        }
+        for key in ["kind", "name", "uid"] {
+            if text(owner, &format!("/{key}")).is_empty() {
+                found.push(invalid(&format!("metadata.ownerReferences.{key}"), &empty, "must not be empty"));
+            }
+        }
+        if owner.get("controller") != Some(&Value::Bool(true)) {
+            continue;
+        }
+        let name = format!("{}/{}", text(owner, "/kind"), text(owner, "/name"));
+        if let Some(first) = &controller {
+            let why = format!(
+                "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
+            );
+            let shown: Vec<String> =
+                owners.as_array().into_iter().flatten().map(owner_as_go_writes).collect();
+            let message = format!("Invalid value: [{}]: {why}", shown.join(","));
+            found.push(cause("FieldValueInvalid", "metadata.ownerReferences", message));
+        }
+        controller.get_or_insert(name);
     }
 }
 
-/// What is wrong with the name of a new object.
-pub(super) fn name_fault(resource: &ResourceType, name: &str) -> Option<Cause> {
-    let (rule, max, first) = if resource.is("", "Service") {
-        (LABEL_1035, LABEL_MAX_LETTERS, true)
-    } else if resource.is("", "Namespace") {
-        (LABEL, LABEL_MAX_LETTERS, false)
-    } else if resource.group == "rbac.authorization.k8s.io" {
-        return None;
-    } else {
-        (SUBDOMAIN, NAME_MAX_LETTERS, false)
-    };
-    let invalid = |why: &str| Cause {
-        reason: "FieldValueInvalid",
-        field: "metadata.name".to_owned(),
-        message: format!("Invalid value: {name:?}: {why}"),
-    };
-    if name.len() > max {
-        return Some(invalid(&format!("must be no more than {max} characters")));
+/// In the order of Go's struct.
+fn owner_as_go_writes(owner: &Value) -> String {
+    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let said = fields.iter().filter_map(|key| Some(format!("{key:?}:{}", owner.get(*key)?)));
+    format!("{{{}}}", said.collect::<Vec<_>>().join(","))
+}
+
+/// What is wrong with a change of the metadata. The server finds each of these faults twice.
+pub(super) fn change_faults(new: &Value, old: &Value, custom: bool, uid_is_a_fault: bool) -> Vec<Cause> {
+    let mut found = faults(new, Some(old), custom);
+    let uid = text(new, "/metadata/uid");
+    if uid_is_a_fault && !uid.is_empty() && uid != text(old, "/metadata/uid") {
+        found.push(invalid("metadata.uid", &Value::from(uid), "field is immutable"));
     }
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let label = |part: &str| {
-        part.starts_with(letter)
-            && part.ends_with(letter)
-            && part.chars().all(|c| letter(c) || c == '-')
-            && !(first && part.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let good = if rule == SUBDOMAIN { name.split('.').all(label) } else { label(name) };
-    (!good).then(|| invalid(rule))
+    let grace = "/metadata/deletionGracePeriodSeconds";
+    if let Some(given) = number(new, grace).filter(|given| number(old, grace) != Some(*given)) {
+        found.push(invalid("metadata.deletionGracePeriodSeconds", &Value::from(given), "field is immutable"));
+    }
+    if old.pointer("/metadata/deletionTimestamp").is_some() {
+        let before = finalizers(old);
+        let added: Vec<String> = finalizers(new)
+            .into_iter()
+            .filter(|name| !before.contains(name))
+            .map(|name| format!("{name:?}"))
+            .collect();
+        if !added.is_empty() {
+            let message = format!(
+                "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                added.join(", ")
+            );
+            found.push(cause("FieldValueForbidden", "metadata.finalizers", message));
+        }
+    }
+    let again = found.clone();
+    found.extend(again);
+    found
 }

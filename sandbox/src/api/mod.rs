@@ -2,18 +2,23 @@
 //! fails.
 
 mod about;
+mod body;
+pub(crate) mod decode;
 mod delete;
 pub(crate) mod failure;
 pub(crate) mod kinds;
 mod list;
 mod metadata;
+mod names;
 mod patching;
 pub mod registry;
+pub(crate) mod reply;
 pub(crate) mod request;
 mod scale;
 pub(crate) mod selector;
 pub mod store;
-pub(crate) mod verbs;
+mod token;
+mod verbs;
 pub(crate) mod watch;
 mod write;
 
@@ -40,6 +45,8 @@ pub struct ApiServer {
     pub(crate) registry: Registry,
     random: fastrand::Rng,
     clock: Clock,
+    /// What the answer to the request of the moment warns of.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where an object is.
@@ -60,6 +67,7 @@ impl ApiServer {
             registry,
             random: fastrand::Rng::with_seed(seed),
             clock,
+            warnings: Vec::new(),
         }
     }
 
@@ -73,6 +81,12 @@ impl ApiServer {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.store.revision()
+    }
+
+    /// Forgets how everything has become what it is: watches that begin before now are answered 410, as after the
+    /// compaction of a real cluster's store.
+    pub fn compact(&mut self) {
+        self.store.compact();
     }
 
     /// How a resource is served.

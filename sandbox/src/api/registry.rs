@@ -1,5 +1,6 @@
 //! What the API server serves: the built-in resources, and those of CustomResourceDefinitions.
 
+use super::decode::Type;
 use super::failure::Of;
 use crate::kubectl::resources::{self, Resource};
 use crate::schema::Schema;
@@ -33,6 +34,8 @@ pub struct ResourceType {
     pub custom: Option<Arc<Custom>>,
     /// As discovery tells of it.
     pub info: Arc<Resource>,
+    /// The type of its objects, of a built-in kind.
+    pub(crate) typed: Option<Type>,
 }
 
 /// Paths of the scale subresource, in dots.
@@ -100,7 +103,12 @@ impl ResourceType {
             status: "status.replicas".to_owned(),
             selector: String::new(),
         };
-        Self::of_info(info, info.subresource("scale").is_some().then(scale), COUNTED.contains(&info.kind.as_str()), None)
+        Self::of_info(
+            info,
+            info.subresource("scale").is_some().then(scale),
+            COUNTED.contains(&info.kind.as_str()),
+            None,
+        )
     }
 
     fn of_info(info: &Resource, scale: Option<Scale>, generation: bool, custom: Option<Arc<Custom>>) -> Self {
@@ -113,6 +121,7 @@ impl ResourceType {
             status: info.subresource("status").is_some(),
             scale,
             generation,
+            typed: custom.is_none().then(|| Type::of(&info.group, &info.version, &info.kind)).flatten(),
             custom,
             info: Arc::new(info.clone()),
         }
@@ -125,16 +134,19 @@ impl ResourceType {
         let mut faults = Vec::new();
         let types = Resource::of_crd(definition).into_iter().map(|info| {
             let version = versions.into_iter().flatten().find(|v| super::text(v, "/name") == info.version);
-            let paths = version.and_then(|version| version.pointer("/subresources/scale")).map(|scale| Scale {
-                spec: super::text(scale, "/specReplicasPath").to_owned(),
-                status: super::text(scale, "/statusReplicasPath").to_owned(),
-                selector: super::text(scale, "/labelSelectorPath").to_owned(),
-            });
+            let paths =
+                version.and_then(|version| version.pointer("/subresources/scale")).map(|scale| Scale {
+                    spec: super::text(scale, "/specReplicasPath").to_owned(),
+                    status: super::text(scale, "/statusReplicasPath").to_owned(),
+                    selector: super::text(scale, "/labelSelectorPath").to_owned(),
+                });
             let schema = info.custom.as_ref().and_then(|custom| match Schema::parse(&custom.schema) {
-                Ok(schema) => Some(match version.and_then(|version| version.pointer("/subresources/scale")) {
-                    Some(scale) => schema.scaled(scale),
-                    None => schema,
-                }),
+                Ok(schema) => {
+                    Some(match version.and_then(|version| version.pointer("/subresources/scale")) {
+                        Some(scale) => schema.scaled(scale),
+                        None => schema,
+                    })
+                }
                 Err(error) => {
                     faults.push(error.to_string());
                     None
@@ -192,6 +204,12 @@ impl Registry {
         self.position(|known| known.group == group && known.version == version && known.plural == plural)
     }
 
+    /// Whether a group's version is a built-in one.
+    pub(crate) fn has_built_in(&self, group: &str, version: &str) -> bool {
+        self.position(|known| known.custom.is_none() && known.group == group && known.version == version)
+            .is_some()
+    }
+
     /// By API version and kind, as in objects.
     pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<ResourceId> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
@@ -204,9 +222,6 @@ impl Registry {
 
     /// All resources that are served.
     pub(crate) fn all(&self) -> impl Iterator<Item = (ResourceId, &Arc<ResourceType>)> {
-        self.types
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| Some((ResourceId(index), slot.as_ref()?)))
+        self.types.iter().enumerate().filter_map(|(index, slot)| Some((ResourceId(index), slot.as_ref()?)))
     }
 }

@@ -1,6 +1,6 @@
 //! From an HTTP request to what is asked for.
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure, Of};
 use super::selector::Selector;
 pub(crate) use crate::kubectl::tables::Form;
 
@@ -13,6 +13,8 @@ pub(crate) struct Place {
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
+    /// It is one of the old addresses of watches.
+    pub(crate) watch: bool,
 }
 
 impl Place {
@@ -24,10 +26,17 @@ impl Place {
             "apis" => (parts.next()?, parts.next()?),
             _ => return None,
         };
-        let rest: Vec<&str> = parts.collect();
+        let mut rest: Vec<&str> = parts.collect();
+        // The addresses of watches before `watch=1`.
+        let watch = rest.len() > 1 && rest.first() == Some(&"watch");
+        if watch {
+            rest.remove(0);
+        }
         let (namespace, rest) = match rest.as_slice() {
             // `namespaces/x` and its own subresources name the namespace itself.
-            ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => (None, rest.as_slice()),
+            ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => {
+                (None, rest.as_slice())
+            }
             ["namespaces", namespace, inner @ ..] => (Some((*namespace).to_owned()), inner),
             _ => (None, rest.as_slice()),
         };
@@ -45,6 +54,7 @@ impl Place {
             namespace,
             name: name.map(owned),
             subresource: subresource.map(owned),
+            watch,
         })
     }
 }
@@ -62,10 +72,43 @@ pub(crate) struct Query {
     pub(crate) initial_events: Option<bool>,
     pub(crate) timeout_seconds: Option<u64>,
     pub(crate) dry_run: bool,
-    pub(crate) validation: Option<String>,
+    /// What is wrong with the options of the request.
+    pub(crate) faults: Vec<Cause>,
+    pub(crate) validation: Validation,
     pub(crate) propagation: Option<String>,
     pub(crate) grace_seconds: Option<i64>,
     pub(crate) include_object: Option<String>,
+}
+
+/// What happens to fields that are not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Validation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped and told.
+    #[default]
+    Warn,
+    /// They are refused.
+    Strict,
+}
+
+impl Validation {
+    fn of(text: &str) -> Option<Self> {
+        match text {
+            "Ignore" => Some(Self::Ignore),
+            "" | "Warn" => Some(Self::Warn),
+            "Strict" => Some(Self::Strict),
+            _ => None,
+        }
+    }
+}
+
+fn unsupported(field: &str, value: &str, known: &str) -> Cause {
+    Cause {
+        reason: "FieldValueNotSupported",
+        field: field.to_owned(),
+        message: format!("Unsupported value: {value}: supported values: {known}"),
+    }
 }
 
 fn flag(value: &str) -> bool {
@@ -83,7 +126,12 @@ impl Query {
             match key {
                 "labelSelector" => labels = Some(value),
                 "fieldSelector" => fields = Some(value),
-                "limit" => parsed.limit = value.parse().ok().filter(|limit| *limit > 0),
+                "limit" if !value.is_empty() => {
+                    let limit: i64 = value.parse().map_err(|_| {
+                        Failure::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax"))
+                    })?;
+                    parsed.limit = usize::try_from(limit).ok().filter(|limit| *limit > 0);
+                }
                 "continue" => parsed.page = Some(value).filter(|page| !page.is_empty()),
                 "resourceVersion" => parsed.resource_version = Some(value).filter(|v| !v.is_empty()),
                 "resourceVersionMatch" => parsed.version_match = Some(value).filter(|v| !v.is_empty()),
@@ -93,9 +141,15 @@ impl Query {
                 "timeoutSeconds" => parsed.timeout_seconds = value.parse().ok(),
                 "dryRun" if value == "All" => parsed.dry_run = true,
                 "dryRun" if !value.is_empty() => {
-                    return Err(Failure::bad_request(format!("invalid dry run: {value:?}; only \"All\" is known")));
+                    parsed.faults.push(unsupported("dryRun", &format!("[{value:?}]"), "\"All\""));
                 }
-                "fieldValidation" => parsed.validation = Some(value),
+                "fieldValidation" => match Validation::of(&value) {
+                    Some(validation) => parsed.validation = validation,
+                    None => {
+                        let known = r#""", "Ignore", "Strict", "Warn""#;
+                        parsed.faults.push(unsupported("fieldValidation", &format!("{value:?}"), known));
+                    }
+                },
                 "propagationPolicy" => parsed.propagation = Some(value),
                 "gracePeriodSeconds" => parsed.grace_seconds = value.parse().ok(),
                 "includeObject" => parsed.include_object = Some(value),
@@ -135,7 +189,8 @@ pub(crate) struct Request {
     pub(crate) place: Option<Place>,
     pub(crate) query: Query,
     pub(crate) accept: String,
-    pub(crate) form: Form,
+    /// `None` when no form that the client takes is served.
+    pub(crate) form: Option<Form>,
     pub(crate) content_type: String,
     pub(crate) body: bytes::Bytes,
 }
@@ -145,12 +200,24 @@ impl Request {
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let accept = header(http::header::ACCEPT).to_owned();
         let content_type = header(http::header::CONTENT_TYPE);
+        let place = Place::parse(parts.uri.path());
+        let mut query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        query.watch |= place.as_ref().is_some_and(|place| place.watch);
+        if !query.faults.is_empty() {
+            let options = match parts.method {
+                http::Method::POST => "CreateOptions",
+                http::Method::PUT => "UpdateOptions",
+                http::Method::DELETE => "DeleteOptions",
+                _ => "PatchOptions",
+            };
+            return Err(Failure::invalid(Of::options(options), "", &query.faults));
+        }
         Ok(Self {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
-            place: Place::parse(parts.uri.path()),
-            query: Query::parse(parts.uri.query().unwrap_or_default())?,
-            form: Form::of(&accept).ok_or_else(Failure::not_acceptable)?,
+            place,
+            query,
+            form: Form::of(&accept),
             accept,
             content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
             body,

@@ -1,12 +1,12 @@
 //! The scale subresource, and evictions.
 
 use super::delete::Deletion;
-use super::failure::Failure;
+use super::failure::{Cause, Failure, Of};
 use super::patching::Patch;
 use super::registry::{ResourceType, Scale};
+use super::reply::Reply;
 use super::request::Request;
 use super::store::Stored;
-use super::verbs::Reply;
 use super::write::Part;
 use super::{ApiServer, At, text};
 use http::Method;
@@ -36,8 +36,13 @@ pub(crate) fn selector_text(selector: &Value) -> String {
         .collect();
     for need in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
         let key = text(need, "/key");
-        let values: Vec<&str> =
-            need.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> = need
+            .get("values")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         parts.push(match text(need, "/operator") {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),
@@ -91,12 +96,19 @@ impl ApiServer {
             Method::PATCH if request.content_type == "application/strategic-merge-patch+json" => {
                 Patch::parse(kind, "application/merge-patch+json", &request.body)?.apply(&old)?
             }
-            Method::PATCH => {
-                Patch::parse(kind, &request.content_type, &request.body)?.apply(&old)?
-            }
+            Method::PATCH => Patch::parse(kind, &request.content_type, &request.body)?.apply(&old)?,
             _ => return Err(Failure::method()),
         };
         let size = super::number(&new, "/spec/replicas").unwrap_or(0);
+        if size < 0 && !custom {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                field: "spec.replicas".to_owned(),
+                message: format!("Invalid value: {size}: must be greater than or equal to 0"),
+            };
+            let of = Of { group: "autoscaling", plural: "scales", kind: "Scale" };
+            return Err(Failure::invalid(of, &at.name, &[cause]));
+        }
         let version = text(&new, "/metadata/resourceVersion").to_owned();
         let changed: Arc<Stored> = self.change(at, Part::Main, request.query.dry_run, |object| {
             let mut object = object.clone();
@@ -113,11 +125,15 @@ impl ApiServer {
     pub(super) fn on_eviction(&mut self, request: &Request, at: &At) -> Result<Reply, Failure> {
         let eviction: Value = serde_json::from_slice(&request.body)
             .map_err(|error| Failure::bad_request(format!("the eviction cannot be read: {error}")))?;
+        if text(&eviction, "/metadata/name") != at.name {
+            return Err(Failure::bad_request("name in URL does not match name in Eviction object"));
+        }
         let options = eviction.get("deleteOptions").cloned().unwrap_or_else(|| json!({}));
         let how = Deletion::parse(options.to_string().as_bytes(), &request.query)?;
         crate::builtin::eviction::allow(self, at, how.dry_run)?;
         self.delete(at, &how)?;
-        let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+        let done =
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
         Ok(Reply::Json(201, done.to_string().into()))
     }
 }

@@ -2,10 +2,11 @@
 
 use super::registry::ResourceId;
 use bytes::Bytes;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Changes that each resource remembers. A watch that begins earlier is answered 410.
 const CHANGES_MAX: usize = 2_000;
@@ -21,6 +22,17 @@ pub struct Stored {
     /// The revision at which it became so.
     pub revision: u64,
     json: OnceLock<Bytes>,
+    item_json: OnceLock<Bytes>,
+}
+
+/// An object without what says its kind.
+struct Item<'v>(&'v Value);
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self.0.as_object().into_iter().flatten();
+        serializer.collect_map(fields.filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind")))
+    }
 }
 
 impl Stored {
@@ -28,17 +40,22 @@ impl Stored {
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
         }
-        Self { value, revision, json: OnceLock::new() }
+        Self { value, revision, json: OnceLock::new(), item_json: OnceLock::new() }
     }
 
     /// An object that a dry run made: it has no revision.
     pub(crate) fn unstored(value: Value) -> Self {
-        Self { value, revision: 0, json: OnceLock::new() }
+        Self { value, revision: 0, json: OnceLock::new(), item_json: OnceLock::new() }
     }
 
     /// The object as JSON, made once for all who read it.
     pub fn json(&self) -> &Bytes {
         self.json.get_or_init(|| Bytes::from(self.value.to_string()))
+    }
+
+    /// The object as an item of a list of a built-in kind: without API version and kind.
+    pub(crate) fn item_json(&self) -> &Bytes {
+        self.item_json.get_or_init(|| serde_json::to_vec(&Item(&self.value)).unwrap_or_default().into())
     }
 }
 
@@ -62,18 +79,13 @@ struct Table {
     changes: VecDeque<Change>,
     /// Revision of the newest change that was forgotten.
     forgotten: u64,
-    /// Tells those who watch that something changed.
-    news: watch::Sender<u64>,
+    /// Tells those who watch that something changed, in the order in which they came.
+    news: Arc<Notify>,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            changes: VecDeque::new(),
-            forgotten: 0,
-            news: watch::Sender::new(0),
-        }
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: Arc::default() }
     }
 }
 
@@ -82,6 +94,8 @@ impl Default for Table {
 pub(crate) struct Store {
     revision: u64,
     tables: BTreeMap<ResourceId, Table>,
+    /// Everything up to here is forgotten.
+    compacted: u64,
     /// Changes that the built-in controllers have not seen, with their resource.
     fresh: Vec<(ResourceId, Change)>,
 }
@@ -120,7 +134,10 @@ impl Store {
         self.revision += 1;
         let object = Arc::new(Stored::new(value, self.revision));
         let before = self.table(resource).objects.insert(name, object.clone());
-        self.changed(resource, Change { revision: self.revision, before, object: object.clone(), deleted: false });
+        self.changed(
+            resource,
+            Change { revision: self.revision, before, object: object.clone(), deleted: false },
+        );
         object
     }
 
@@ -145,22 +162,39 @@ impl Store {
         {
             table.forgotten = oldest.revision;
         }
-        table.news.send_replace(revision);
+        table.news.notify_waiters();
     }
 
     /// Forgets all changes up to now: watches that begin before it are answered 410.
     pub(crate) fn compact(&mut self) {
         let revision = self.revision;
+        self.compacted = revision;
         for table in self.tables.values_mut() {
             table.changes.clear();
             table.forgotten = revision;
         }
     }
 
+    /// Shows the objects of a resource in another way from now on. They have not changed: their revisions stay.
+    pub(crate) fn show_anew(&mut self, resource: ResourceId, shape: impl Fn(&mut Value)) {
+        for object in self.table(resource).objects.values_mut() {
+            let mut value = object.value.clone();
+            shape(&mut value);
+            if value != object.value {
+                *object = Arc::new(Stored::new(value, object.revision));
+            }
+        }
+    }
+
     /// Changes of a resource after a revision; `None` when some of them are forgotten.
-    pub(crate) fn since(&mut self, resource: ResourceId, revision: u64) -> Option<impl Iterator<Item = &Change>> {
+    pub(crate) fn since(
+        &mut self,
+        resource: ResourceId,
+        revision: u64,
+    ) -> Option<impl Iterator<Item = &Change>> {
+        let compacted = self.compacted;
         let table = self.table(resource);
-        if revision < table.forgotten {
+        if revision < table.forgotten.max(compacted) {
             return None;
         }
         let from = table.changes.partition_point(|change| change.revision <= revision);
@@ -168,8 +202,8 @@ impl Store {
     }
 
     /// Is told of each change of a resource.
-    pub(crate) fn news(&mut self, resource: ResourceId) -> watch::Receiver<u64> {
-        self.table(resource).news.subscribe()
+    pub(crate) fn news(&mut self, resource: ResourceId) -> Arc<Notify> {
+        self.table(resource).news.clone()
     }
 
     /// Changes since the last call, for the built-in controllers.

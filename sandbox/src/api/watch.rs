@@ -5,7 +5,7 @@ use super::registry::ResourceId;
 use super::request::{Form, Request};
 use super::selector::Selector;
 use super::store::{Change, Stored};
-use super::{ApiServer, list, verbs};
+use super::{ApiServer, list, reply};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -52,6 +52,8 @@ pub(crate) struct Watch {
     pub(crate) told: u64,
     /// Objects of the beginning, and the bookmark after them.
     pub(crate) first: VecDeque<Line>,
+    /// Whether the next bookmark says that the objects of the beginning were told.
+    end_of_first: bool,
     pub(crate) bookmarks: bool,
     pub(crate) timeout_seconds: Option<u64>,
 }
@@ -73,32 +75,28 @@ impl ApiServer {
     ) -> Result<Watch, Failure> {
         let query = &request.query;
         let kind = self.resource(resource)?;
+        let form = reply::form(request, &kind, false)?;
+        list::options(query)?;
         list::selectable(&kind, query)?;
         let now = self.store.revision();
         let wanted = match query.resource_version.as_deref() {
             None => None,
-            Some(text) => Some(text.parse::<u64>().map_err(|_| list::bad_version(text))?),
+            Some(text) => Some(text.parse::<u64>().map_err(|_| Failure::bad_version(text))?),
         };
         let mut watch = Watch {
             resource,
             namespace: namespace.map(str::to_owned),
             selector: query.selector.clone(),
-            form: request.form,
+            form,
             include_object: query.include_object.clone(),
             begun: Cell::new(false),
             told: wanted.unwrap_or(now),
             first: VecDeque::new(),
+            end_of_first: false,
             bookmarks: query.bookmarks,
             timeout_seconds: query.timeout_seconds,
         };
         let streamed = query.initial_events == Some(true);
-        if streamed && query.version_match.as_deref() != Some("NotOlderThan") {
-            return Err(Failure::other(
-                422,
-                "Invalid",
-                "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            ));
-        }
         if streamed || (query.initial_events.is_none() && matches!(wanted, None | Some(0))) {
             watch.told = now;
             let found: Vec<Arc<Stored>> = self
@@ -110,8 +108,9 @@ impl ApiServer {
             for object in found {
                 watch.first.push_back(self.line(&watch, "ADDED", &object));
             }
+            watch.end_of_first = query.bookmarks;
             if streamed && query.bookmarks {
-                let line = self.bookmark(&watch, now, true);
+                let line = self.bookmark(&mut watch, now);
                 watch.first.push_back(line);
             }
         }
@@ -132,7 +131,18 @@ impl ApiServer {
             drop(later);
             watch.told = change.revision;
             if let Some(event) = watch.event(&change) {
-                let line = self.line(watch, event, &change.object);
+                let line = match change.before.as_ref().filter(|_| event == "DELETED" && !change.deleted) {
+                    None => self.line(watch, event, &change.object),
+                    // To those who select others it is gone, as it was when they last saw it.
+                    Some(before) => {
+                        let mut last = before.value.clone();
+                        if let Some(metadata) = last.get_mut("metadata").and_then(Value::as_object_mut) {
+                            metadata.insert("resourceVersion".to_owned(), change.revision.to_string().into());
+                        }
+                        let shown = self.shown(watch, &last);
+                        Line::of(event, change.revision, shown.to_string().as_bytes())
+                    }
+                };
                 return Told::Line(line);
             }
         }
@@ -151,21 +161,18 @@ impl ApiServer {
     fn shown(&self, watch: &Watch, object: &Value) -> Value {
         let first = !watch.begun.replace(true);
         match (watch.form, self.resource(watch.resource)) {
-            (Form::Table, Ok(kind)) => {
-                self.table_line(&kind, object, watch.include_object.as_deref(), first)
-            }
-            (Form::Metadata | Form::MetadataList, _) => verbs::metadata_only(object),
+            (Form::Table, Ok(kind)) => self.table_line(&kind, object, watch.include_object.as_deref(), first),
+            (Form::Metadata | Form::MetadataList, _) => reply::metadata_only(object),
             _ => object.clone(),
         }
     }
 
     /// A bookmark: everything up to a revision was told.
-    pub(crate) fn bookmark(&self, watch: &Watch, revision: u64, end_of_first: bool) -> Line {
+    pub(crate) fn bookmark(&self, watch: &mut Watch, revision: u64) -> Line {
         let kind = self.resource(watch.resource);
-        let (version, name) =
-            kind.map(|kind| (kind.api_version(), kind.kind.clone())).unwrap_or_default();
-        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
-        if let (true, Some(map)) = (end_of_first, metadata.as_object_mut()) {
+        let (version, name) = kind.map(|kind| (kind.api_version(), kind.kind.clone())).unwrap_or_default();
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if let (true, Some(map)) = (std::mem::take(&mut watch.end_of_first), metadata.as_object_mut()) {
             map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
         }
         let object: Value = json!({"apiVersion": version, "kind": name, "metadata": metadata});

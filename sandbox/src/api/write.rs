@@ -1,9 +1,9 @@
 //! Creating and changing objects.
 
-use super::failure::{Cause, Failure};
+use super::failure::{Cause, Failure, Of};
 use super::registry::ResourceType;
 use super::store::Stored;
-use super::{ApiServer, At, ResourceId, kinds, metadata, stamp, text};
+use super::{ApiServer, At, ResourceId, kinds, metadata, names, stamp, text};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -15,6 +15,18 @@ pub enum Part {
     /// The status subresource.
     Status,
 }
+
+/// What a new content comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client sent the whole object.
+    Whole,
+    /// The object as it is, changed.
+    Patch,
+}
+
+/// Kinds that are replaced only by those who name the version that they read. (All custom kinds are.)
+const NEVER_UNCONDITIONAL: [&str; 3] = ["CustomResourceDefinition", "Lease", "PodDisruptionBudget"];
 
 impl ApiServer {
     /// Creates an object and gives it.
@@ -29,21 +41,44 @@ impl ApiServer {
         dry_run: bool,
     ) -> Result<Arc<Stored>, Failure> {
         let kind = self.resource(resource)?;
-        metadata::fits(&object, &kind, namespace, None)?;
+        if kind.custom.is_some() {
+            super::body::shape(&kind, &mut object).map_err(Failure::bad_request)?;
+        }
+        self.insert(resource, namespace, object, dry_run)
+    }
+
+    /// Creates an object that has the shape of its kind.
+    pub(super) fn insert(
+        &mut self,
+        resource: ResourceId,
+        namespace: &str,
+        mut object: Value,
+        dry_run: bool,
+    ) -> Result<Arc<Stored>, Failure> {
+        let kind = self.resource(resource)?;
+        metadata::fits(&object, namespace, None)?;
         self.new_metadata(&kind, namespace, &mut object)?;
         let name = text(&object, "/metadata/name").to_owned();
         self.namespace_takes(&kind, namespace, &name)?;
-        if self.store.get(resource, namespace, &name).is_some() {
-            return Err(Failure::exists(kind.of(), &name));
+        if let Some(there) = self.store.get(resource, namespace, &name) {
+            let mut failure = Failure::exists(kind.of(), &name);
+            if there.value.pointer("/metadata/deletionTimestamp").is_some() {
+                failure.message = format!("object is being deleted: {}", failure.message);
+            }
+            return Err(failure);
         }
         kinds::prepare_new(self, &kind, &mut object);
         let mut causes = Vec::new();
-        causes.extend(metadata::name_fault(&kind, &name));
+        causes.extend(names::name_fault(&kind, &name));
+        causes.extend(metadata::faults(&object, None, kind.custom.is_some()));
         causes.extend(kinds::faults(&kind, &object, None));
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &name, &causes));
         }
         kinds::admit(self, &kind, &object)?;
+        if kind.custom.is_some() {
+            self.warnings.extend(metadata::warnings(&object, None));
+        }
         if dry_run {
             return Ok(Arc::new(Stored::unstored(object)));
         }
@@ -65,7 +100,7 @@ impl ApiServer {
         object: &mut Value,
     ) -> Result<(), Failure> {
         if !text(object, "/metadata/resourceVersion").is_empty() {
-            return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
+            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
         let (uid, now, suffix) = (self.uid(), stamp(self.now()), self.suffix());
         let (version, own) = (kind.api_version(), kind.kind.clone());
@@ -77,7 +112,7 @@ impl ApiServer {
         let Some(data) = metadata::of(object) else {
             return Err(Failure::bad_request("the object provided is unrecognized (must be of type object)"));
         };
-        for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        for key in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
             data.remove(key);
         }
         metadata::clean(data);
@@ -95,7 +130,9 @@ impl ApiServer {
         data.insert("uid".to_owned(), uid.into());
         data.insert("creationTimestamp".to_owned(), now);
         metadata::set(data, "namespace", kind.namespaced.then(|| namespace.into()));
-        metadata::set(data, "generation", kind.generation.then(|| 1.into()));
+        if kind.generation {
+            metadata::set(data, "generation", Some(1.into()));
+        }
         Ok(())
     }
 
@@ -137,11 +174,25 @@ impl ApiServer {
         dry_run: bool,
         make: impl FnOnce(&Value) -> Result<Value, Failure>,
     ) -> Result<Arc<Stored>, Failure> {
+        self.change_by(at, part, dry_run, Origin::Patch, make)
+    }
+
+    /// As [`Self::change`], with what the new content comes from.
+    pub(super) fn change_by(
+        &mut self,
+        at: &At,
+        part: Part,
+        dry_run: bool,
+        origin: Origin,
+        make: impl FnOnce(&Value) -> Result<Value, Failure>,
+    ) -> Result<Arc<Stored>, Failure> {
         let kind = self.resource(at.resource)?;
         let old = self.get(at).cloned().ok_or_else(|| Failure::not_found(kind.of(), &at.name))?;
         let mut new = make(&old.value)?;
-        metadata::fits(&new, &kind, &at.namespace, Some(&at.name))?;
-        preconditions(&kind, at, &new, &old)?;
+        metadata::fits(&new, &at.namespace, Some(&at.name))?;
+        preconditions(&kind, at, origin, &new, &old)?;
+        let mut causes =
+            metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
         metadata::keep(&mut new, &old.value);
         if let Some(map) = new.as_object_mut() {
             map.insert("apiVersion".to_owned(), kind.api_version().into());
@@ -149,11 +200,16 @@ impl ApiServer {
         }
         divide(&kind, part, &mut new, &old.value);
         kinds::prepare_change(&kind, part, &mut new, &old.value);
-        let causes = kinds::faults(&kind, &new, Some(&old.value));
+        let found = kinds::faults(&kind, &new, Some(&old.value));
+        causes.extend(
+            found.into_iter().map(|cause| if part == Part::Status { within_status(cause) } else { cause }),
+        );
         if !causes.is_empty() {
             return Err(Failure::invalid(kind.of(), &at.name, &causes));
         }
-        self.finalizers_only_go(&kind, at, &new, &old.value)?;
+        if kind.custom.is_some() {
+            self.warnings.extend(metadata::warnings(&new, Some(&old.value)));
+        }
         count(&kind, &mut new, &old.value);
         if new == old.value && !goes(&new) {
             return Ok(old);
@@ -172,34 +228,15 @@ impl ApiServer {
         kinds::changed(self, &kind, &stored);
         Ok(self.get(at).cloned().unwrap_or(stored))
     }
+}
 
-    fn finalizers_only_go(
-        &self,
-        kind: &ResourceType,
-        at: &At,
-        new: &Value,
-        old: &Value,
-    ) -> Result<(), Failure> {
-        if old.pointer("/metadata/deletionTimestamp").is_none() {
-            return Ok(());
-        }
-        let before = metadata::finalizers(old);
-        let added: Vec<String> =
-            metadata::finalizers(new).into_iter().filter(|name| !before.contains(name)).collect();
-        if added.is_empty() {
-            return Ok(());
-        }
-        let message = format!(
-            "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {}",
-            serde_json::Value::from(added).to_string().replace(['[', ']'], "").replace(',', " ")
-        );
-        let cause = Cause {
-            reason: "FieldValueForbidden",
-            field: "metadata.finalizers".to_owned(),
-            message,
-        };
-        Err(Failure::invalid(kind.of(), &at.name, &[cause]))
+/// The status alone is judged by its own schema, which does not know where it stands.
+fn within_status(mut cause: Cause) -> Cause {
+    if let Some(inner) = cause.field.strip_prefix("status.") {
+        cause.message =
+            cause.message.replacen(&format!("{} in body", cause.field), &format!("{inner} in body"), 1);
     }
+    cause
 }
 
 /// Whether an object that is being deleted has nothing left to wait for.
@@ -207,26 +244,43 @@ fn goes(object: &Value) -> bool {
     let grace = super::number(object, "/metadata/deletionGracePeriodSeconds").unwrap_or(0);
     object.pointer("/metadata/deletionTimestamp").is_some()
         && metadata::finalizers(object).is_empty()
+        && kinds::own_finalizers(object).next().is_none()
         && grace == 0
 }
 
 /// Uid and resource version that the new object names must be those of the old one.
-fn preconditions(kind: &ResourceType, at: &At, new: &Value, old: &Stored) -> Result<(), Failure> {
+fn preconditions(
+    kind: &ResourceType,
+    at: &At,
+    origin: Origin,
+    new: &Value,
+    old: &Stored,
+) -> Result<(), Failure> {
     let (uid, own) = (text(new, "/metadata/uid"), text(&old.value, "/metadata/uid"));
-    if !uid.is_empty() && uid != own {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}");
+    if origin == Origin::Whole && !uid.is_empty() && uid != own {
+        let group = if kind.custom.is_some() { format!("{}/", kind.group) } else { String::new() };
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{group}{}/{}/{}, ResourceVersion: 0, \
+             AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {own}",
+            kind.plural, at.namespace, at.name
+        );
         return Err(Failure::conflict(kind.of(), &at.name, &why));
     }
     let version = text(new, "/metadata/resourceVersion");
-    if version.is_empty() && kind.custom.is_some() {
+    if matches!(version, "" | "0") {
+        let needed = kind.custom.is_some() || NEVER_UNCONDITIONAL.contains(&kind.kind.as_str());
+        if origin == Origin::Patch || !needed {
+            return Ok(());
+        }
         let cause = Cause {
             reason: "FieldValueInvalid",
             field: "metadata.resourceVersion".to_owned(),
             message: "Invalid value: 0: must be specified for an update".to_owned(),
         };
-        return Err(Failure::invalid(kind.of(), &at.name, &[cause]));
+        let of = Of { kind: &kind.plural, ..kind.of() };
+        return Err(Failure::invalid(of, &at.name, &[cause]));
     }
-    if !version.is_empty() && version != text(&old.value, "/metadata/resourceVersion") {
+    if version != text(&old.value, "/metadata/resourceVersion") {
         return Err(Failure::stale(kind.of(), &at.name));
     }
     Ok(())

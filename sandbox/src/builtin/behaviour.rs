@@ -12,7 +12,13 @@ use std::time::Duration;
 /// `schedule` (`never`, or a duration), `stop` (a duration), `flap` (a duration).
 const ANNOTATIONS: &str = "sandbox.stepgate.dev/";
 /// Images that are not to be had.
-const NO_SUCH_IMAGE: [&str; 4] = ["does-not-exist", "nonexistent", "no-such", "invalid"];
+const NO_SUCH_IMAGE: [&str; 5] = ["does-not-exist", "nonexistent", "no-such", "invalid", "/none:"];
+/// Labels of the node.
+const NODE_LABELS: [(&str, &str); 3] = [
+    ("kubernetes.io/hostname", super::nodes::NODE),
+    ("kubernetes.io/os", "linux"),
+    ("kubernetes.io/arch", "amd64"),
+];
 /// Commands that are read at most.
 const WORDS_MAX: usize = 64;
 
@@ -77,7 +83,7 @@ pub(super) fn of(pod: &Value, nature: &Nature) -> Behaviour {
     };
     let missing = NO_SUCH_IMAGE.iter().any(|word| image.contains(word));
     let mut behaviour = Behaviour {
-        scheduling: Scheduling::After(Duration::ZERO),
+        scheduling: if fits_the_node(pod) { Scheduling::After(Duration::ZERO) } else { Scheduling::Never },
         pull: if missing { Pull::Fails(nature.pull) } else { Pull::Takes(nature.pull) },
         process: process(pod, restart),
         readiness: readiness(pod, nature),
@@ -94,6 +100,15 @@ pub(super) fn of(pod: &Value, nature: &Nature) -> Behaviour {
     behaviour
 }
 
+/// Whether the node has the labels that the pod asks for.
+fn fits_the_node(pod: &Value) -> bool {
+    let wanted = pod.pointer("/spec/nodeSelector").and_then(Value::as_object);
+    wanted
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| NODE_LABELS.iter().any(|(name, own)| name == key && value.as_str() == Some(own)))
+}
+
 fn readiness(pod: &Value, nature: &Nature) -> Readiness {
     if environment(pod, "READY") == Some("never") {
         return Readiness::Never;
@@ -103,7 +118,8 @@ fn readiness(pod: &Value, nature: &Nature) -> Readiness {
     match probe {
         None => Readiness::AtOnce,
         Some(probe) => {
-            let delay = number(probe, "/initialDelaySeconds").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+            let delay =
+                number(probe, "/initialDelaySeconds").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             Readiness::After(Duration::from_secs(delay.max(said)) + nature.ready)
         }
     }
@@ -201,6 +217,10 @@ fn process(pod: &Value, restart: RestartPolicy) -> Process {
     }
     match exit {
         Some(exit) => Process::Exits { after, exit },
+        // The demo server, which says how it ends, goes on until then; `--help` makes an end of it.
+        None if environment(pod, "SHUTDOWN_GRACE_SECONDS").is_some() && !words.contains(&"--help") => {
+            Process::Runs
+        }
         None if restart == RestartPolicy::Always => Process::Runs,
         None => Process::Exits { after: Duration::from_secs(1), exit: Exit::Completed },
     }

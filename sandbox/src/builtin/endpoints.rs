@@ -2,7 +2,7 @@
 
 use super::nodes::NODE;
 use super::{Known, all, views};
-use crate::api::{ApiServer, At, Part, number, text};
+use crate::api::{ApiServer, At, Deletion, Part, number, text};
 use crate::models::endpoints::{Candidate, addresses, slice};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -28,18 +28,31 @@ pub(super) fn look(api: &mut ApiServer, known: Known, namespace: &str) {
                 wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
             })
             .collect();
-        let candidates: Vec<Candidate> = chosen
-            .iter()
-            .map(|pod| Candidate {
-                phase: views::phase(pod),
-                has_address: !text(pod, "/status/podIP").is_empty(),
-                ready: views::ready_since(pod).is_some(),
-                deleting: views::is_deleting(pod),
-            })
-            .collect();
+        let candidates: Vec<Candidate> = chosen.iter().map(|pod| views::candidate(pod)).collect();
         write(api, &service.value, &chosen, &candidates);
     }
+    forget(api, known, namespace);
 }
+
+/// Deletes the Endpoints of Services that are gone; their EndpointSlices are the garbage collector's.
+fn forget(api: &mut ApiServer, known: Known, namespace: &str) {
+    let Some(resource) = api.resource_of("v1", "Endpoints") else { return };
+    for endpoints in all(api, resource, namespace) {
+        let name = text(&endpoints.value, "/metadata/name").to_owned();
+        let ours = views::labels(&endpoints.value).get(MANAGED_BY).is_some_and(|by| by == CONTROLLER);
+        let service = At { resource: known.services, namespace: namespace.to_owned(), name: name.clone() };
+        if ours && api.get(&service).is_none() {
+            let at = At { resource, namespace: namespace.to_owned(), name };
+            let _ = api.delete(&at, &Deletion::default());
+        }
+    }
+}
+
+/// Label of Endpoints with who writes them.
+const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+const CONTROLLER: &str = "endpoint-controller";
+/// Label of EndpointSlices with their Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 fn target(pod: &Value) -> Value {
     json!({
@@ -53,7 +66,8 @@ fn port(service_port: &Value, pod: Option<&&Value>) -> Option<i64> {
     match service_port.get("targetPort") {
         Some(Value::String(name)) => {
             let containers = pod?.pointer("/spec/containers").and_then(Value::as_array)?;
-            let ports = containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
+            let ports =
+                containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
             let named = ports.into_iter().find(|port| text(port, "/name") == name)?;
             number(named, "/containerPort")
         }
@@ -91,7 +105,10 @@ fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[
             subset.insert(key.to_owned(), list.into());
         }
     }
-    let mut endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace}});
+    let mut endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": name, "namespace": namespace, "labels": {MANAGED_BY: CONTROLLER}},
+    });
     if let (false, Some(map)) = (subset.is_empty(), endpoints.as_object_mut()) {
         subset.insert("ports".to_owned(), ports.clone().into());
         map.insert("subsets".to_owned(), json!([subset]));
@@ -112,18 +129,32 @@ fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[
         "apiVersion": "v1", "kind": "Service", "name": name, "uid": text(service, "/metadata/uid"),
         "controller": true, "blockOwnerDeletion": true,
     });
+    // Go writes lists that are not there as null.
+    let some = |list: Vec<Value>, any: bool| if any { Value::from(list) } else { Value::Null };
+    let any = !list.is_empty();
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {
-            "name": format!("{name}-sandbox"), "namespace": namespace, "ownerReferences": [of],
+            "generateName": format!("{name}-"), "namespace": namespace, "ownerReferences": [of],
             "labels": {
-                "kubernetes.io/service-name": name,
+                SERVICE_NAME: name,
                 "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
             },
         },
-        "endpoints": list, "ports": ports,
+        "endpoints": some(list, any), "ports": some(ports, any),
     });
-    put(api, "discovery.k8s.io/v1", "EndpointSlice", namespace, &format!("{name}-sandbox"), slice);
+    let known = slice_of(api, namespace, name, text(service, "/metadata/uid"));
+    put(api, "discovery.k8s.io/v1", "EndpointSlice", namespace, &known.unwrap_or_default(), slice);
+}
+
+/// Name of the EndpointSlice that a Service has.
+fn slice_of(api: &ApiServer, namespace: &str, service: &str, uid: &str) -> Option<String> {
+    let resource = api.resource_of("discovery.k8s.io/v1", "EndpointSlice")?;
+    let found = api.objects(resource, Some(namespace)).find(|slice| {
+        views::labels(&slice.value).get(SERVICE_NAME).is_some_and(|of| of == service)
+            && views::controller(&slice.value).is_some_and(|owner| text(owner, "/uid") == uid)
+    })?;
+    Some(text(&found.value, "/metadata/name").to_owned())
 }
 
 /// Creates an object, or gives one that is there this content.

@@ -40,7 +40,7 @@ pub(super) fn look(api: &mut ApiServer, budgets: ResourceId, namespace: &str, no
                 deleting: views::is_deleting(&pod.value),
                 disrupted: disrupted
                     .and_then(|map| map.get(text(&pod.value, "/metadata/name"))?.as_str())
-                    .and_then(|text| Time::parse(text)),
+                    .and_then(Time::parse),
             })
             .collect();
         let status = budget(&wanted(&found.value), &seen, scale(api, &guarded), now);
@@ -152,17 +152,20 @@ pub(crate) fn allow(api: &mut ApiServer, at: &At, dry_run: bool) -> Result<(), F
             }
             Ok(())
         }
-        Answer::NotYetKnown => {
-            Err(Failure::disruption(refused, &name, &format!("is still being processed by the server; retry after {RETRY_AFTER_SECONDS} s")))
-        }
+        Answer::NotYetKnown => Err(Failure::disruption(
+            refused,
+            &name,
+            &format!("is still being processed by the server; retry after {RETRY_AFTER_SECONDS} s"),
+        )),
         Answer::Refused => {
             let first = seen.first().copied().unwrap_or_default();
-            let needs = format!("needs {} healthy pods and has {} currently", first.desired_healthy, first.current_healthy);
+            let needs = format!(
+                "needs {} healthy pods and has {} currently",
+                first.desired_healthy, first.current_healthy
+            );
             Err(Failure::disruption(refused, &name, &needs))
         }
-        Answer::TooManyBudgets => Err(Failure::other(
-            500,
-            "InternalError",
+        Answer::TooManyBudgets => Err(Failure::internal(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
         )),
     }

@@ -1,28 +1,21 @@
-//! The garbage collector.
+//! The garbage collector: who owns whom, and what follows when either goes.
 
 use super::{uid, views};
+use crate::api::registry::ResourceId;
 use crate::api::store::{Change, Stored};
 use crate::api::{ApiServer, At, Deletion, Part, Propagation, text};
 use crate::models::garbage::{
     FOREGROUND_FINALIZER, Node, ORPHAN_FINALIZER, OwnerState, Propagation as Wanted, Verdict, judge,
 };
-use crds::Time;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Whether a change can have to do with owners: of an object that has or may have dependents, or that is owned.
-pub(super) fn concerns(change: &Change) -> bool {
-    let owned = change.object.value.pointer("/metadata/ownerReferences").is_some();
-    let first = change.before.is_none();
-    let newly_deleting = views::is_deleting(&change.object.value)
-        && change.before.as_ref().is_none_or(|before| {
-            !views::is_deleting(&before.value) || before.value.pointer("/metadata/finalizers") != change.object.value.pointer("/metadata/finalizers")
-        });
-    let owners_changed = change.before.as_ref().is_some_and(|before| {
-        before.value.pointer("/metadata/ownerReferences")
-            != change.object.value.pointer("/metadata/ownerReferences")
-    });
-    change.deleted || newly_deleting || owners_changed || (owned && first)
+/// Where all objects are, and who has which dependents, by uid.
+#[derive(Debug, Default)]
+pub(super) struct Garbage {
+    places: BTreeMap<String, At>,
+    dependents: BTreeMap<String, BTreeSet<At>>,
 }
 
 fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
@@ -34,103 +27,103 @@ fn owners(object: &Value) -> impl Iterator<Item = &Value> {
     object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn place(resource: crate::api::registry::ResourceId, object: &Stored) -> At {
-    At {
-        resource,
-        namespace: text(&object.value, "/metadata/namespace").to_owned(),
-        name: text(&object.value, "/metadata/name").to_owned(),
-    }
+fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
+    owners(object).map(|reference| text(reference, "/uid"))
 }
 
-/// Objects that have one with this uid as an owner.
-fn dependents(api: &ApiServer, owner: &str) -> Vec<(At, Arc<Stored>)> {
-    let mut found = Vec::new();
-    for (id, _) in api.registry.all() {
-        for object in api.objects(id, None) {
-            if owners(&object.value).any(|reference| text(reference, "/uid") == owner) {
-                found.push((place(id, object), object.clone()));
+fn waits_for_dependents(object: &Value) -> bool {
+    views::is_deleting(object) && finalizers(object).any(|name| name == FOREGROUND_FINALIZER)
+}
+
+impl Garbage {
+    /// Takes note of a change, and gives the objects that it concerns.
+    pub(super) fn saw(&mut self, at: &At, change: &Change) -> BTreeSet<At> {
+        let (now, before) = (&change.object.value, change.before.as_ref().map(|before| &before.value));
+        let mut concerned = BTreeSet::new();
+        let references = |value: &Value| value.pointer("/metadata/ownerReferences").cloned();
+        let owners_changed = change.deleted
+            || before.map_or_else(|| owners(now).next().is_some(), |old| references(old) != references(now));
+        let begins =
+            |object: &Value| (views::is_deleting(object), object.pointer("/metadata/finalizers").cloned());
+        let deleting = views::is_deleting(now) && before.is_none_or(|old| begins(old) != begins(now));
+        if change.before.is_none() {
+            self.places.insert(uid(&change.object).to_owned(), at.clone());
+        }
+        if owners_changed || deleting {
+            let both = before.into_iter().chain([now]).flat_map(owner_uids);
+            concerned.extend(both.filter_map(|owner| self.places.get(owner)).cloned());
+        }
+        if owners_changed {
+            for owner in before.into_iter().flat_map(owner_uids) {
+                if let Some(known) = self.dependents.get_mut(owner) {
+                    known.remove(at);
+                }
             }
+            for owner in owner_uids(now).filter(|_| !change.deleted) {
+                self.dependents.entry(owner.to_owned()).or_default().insert(at.clone());
+            }
+            concerned.insert(at.clone());
         }
-    }
-    found
-}
-
-/// The owner that a reference names, when it is there.
-fn owner(api: &ApiServer, namespace: &str, reference: &Value) -> Option<Arc<Stored>> {
-    let resource = api.resource_of(text(reference, "/apiVersion"), text(reference, "/kind"))?;
-    let namespaced = api.resource(resource).ok()?.namespaced;
-    let at = At {
-        resource,
-        namespace: if namespaced { namespace.to_owned() } else { String::new() },
-        name: text(reference, "/name").to_owned(),
-    };
-    api.get(&at).filter(|found| uid(found) == text(reference, "/uid")).cloned()
-}
-
-fn state(api: &ApiServer, namespace: &str, reference: &Value) -> OwnerState {
-    match owner(api, namespace, reference) {
-        None => OwnerState::Absent,
-        Some(owner)
-            if views::is_deleting(&owner.value)
-                && finalizers(&owner.value).any(|name| name == FOREGROUND_FINALIZER) =>
-        {
-            OwnerState::WaitsForDependents
+        if deleting || change.deleted {
+            concerned.extend(self.dependents.get(uid(&change.object)).into_iter().flatten().cloned());
+            concerned.insert(at.clone());
         }
-        Some(_) => OwnerState::Present,
-    }
-}
-
-/// One look at an object that changed, its dependents and its owners.
-pub(super) fn look(api: &mut ApiServer, at: &At) -> Option<Time> {
-    let Some(object) = api.get(at).cloned() else {
-        // It is gone: so are, perhaps, those whose last owner it was, and an owner may have waited for it.
-        orphans_of_the_gone(api);
-        return None;
-    };
-    let below = dependents(api, uid(&object));
-    settle(api, at, &object, &below);
-    if views::is_deleting(&object.value) {
-        for (place, dependent) in &below {
-            let theirs = dependents(api, uid(dependent));
-            settle(api, place, dependent, &theirs);
+        if change.deleted {
+            self.places.remove(uid(&change.object));
+            concerned.remove(at);
         }
-        finish_owners(api, &at.namespace, &object.value);
+        concerned
     }
-    None
+
+    fn dependents(&self, api: &ApiServer, owner: &str) -> Vec<(At, Arc<Stored>)> {
+        let known = self.dependents.get(owner).into_iter().flatten();
+        known.filter_map(|at| Some((at.clone(), api.get(at)?.clone()))).collect()
+    }
+
+    /// One look at an object that may have to go, or that waits for others.
+    pub(super) fn look(&mut self, api: &mut ApiServer, at: &At) {
+        let Some(object) = api.get(at).cloned() else { return };
+        let own = uid(&object);
+        let below = self.dependents(api, own);
+        if below.is_empty() {
+            self.dependents.remove(own);
+        }
+        let blocks = |dependent: &Value| {
+            owners(dependent).any(|reference| {
+                text(reference, "/uid") == own
+                    && reference.get("blockOwnerDeletion") == Some(&Value::Bool(true))
+            })
+        };
+        let node = Node {
+            owners: owners(&object.value).map(|reference| state(api, &at.namespace, reference)).collect(),
+            deleting: views::is_deleting(&object.value),
+            foreground: finalizers(&object.value).any(|name| name == FOREGROUND_FINALIZER),
+            orphan: finalizers(&object.value).any(|name| name == ORPHAN_FINALIZER),
+            dependents: below.len(),
+            blocking_dependents: below.iter().filter(|(_, dependent)| blocks(&dependent.value)).count(),
+            dependent_waits: below.iter().any(|(_, dependent)| waits_for_dependents(&dependent.value)),
+        };
+        settle(api, at, own, &node, &below);
+    }
 }
 
-fn settle(api: &mut ApiServer, at: &At, object: &Arc<Stored>, below: &[(At, Arc<Stored>)]) {
-    let own = uid(object);
-    let blocks = |dependent: &Value| {
-        owners(dependent).any(|reference| {
-            text(reference, "/uid") == own && reference.get("blockOwnerDeletion") == Some(&Value::Bool(true))
-        })
-    };
-    let node = Node {
-        owners: owners(&object.value).map(|reference| state(api, &at.namespace, reference)).collect(),
-        deleting: views::is_deleting(&object.value),
-        foreground: finalizers(&object.value).any(|name| name == FOREGROUND_FINALIZER),
-        orphan: finalizers(&object.value).any(|name| name == ORPHAN_FINALIZER),
-        dependents: below.len(),
-        blocking_dependents: below.iter().filter(|(_, dependent)| blocks(&dependent.value)).count(),
-        dependent_waits: below.iter().any(|(_, dependent)| {
-            views::is_deleting(&dependent.value)
-                && finalizers(&dependent.value).any(|name| name == FOREGROUND_FINALIZER)
-        }),
-    };
+fn settle(api: &mut ApiServer, at: &At, own: &str, node: &Node, below: &[(At, Arc<Stored>)]) {
     let delete = |api: &mut ApiServer, propagation| {
         let how =
             Deletion { propagation: Some(propagation), uid: Some(own.to_owned()), ..Deletion::default() };
         let _ = api.delete(at, &how);
     };
-    match judge(&node) {
+    match judge(node) {
         Verdict::Keep => {}
         Verdict::DropOwners(indexes) => keep_owners(api, at, |index, _| !indexes.contains(&index)),
-        Verdict::Delete(wanted) => delete(api, match wanted {
-            Wanted::Background => Propagation::Background,
-            Wanted::Foreground => Propagation::Foreground,
-            Wanted::Orphan => Propagation::Orphan,
-        }),
+        Verdict::Delete(wanted) => delete(
+            api,
+            match wanted {
+                Wanted::Background => Propagation::Background,
+                Wanted::Foreground => Propagation::Foreground,
+                Wanted::Orphan => Propagation::Orphan,
+            },
+        ),
         Verdict::UnblockAndDelete => delete(api, Propagation::Foreground),
         Verdict::OrphanDependents => {
             for (place, _) in below {
@@ -142,38 +135,24 @@ fn settle(api: &mut ApiServer, at: &At, object: &Arc<Stored>, below: &[(At, Arc<
     }
 }
 
-/// After something has gone: whoever has owners that are not there, and whoever waited for dependents.
-fn orphans_of_the_gone(api: &mut ApiServer) {
-    let mut open = Vec::new();
-    for (id, _) in api.registry.all() {
-        for object in api.objects(id, None) {
-            let waits = finalizers(&object.value)
-                .any(|name| name == FOREGROUND_FINALIZER || name == ORPHAN_FINALIZER);
-            if waits || owners(&object.value).next().is_some() {
-                open.push((place(id, object), object.clone()));
-            }
-        }
-    }
-    for (at, object) in open {
-        let bereft = owners(&object.value)
-            .any(|reference| state(api, &at.namespace, reference) != OwnerState::Present);
-        if bereft || views::is_deleting(&object.value) {
-            let below = dependents(api, uid(&object));
-            settle(api, &at, &object, &below);
-        }
+/// What becomes of the owner that a reference names.
+fn state(api: &ApiServer, namespace: &str, reference: &Value) -> OwnerState {
+    match owner(api, namespace, reference) {
+        None => OwnerState::Absent,
+        Some(owner) if waits_for_dependents(&owner.value) => OwnerState::WaitsForDependents,
+        Some(_) => OwnerState::Present,
     }
 }
 
-fn finish_owners(api: &mut ApiServer, namespace: &str, object: &Value) {
-    let waiting: Vec<Arc<Stored>> =
-        owners(object).filter_map(|reference| owner(api, namespace, reference)).collect();
-    for owner in waiting.into_iter().filter(|owner| views::is_deleting(&owner.value)) {
-        let kind = api.resource_of(text(&owner.value, "/apiVersion"), text(&owner.value, "/kind"));
-        if let Some(kind) = kind {
-            let below = dependents(api, uid(&owner));
-            settle(api, &place(kind, &owner), &owner, &below);
-        }
-    }
+fn owner<'a>(api: &'a ApiServer, namespace: &str, reference: &Value) -> Option<&'a Arc<Stored>> {
+    let resource: ResourceId = api.resource_of(text(reference, "/apiVersion"), text(reference, "/kind"))?;
+    let namespaced = api.resource(resource).ok()?.namespaced;
+    let at = At {
+        resource,
+        namespace: if namespaced { namespace.to_owned() } else { String::new() },
+        name: text(reference, "/name").to_owned(),
+    };
+    api.get(&at).filter(|found| uid(found) == text(reference, "/uid"))
 }
 
 fn keep_owners(api: &mut ApiServer, at: &At, keep: impl Fn(usize, &Value) -> bool) {

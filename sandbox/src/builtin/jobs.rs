@@ -108,13 +108,32 @@ fn status(status: &JobStatus) -> Value {
 
 fn finished(pod: &Value) -> Option<Time> {
     let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
-    statuses.into_iter().flatten().filter_map(|status| views::time(status, "/state/terminated/finishedAt")).max()
+    statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|status| views::time(status, "/state/terminated/finishedAt"))
+        .max()
+}
+
+fn tracked(pod: &Value) -> bool {
+    let finalizers = pod.pointer("/metadata/finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|list| list.iter().any(|name| name == TRACKING_FINALIZER))
 }
 
 impl Memory {
     /// One look at a Job.
     pub(super) fn look(&mut self, api: &mut ApiServer, known: Known, at: &At, now: Time) -> Option<Time> {
-        let job = api.get(at).cloned()?;
+        let Some(job) = api.get(at).cloned() else {
+            // Nobody counts the pods of a Job that is gone.
+            for pod in all(api, known.pods, &at.namespace) {
+                let of_job = |owner: &Value| text(owner, "/kind") == "Job" && text(owner, "/name") == at.name;
+                if tracked(&pod.value) && views::controller(&pod.value).is_none_or(of_job) {
+                    let name = text(&pod.value, "/metadata/name").to_owned();
+                    untrack(api, &At { resource: known.pods, namespace: at.namespace.clone(), name });
+                }
+            }
+            return None;
+        };
         let own = uid(&job).to_owned();
         let selector = views::selector(&job.value);
         let template = job.value.pointer("/spec/template").cloned().unwrap_or_default();
@@ -124,11 +143,7 @@ impl Memory {
             .iter()
             .map(|pod| JobPod {
                 pod: views::pod(pod, &own, &selector, &none),
-                tracked: pod
-                    .value
-                    .pointer("/metadata/finalizers")
-                    .and_then(Value::as_array)
-                    .is_some_and(|list| list.iter().any(|name| name == TRACKING_FINALIZER)),
+                tracked: tracked(&pod.value),
                 finished: finished(&pod.value),
             })
             .collect();
@@ -144,7 +159,15 @@ impl Memory {
             let name = text(&pods.get(*index)?.value, "/metadata/name").to_owned();
             Some(At { resource: known.pods, namespace: at.namespace.clone(), name })
         };
+        let fails = |condition: &JobCondition| {
+            matches!(condition.kind, JobConditionKind::FailureTarget | JobConditionKind::Failed)
+        };
+        let failing = next.status.conditions.iter().any(fails);
         for pod in next.delete.iter().filter_map(name_of) {
+            if !failing {
+                // One that is too many counts as no failure.
+                untrack(api, &pod);
+            }
             let _ = api.delete(&pod, &Deletion::default());
         }
         for _ in 0..next.create {

@@ -2,6 +2,8 @@
 //! [model](crate::models) and carries out what the model says. A change is acted on after the actor's own lag.
 
 mod behaviour;
+mod definitions;
+mod deployments;
 mod endpoints;
 pub(crate) mod eviction;
 mod garbage;
@@ -62,11 +64,14 @@ impl Default for Nature {
     }
 }
 
+pub(crate) use behaviour::{annotation, environment};
 pub use behaviour::{Change as PodChange, PodRule};
+pub(crate) use views::{candidate, labels};
 
 /// Something that an actor has to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
+    Deployment(At),
     Set(At),
     Pod(At),
     Job(At),
@@ -74,6 +79,9 @@ enum Work {
     Budget(At),
     Garbage(At),
     Namespace(At),
+    Definition(At),
+    /// The quotas of a namespace.
+    Quota(String),
 }
 
 /// Most looks of actors in one moment. More is a defect of a model, which would never come to rest.
@@ -82,24 +90,30 @@ const LOOKS_MAX: usize = 20_000;
 /// Ids of the resources that the actors know.
 #[derive(Clone, Copy, Debug)]
 struct Known {
+    deployments: ResourceId,
     sets: ResourceId,
     pods: ResourceId,
     jobs: ResourceId,
     services: ResourceId,
     budgets: ResourceId,
     namespaces: ResourceId,
+    definitions: ResourceId,
+    quotas: ResourceId,
 }
 
 impl Known {
     fn of(api: &ApiServer) -> Option<Self> {
         let id = |version: &str, kind: &str| api.resource_of(version, kind);
         Some(Self {
+            deployments: id("apps/v1", "Deployment")?,
             sets: id("apps/v1", "ReplicaSet")?,
             pods: id("v1", "Pod")?,
             jobs: id("batch/v1", "Job")?,
             services: id("v1", "Service")?,
             budgets: id("policy/v1", "PodDisruptionBudget")?,
             namespaces: id("v1", "Namespace")?,
+            definitions: id("apiextensions.k8s.io/v1", "CustomResourceDefinition")?,
+            quotas: id("v1", "ResourceQuota")?,
         })
     }
 }
@@ -114,6 +128,9 @@ pub(crate) struct Actors {
     count: u64,
     nodes: nodes::Nodes,
     jobs: jobs::Memory,
+    garbage: garbage::Garbage,
+    /// Whether anybody has ever made a quota.
+    has_quotas: bool,
 }
 
 impl Actors {
@@ -126,6 +143,8 @@ impl Actors {
             count: 0,
             nodes: nodes::Nodes::new(seed),
             jobs: jobs::Memory::default(),
+            garbage: garbage::Garbage::default(),
+            has_quotas: false,
         }
     }
 
@@ -153,23 +172,16 @@ impl Actors {
             name: text(object, "/metadata/name").to_owned(),
         };
         let after = |lag: Duration| now.plus(lag);
-        if garbage::concerns(change) {
-            self.add(Work::Garbage(at.clone()), after(self.nature.garbage));
+        for concerned in self.garbage.saw(&at, change) {
+            self.add(Work::Garbage(concerned), after(self.nature.garbage));
         }
-        if resource == known.sets {
+        if resource == known.pods {
+            self.saw_pod(known, &at, change, now);
+        } else if resource == known.sets {
+            self.for_owners(known, &at, change, now);
             self.add(Work::Set(at), after(self.nature.replica_sets));
-        } else if resource == known.pods {
-            self.add(Work::Pod(at.clone()), after(self.nature.nodes));
-            for (kind, name) in views::owners(change) {
-                let owner = |resource| At { resource, namespace: at.namespace.clone(), name: name.clone() };
-                match kind.as_str() {
-                    "ReplicaSet" => self.add(Work::Set(owner(known.sets)), after(self.nature.replica_sets)),
-                    "Job" => self.add(Work::Job(owner(known.jobs)), after(self.nature.jobs)),
-                    _ => {}
-                }
-            }
-            self.add(Work::Service(At { name: String::new(), resource: known.services, namespace: at.namespace.clone() }), after(self.nature.endpoints));
-            self.add(Work::Budget(At { name: String::new(), resource: known.budgets, namespace: at.namespace }), after(self.nature.nodes));
+        } else if resource == known.deployments {
+            self.add(Work::Deployment(at), after(self.nature.replica_sets));
         } else if resource == known.jobs {
             self.add(Work::Job(at), after(self.nature.jobs));
         } else if resource == known.services {
@@ -178,6 +190,38 @@ impl Actors {
             self.add(Work::Budget(At { name: String::new(), ..at }), after(self.nature.nodes));
         } else if resource == known.namespaces {
             self.add(Work::Namespace(at), after(self.nature.garbage));
+        } else if resource == known.definitions {
+            self.add(Work::Definition(at), after(self.nature.garbage));
+        } else if resource == known.quotas {
+            self.has_quotas = true;
+            self.add(Work::Quota(at.namespace), after(self.nature.nodes));
+        }
+    }
+
+    fn saw_pod(&mut self, known: Known, at: &At, change: &Change, now: Time) {
+        let after = |lag: Duration| now.plus(lag);
+        self.add(Work::Pod(at.clone()), after(self.nature.nodes));
+        self.for_owners(known, at, change, now);
+        let all_of = |resource| At { resource, namespace: at.namespace.clone(), name: String::new() };
+        self.add(Work::Service(all_of(known.services)), after(self.nature.endpoints));
+        self.add(Work::Budget(all_of(known.budgets)), after(self.nature.nodes));
+        if self.has_quotas {
+            self.add(Work::Quota(at.namespace.clone()), after(self.nature.nodes));
+        }
+    }
+
+    /// Asks for a look at who controls an object, or did.
+    fn for_owners(&mut self, known: Known, at: &At, change: &Change, now: Time) {
+        for (kind, name) in views::owners(change) {
+            let owner = |resource| At { resource, namespace: at.namespace.clone(), name: name.clone() };
+            match kind.as_str() {
+                "ReplicaSet" => self.add(Work::Set(owner(known.sets)), now.plus(self.nature.replica_sets)),
+                "Deployment" => {
+                    self.add(Work::Deployment(owner(known.deployments)), now.plus(self.nature.replica_sets));
+                }
+                "Job" => self.add(Work::Job(owner(known.jobs)), now.plus(self.nature.jobs)),
+                _ => {}
+            }
         }
     }
 
@@ -217,7 +261,19 @@ impl Actors {
                 None
             }
             Work::Budget(at) => eviction::look(api, known.budgets, &at.namespace, now),
-            Work::Garbage(at) => garbage::look(api, at),
+            Work::Garbage(at) => {
+                self.garbage.look(api, at);
+                None
+            }
+            Work::Deployment(at) => deployments::look(api, known, at, now),
+            Work::Definition(at) => {
+                definitions::look(api, at);
+                None
+            }
+            Work::Quota(namespace) => {
+                api.count_quotas(namespace);
+                None
+            }
             Work::Namespace(at) => namespaces::look(api, at),
         }
     }

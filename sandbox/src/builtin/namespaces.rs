@@ -1,13 +1,15 @@
 //! The namespace controller: a namespace that is deleted is emptied first.
 
 use super::views;
-use crate::api::{ApiServer, At, Deletion, Part, kinds, text};
+use crate::api::{ApiServer, At, Deletion, text};
 use crds::Time;
-use serde_json::Value;
 use std::time::Duration;
 
 /// How long until a namespace that is not empty yet is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// What the server says of the certificates that each namespace has.
+const ROOT_CA: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
 
 /// One look at a namespace.
 pub(super) fn look(api: &mut ApiServer, at: &At) -> Option<Time> {
@@ -24,13 +26,7 @@ pub(super) fn look(api: &mut ApiServer, at: &At) -> Option<Time> {
         }
     }
     if inside.is_empty() {
-        let _ = api.change(at, Part::Main, false, |old| {
-            let mut new = old.clone();
-            if let Some(list) = new.pointer_mut("/metadata/finalizers").and_then(Value::as_array_mut) {
-                list.retain(|name| name != kinds::NAMESPACE_FINALIZER);
-            }
-            Ok(new)
-        });
+        api.finish_namespace(at);
         return None;
     }
     for (place, _) in inside {
@@ -49,7 +45,7 @@ fn default_account(api: &mut ApiServer, namespace: &str) {
     let account = serde_json::json!({"metadata": {"name": "default"}});
     let _ = api.create(id, namespace, account, false);
     if let Some(id) = api.resource_of("v1", "ConfigMap") {
-        let roots = serde_json::json!({"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}});
+        let roots = serde_json::json!({"metadata": {"name": "kube-root-ca.crt", "annotations": {"kubernetes.io/description": ROOT_CA}}, "data": {"ca.crt": ""}});
         let _ = api.create(id, namespace, roots, false);
     }
 }

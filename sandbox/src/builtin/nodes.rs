@@ -60,7 +60,8 @@ impl Nodes {
         let (life, wake) = kubelet::step(&known.life, &known.behaviour, now);
         known.life = life;
         if life.is_gone() {
-            let at_once = Deletion { grace_seconds: Some(0), uid: Some(known.uid.clone()), ..Deletion::default() };
+            let at_once =
+                Deletion { grace_seconds: Some(0), uid: Some(known.uid.clone()), ..Deletion::default() };
             // One that waits for a finalizer stays; the change that takes it away brings us back.
             let _ = api.delete(at, &at_once);
             return None;

@@ -15,6 +15,9 @@ pub(super) fn of(pod: &Value, life: &PodLife, address: &str) -> Value {
     status.insert("phase".to_owned(), life.phase().as_str().into());
     let quality = pod.pointer("/status/qosClass").cloned().unwrap_or_else(|| "BestEffort".into());
     status.insert("qosClass".to_owned(), quality);
+    if let (Some(generation), Some(_)) = (pod.pointer("/metadata/generation"), life.scheduled) {
+        status.insert("observedGeneration".to_owned(), generation.clone());
+    }
     status.insert("conditions".to_owned(), conditions(pod, life).into());
     let Some(scheduled) = life.scheduled else { return Value::Object(status) };
     status.insert("hostIP".to_owned(), NODE_ADDRESS.into());
@@ -61,16 +64,23 @@ fn conditions(pod: &Value, life: &PodLife) -> Vec<Value> {
     };
     let name = text(pod, "/spec/containers/0/name");
     let over = life.phase().is_over();
+    let succeeded = life.phase().as_str() == "Succeeded";
+    let ended = if succeeded { "PodCompleted" } else { "PodFailed" };
     let why = || {
         if over {
-            ("PodCompleted", String::new())
+            (ended, String::new())
         } else {
             ("ContainersNotReady", format!("containers with unready status: [{name}]"))
         }
     };
-    let started = !matches!(life.stage, Stage::Pulling { .. } | Stage::PullFailed { .. });
+    // An image that does not come keeps containers away, not the pod's network.
+    let started = !over;
     all.push(condition("PodReadyToStartContainers", started.then_some(scheduled), scheduled, None));
-    all.push(condition("Initialized", Some(scheduled), scheduled, None));
+    let mut initialized = condition("Initialized", Some(scheduled), scheduled, None);
+    if let (true, Some(map)) = (succeeded, initialized.as_object_mut()) {
+        map.insert("reason".to_owned(), ended.into());
+    }
+    all.push(initialized);
     let containers = life.container_ready;
     all.push(condition("Ready", life.ready_since(), life.unready, Some(gate(pod).unwrap_or_else(why))));
     all.push(condition("ContainersReady", containers, life.unready, Some(why())));
@@ -84,7 +94,13 @@ fn gate(pod: &Value) -> Option<(&'static str, String)> {
     let closed = gates.iter().map(|gate| text(gate, "/conditionType")).find(|kind| {
         views::condition(pod, kind).is_none_or(|condition| text(condition, "/status") != "True")
     })?;
-    let message = format!("the status of pod readiness gate \"{closed}\" is not \"True\", but False");
+    let message = match views::condition(pod, closed) {
+        None => format!("corresponding condition of pod readiness gate {closed:?} does not exist."),
+        Some(condition) => {
+            let status = text(condition, "/status");
+            format!("the status of pod readiness gate {closed:?} is not \"True\", but {status}")
+        }
+    };
     Some(("ReadinessGatesNotReady", message))
 }
 

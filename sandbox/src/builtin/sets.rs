@@ -2,6 +2,7 @@
 
 use super::{Known, all, uid, views, write_status};
 use crate::api::{ApiServer, At, Deletion, Part, number, stamp, text};
+use crate::models::pod::{Owner, PodView};
 use crate::models::replica_set::{Failure, FailureReason, SetStatus, SetView, step};
 use crds::Time;
 use serde_json::{Map, Value, json};
@@ -28,7 +29,7 @@ fn view(set: &Value) -> SetView {
     }
 }
 
-fn status(counted: &SetStatus) -> Value {
+fn status(counted: &SetStatus, terminating: usize) -> Value {
     let mut status = Map::new();
     status.insert("replicas".to_owned(), counted.replicas.into());
     let rest = [
@@ -40,6 +41,7 @@ fn status(counted: &SetStatus) -> Value {
         status.insert(key.to_owned(), count.into());
     }
     status.insert("observedGeneration".to_owned(), counted.observed_generation.into());
+    status.insert("terminatingReplicas".to_owned(), terminating.into());
     if let Some(failure) = &counted.failure {
         let condition = json!({
             "type": "ReplicaFailure", "status": "True", "lastTransitionTime": stamp(failure.since),
@@ -58,8 +60,7 @@ pub(super) fn look(api: &mut ApiServer, known: Known, at: &At, now: Time) -> Opt
     let template = set.value.pointer("/spec/template").cloned().unwrap_or_default();
     let template_labels = views::labels(&template);
     let pods = all(api, known.pods, &at.namespace);
-    let seen: Vec<_> =
-        pods.iter().map(|pod| views::pod(pod, &own, &selector, &template_labels)).collect();
+    let seen: Vec<_> = pods.iter().map(|pod| views::pod(pod, &own, &selector, &template_labels)).collect();
     let wanted = view(&set.value);
     let next = step(&wanted, &seen, now);
     let name_of = |index: &usize| {
@@ -96,7 +97,9 @@ pub(super) fn look(api: &mut ApiServer, known: Known, at: &At, now: Time) -> Opt
         Some(message) => next.refused(&wanted, message, now),
         None => next.status.clone(),
     };
-    write_status(api, at, status(&counted));
+    let own_and_ending = |pod: &&PodView<'_>| pod.owner == Owner::Us && pod.deleting && !pod.phase.is_over();
+    let terminating = seen.iter().filter(own_and_ending).count();
+    write_status(api, at, status(&counted, terminating));
     // What was refused is tried again.
     let again = refusal.map(|_| now.plus_seconds(RETRY_SECONDS));
     next.wake.into_iter().chain(again).min()
@@ -123,11 +126,8 @@ fn new_pod(set: &str, template: &Value, reference: &Value) -> Value {
 fn own_pod(api: &mut ApiServer, pod: &At, reference: Option<&Value>) {
     let _ = api.change(pod, Part::Main, false, |old| {
         let mut new = old.clone();
-        let mut owners = old
-            .pointer("/metadata/ownerReferences")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
+        let mut owners =
+            old.pointer("/metadata/ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default();
         owners.retain(|owner| owner.get("controller") != Some(&Value::Bool(true)));
         owners.extend(reference.cloned());
         if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {

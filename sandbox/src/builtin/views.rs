@@ -2,6 +2,7 @@
 
 use crate::api::store::{Change, Stored};
 use crate::api::{number, text};
+use crate::models::endpoints::Candidate;
 use crate::models::pod::{Owner, PodPhase, PodView};
 use crds::{LabelSelector, Time};
 use serde_json::Value;
@@ -35,7 +36,7 @@ pub(super) fn owner(object: &Value, uid: &str) -> Owner {
 }
 
 /// Labels of an object.
-pub(super) fn labels(object: &Value) -> BTreeMap<String, String> {
+pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
     let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
     let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
     labels.into_iter().flatten().filter_map(pair).collect()
@@ -106,5 +107,15 @@ pub(super) fn pod<'a>(
         deletion_cost: cost.and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(0),
         neighbours: 0,
         restarts: restarts.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+    }
+}
+
+/// A pod as a Service sees it.
+pub(crate) fn candidate(pod: &Value) -> Candidate {
+    Candidate {
+        phase: phase(pod),
+        has_address: !text(pod, "/status/podIP").is_empty(),
+        ready: ready_since(pod).is_some(),
+        deleting: is_deleting(pod),
     }
 }

@@ -17,6 +17,7 @@ pub struct Answer {
 }
 
 const JSON: &str = "application/json";
+const PLAIN: &str = "text/plain; charset=utf-8";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 static VERSION: LazyLock<Value> =
@@ -33,6 +34,10 @@ pub fn answer(path: &str, accept: &str, resources: &[Resource]) -> Option<Answer
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let body = match parts.as_slice() {
         ["version"] => VERSION.clone(),
+        // The server does not say that this is JSON.
+        ["openapi", "v3"] => {
+            return Some(Answer { content_type: PLAIN, body: openapi::answer(&[], resources)? });
+        }
         ["openapi", "v3", rest @ ..] => openapi::answer(rest, resources)?,
         ["api" | "apis"] => return Some(roots(parts == ["api"], accept, &groups(resources))),
         ["api", version] => list("", version, &groups(resources))?,
@@ -199,7 +204,8 @@ fn legacy_group(group: &Group<'_>) -> Map<String, Value> {
 fn list(group: &str, version: &str, groups: &[Group<'_>]) -> Option<Value> {
     let group = groups.iter().find(|own| own.name == group)?;
     let (_, members) = group.versions.iter().find(|(own, _)| *own == version)?;
-    let mut resources: Vec<(String, Value)> = Vec::new();
+    // Subresources keep the order in which the server has them.
+    let mut resources: Vec<(&str, Value)> = Vec::new();
     for resource in members {
         let mut found = Map::new();
         found.insert("name".to_owned(), resource.plural.as_str().into());
@@ -208,7 +214,7 @@ fn list(group: &str, version: &str, groups: &[Group<'_>]) -> Option<Value> {
         found.insert("kind".to_owned(), resource.kind.as_str().into());
         found.insert("verbs".to_owned(), resource.verbs.clone().into());
         names(resource, &mut found);
-        resources.push((resource.plural.clone(), Value::Object(found)));
+        resources.push((resource.plural.as_str(), Value::Object(found)));
         for sub in &resource.subresources {
             let name = format!("{}/{}", resource.plural, sub.name);
             let mut value = json!({
@@ -219,10 +225,10 @@ fn list(group: &str, version: &str, groups: &[Group<'_>]) -> Option<Value> {
                 fields.insert("group".to_owned(), sub.group.as_str().into());
                 fields.insert("version".to_owned(), sub.version.as_str().into());
             }
-            resources.push((name, value));
+            resources.push((resource.plural.as_str(), value));
         }
     }
-    resources.sort_by(|(one, _), (other, _)| one.cmp(other));
+    resources.sort_by_key(|(plural, _)| *plural);
     let resources: Vec<Value> = resources.into_iter().map(|(_, value)| value).collect();
     let group_version = api_version(group.name, version);
     Some(

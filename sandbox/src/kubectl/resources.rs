@@ -95,7 +95,10 @@ const CUSTOM_VERBS: [&str; 8] =
     ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const SUBRESOURCE_VERBS: [&str; 3] = ["get", "patch", "update"];
 /// How the server describes the first column of every table.
-pub(super) const NAME_DESCRIPTION: &str = "Name must be unique within a namespace.";
+pub(super) const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating \
+    resources, although some resources may allow a client to request the generation of an appropriate name \
+    automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be \
+    updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
 
 static BUILT_IN: LazyLock<Vec<Resource>> = LazyLock::new(|| {
     // The file is part of the program and a test reads it, so that the default is never taken.

@@ -125,31 +125,70 @@ fn identity<'e>(element: &'e Value, key: Option<&str>) -> Option<&'e Value> {
     }
 }
 
+/// The order in which the server remembers a list once the patch is merged into it.
+///
+/// It keeps looking at the memory of the list as it was: there, what follows a deleted element has moved up by one,
+/// and a new element takes the place that became free at the end. `[a b c]` with `a` deleted and `x` new is
+/// remembered as `[b c x]`; with nothing new as `[b c c]`.
+pub(super) fn order_remembered(mut order: Vec<Value>, patch: &[Value], field: Field) -> Vec<Value> {
+    let Some(key) = field.merge_key.filter(|_| field.merges) else {
+        return order;
+    };
+    let directive = |element: &Value| element.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
+    let mut length = order.len();
+    for doomed in patch.iter().filter(|element| directive(element).as_deref() == Some("delete")) {
+        while let Some(place) = order.iter().take(length).position(|known| Some(known) == doomed.get(key)) {
+            if let Some(moved) = order.get_mut(place..length) {
+                moved.rotate_left(1);
+            }
+            length = length.saturating_sub(1);
+            let last = length.checked_sub(1).and_then(|last| order.get(last)).cloned();
+            if let (Some(stale), Some(last)) = (order.get_mut(length), last) {
+                *stale = last;
+            }
+        }
+    }
+    for fresh in
+        patch.iter().filter(|element| directive(element).is_none()).filter_map(|element| element.get(key))
+    {
+        if order.iter().take(length).any(|known| known == fresh) {
+            continue;
+        }
+        if let Some(free) = order.get_mut(length) {
+            *free = fresh.clone();
+            length = length.saturating_add(1);
+        }
+    }
+    order
+}
+
 /// Refuses a `$setElementOrder` list whose order contradicts the elements that the patch brings.
 pub(super) fn check_order(patch: &[Value], order: &[Value], key: Option<&str>) -> Result<(), PatchError> {
     if patch.is_empty() || order.is_empty() {
         return Ok(());
     }
-    let mut expected = order.iter();
-    for element in patch.iter().filter(|element| element.get(DIRECTIVE).is_none()) {
-        let wanted = required_identity(element, key)?;
-        let mut found = false;
-        for candidate in expected.by_ref() {
-            if required_identity(candidate, key)? == wanted {
-                found = true;
-                break;
-            }
+    let deletes = |element: &&Value| element.get(DIRECTIVE).is_some_and(|directive| directive == "delete");
+    let mut pending = patch.iter().filter(|element| !deletes(element)).peekable();
+    let mut expected = order.iter().peekable();
+    while let (Some(element), Some(candidate)) = (pending.peek(), expected.peek()) {
+        if element.get(DIRECTIVE).is_some() {
+            pending.next();
+            continue;
         }
-        if !found {
-            let (patch, order) = (Value::Array(patch.to_vec()), Value::Array(order.to_vec()));
-            return Err(PatchError::internal(format!(
-                "The order in patch list:\n{}\n doesn't match $setElementOrder list:\n{}\n",
-                Printed(&patch),
-                Printed(&order)
-            )));
+        if required_identity(element, key)? == required_identity(candidate, key)? {
+            pending.next();
         }
+        expected.next();
     }
-    Ok(())
+    if pending.peek().is_none() {
+        return Ok(());
+    }
+    let (patch, order) = (Value::Array(patch.to_vec()), Value::Array(order.to_vec()));
+    Err(PatchError::internal(format!(
+        "The order in patch list:\n{}\n doesn't match $setElementOrder list:\n{}\n",
+        Printed(&patch),
+        Printed(&order)
+    )))
 }
 
 fn required_identity<'e>(element: &'e Value, key: Option<&str>) -> Result<&'e Value, PatchError> {
@@ -169,9 +208,6 @@ pub(super) fn arrange(
     server_order: &[Value],
     key: Option<&str>,
 ) -> Result<Vec<Value>, PatchError> {
-    if merged.is_empty() {
-        return Err(PatchError::internal("no elements in any of the given slices"));
-    }
     let order = order
         .iter()
         .map(|element| required_identity(element, key).cloned())
@@ -195,10 +231,11 @@ fn arrange_by(
     for element in &merged {
         required_identity(element, key)?;
     }
-    let (mut named, mut others): (Vec<Value>, Vec<Value>) =
+    let (mut named, others): (Vec<Value>, Vec<Value>) =
         merged.into_iter().partition(|element| place(patch_order, element).is_some());
     named.sort_by_key(|element| place(patch_order, element));
-    others.sort_by_key(|element| place(server_order, element));
+    let others = others.into_iter().map(|element| (place(server_order, &element), element)).collect();
+    let others = by_place(others);
     let mut woven = Vec::with_capacity(named.len().saturating_add(others.len()));
     let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
     loop {
@@ -213,4 +250,21 @@ fn arrange_by(
         };
         woven.extend(if other_first { others.next() } else { named.next() });
     }
+}
+
+/// Sorts by place, the way the server does: whatever has no place goes before everything that it meets. That is no
+/// order, so the way is part of the result. (New elements get here only when an order directive leaves them out.)
+fn by_place(mut elements: Vec<(Option<usize>, Value)>) -> Vec<Value> {
+    for end in 1..elements.len() {
+        for at in (1..=end).rev() {
+            let Some([(before, _), (place, _)]) = elements.get(at.saturating_sub(1)..=at) else {
+                break;
+            };
+            if matches!((place, before), (Some(place), Some(before)) if place >= before) {
+                break;
+            }
+            elements.swap(at.saturating_sub(1), at);
+        }
+    }
+    elements.into_iter().map(|(_, element)| element).collect()
 }

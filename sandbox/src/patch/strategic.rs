@@ -171,6 +171,13 @@ fn set_orders<'p>(
             None => None,
             present => as_list(present)?.map(|elements| lists::order_of(elements, field.merge_key)),
         };
+        let is_empty = |list: Option<&[Value]>| list.is_none_or(<[Value]>::is_empty);
+        if (original.is_some() || changes.is_some())
+            && is_empty(original.as_deref())
+            && is_empty(changes.map(Vec::as_slice))
+        {
+            return Err(PatchError::internal("no elements in any of the given slices"));
+        }
         let merged = match (current.get_mut(name), changes) {
             (Some(Value::Array(elements)), None) => std::mem::take(elements),
             (Some(Value::Array(elements)), Some(changes)) => {
@@ -179,7 +186,9 @@ fn set_orders<'p>(
             (_, Some(changes)) => changes.iter().filter_map(brought).collect(),
             (_, None) => continue,
         };
-        let sorted = lists::arrange(merged, order, &original.unwrap_or_default(), field.merge_key)?;
+        let before = original.unwrap_or_default();
+        let before = lists::order_remembered(before, changes.map_or(&[], Vec::as_slice), field);
+        let sorted = lists::arrange(merged, order, &before, field.merge_key)?;
         current.insert(name.to_owned(), Value::Array(sorted));
         done.push(name);
     }

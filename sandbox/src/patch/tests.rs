@@ -97,7 +97,7 @@ fn agrees_with_the_api_server() {
         })
         .collect();
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), vectors.len(), wrong.join("\n"));
-    assert!(vectors.len() >= 200, "{} vectors", vectors.len());
+    assert!(vectors.len() >= 280, "{} vectors", vectors.len());
 }
 
 #[test]

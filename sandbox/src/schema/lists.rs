@@ -51,6 +51,11 @@ pub(super) fn in_order(node: &Node, value: &Value) -> bool {
 fn check_map(elements: &[Value], keys: &[String], path: &Path<'_>, causes: &mut Vec<Cause>) {
     let mut identities = Vec::with_capacity(elements.len());
     for (index, element) in elements.iter().enumerate() {
+        // A null (which is refused elsewhere) is an element without keys.
+        if element.is_null() {
+            identities.push((index, vec![None; keys.len()]));
+            continue;
+        }
         let Value::Object(fields) = element else {
             // The server tells one, and does not look for twins then.
             let field = Path::Index(path, index).bracketed();

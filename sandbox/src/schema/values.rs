@@ -147,8 +147,6 @@ fn truncated(number: &Number) -> Option<i64> {
 }
 
 fn check_number(bounds: &Numbers, number: &Number, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let shown = number_text(number);
-    let mut refuse = |bound: String| causes.push(Cause::out_of_bounds(path, &shown, &bound));
     // The server compares an integer with the bound's whole part, so 0 is not below a minimum of 0.5.
     let compared = |bound: &Number| match (number.as_i64(), truncated(bound)) {
         (Some(value), Some(bound)) => (Some(value.cmp(&bound)), bound.to_string()),
@@ -157,11 +155,11 @@ fn check_number(bounds: &Numbers, number: &Number, path: &Path<'_>, causes: &mut
             (value.partial_cmp(&bound), float_text(bound))
         }
     };
-    if let Some(factor) = &bounds.multiple_of
-        && !is_multiple(number, factor)
-    {
-        refuse(format!("should be a multiple of {}", number_text(factor)));
+    if let Some(factor) = &bounds.multiple_of {
+        check_multiple(factor, number, path, causes);
     }
+    let shown_number = number_text(number);
+    let mut refuse = |bound: String| causes.push(Cause::out_of_bounds(path, &shown_number, &bound));
     if let Some(maximum) = &bounds.maximum {
         let (order, shown) = compared(maximum);
         if bounds.exclusive_maximum && order.is_none_or(|order| order.is_ge()) {
@@ -180,13 +178,24 @@ fn check_number(bounds: &Numbers, number: &Number, path: &Path<'_>, causes: &mut
     }
 }
 
-fn is_multiple(number: &Number, factor: &Number) -> bool {
-    match (number.as_i64(), factor.as_i64()) {
-        (Some(number), Some(factor)) => number.checked_rem(factor).is_none_or(|rest| rest == 0),
+/// An integer is compared with the factor's whole part here too, so no integer is a multiple of 0.25.
+fn check_multiple(factor: &Number, number: &Number, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let is_multiple = match (number.as_i64(), truncated(factor)) {
+        (Some(_), Some(whole)) if whole <= 0 => {
+            let field = path.dotted();
+            let detail = format!("factor MultipleOf declared for {field} must be positive: {whole}");
+            causes.push(Cause::invalid(field, &whole.to_string(), &detail));
+            return;
+        }
+        (Some(number), Some(whole)) => number.checked_rem(whole).is_none_or(|rest| rest == 0),
         _ => {
             let quotient = number.as_f64().unwrap_or_default() / factor.as_f64().unwrap_or(1.0);
             quotient.fract() == 0.0
         }
+    };
+    if !is_multiple {
+        let bound = format!("should be a multiple of {}", number_text(factor));
+        causes.push(Cause::out_of_bounds(path, &number_text(number), &bound));
     }
 }
 
@@ -268,15 +277,12 @@ fn check_object(
     causes: &mut Vec<Cause>,
 ) -> usize {
     let checks = &node.checks;
-    // With too few or too many members the server checks nothing else.
     if let Some(limit) = checks.min_properties.filter(|limit| is_below(fields.len(), *limit)) {
         let bound = format!("should have at least {limit} properties");
         causes.push(Cause::out_of_bounds(path, &fields.len().to_string(), &bound));
-        return 0;
     }
     if let Some(limit) = checks.max_properties.filter(|limit| is_above(fields.len(), *limit)) {
         causes.push(Cause::too_many(path, fields.len(), limit));
-        return 0;
     }
     let mut count = 0_usize;
     let has_members = !node.properties.is_empty() || matches!(node.additional, Additional::Values(_));

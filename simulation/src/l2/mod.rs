@@ -1,6 +1,19 @@
 //! L2: the controller's real tasks over the cluster in memory, in paused time, under faults.
 
+mod checker;
+mod deeds;
+mod explore;
 mod house;
+mod look;
 pub mod metrics;
+mod run;
+pub mod scenario;
+pub mod scenarios;
+mod weather;
 
-pub use house::{House, Settings};
+pub use checker::Violation;
+pub use explore::{Explored, Failed, of_seed, singles, swarm};
+pub use house::{House, NAMESPACE, Settings};
+pub use look::Look;
+pub use run::{Outcome, Run, play};
+pub use weather::{CALL_FAULTS, CallFault, Fault, Faults, NEWS_FAULTS, NewsFault, Swarm};

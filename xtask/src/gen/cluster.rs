@@ -168,8 +168,8 @@ fn created(resources: &[Value]) -> BTreeSet<String> {
 }
 
 fn column(definition: &Value) -> Value {
+    // Tables are answered as the server answers them: descriptions of columns are whole.
     let mut definition = definition.clone();
-    shorten(&mut definition);
     if let Some(fields) = definition.as_object_mut() {
         fields.retain(|_, value| *value != "" && *value != 0);
     }

@@ -18,7 +18,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("controller", &["crds", "analysis", "planner", "providers"]),
     ("sandbox", &["crds"]),
     ("conformance", &[]),
-    ("simulation", &["crds", "analysis", "planner", "controller", "providers", "sandbox", "scenarios"]),
+    (
+        "simulation",
+        &["crds", "analysis", "planner", "controller", "providers", "sandbox", "scenarios", "cli"],
+    ),
     ("cli", &["crds", "analysis", "planner", "controller", "sandbox"]),
     ("demo-server", &[]),
     ("scenarios", &["crds"]),

@@ -3,6 +3,7 @@
 mod definitions;
 mod pods;
 mod services;
+mod small;
 mod workloads;
 
 use super::failure::{Cause, Failure};
@@ -11,9 +12,19 @@ use super::store::Stored;
 use super::write::Part;
 use super::{ApiServer, metadata, text};
 use serde_json::{Map, Value, json};
+pub(super) use small::event_of_its_own_group;
 
-/// What a namespace waits for: its controller has to empty it. (The real one writes it into the spec.)
+/// What a namespace waits for, in its spec: its controller has to empty it.
 pub(crate) const NAMESPACE_FINALIZER: &str = "kubernetes";
+/// What a definition waits for: that its objects are gone.
+pub(crate) const DEFINITION_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Finalizers that a kind has outside its metadata: those of namespaces.
+pub(super) fn own_finalizers(object: &Value) -> impl Iterator<Item = &Value> {
+    let namespace = text(object, "/kind") == "Namespace" && text(object, "/apiVersion") == "v1";
+    let list = object.pointer("/spec/finalizers").filter(|_| namespace).and_then(Value::as_array);
+    list.into_iter().flatten()
+}
 
 /// The object at a key, made when it is missing.
 fn object<'v>(value: &'v mut Value, key: &str) -> Option<&'v mut Map<String, Value>> {
@@ -23,6 +34,15 @@ fn object<'v>(value: &'v mut Value, key: &str) -> Option<&'v mut Map<String, Val
         *inner = Value::Object(Map::new());
     }
     inner.as_object_mut()
+}
+
+fn fault(reason: &'static str, field: &str, message: impl Into<String>) -> Cause {
+    Cause { reason, field: field.to_owned(), message: message.into() }
+}
+
+/// A fault of a value, shown as JSON.
+fn invalid(field: &str, value: &Value, why: &str) -> Cause {
+    fault("FieldValueInvalid", field, format!("Invalid value: {value}: {why}"))
 }
 
 /// Sets a field that the client left out.
@@ -35,30 +55,6 @@ fn default(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
     }
 }
 
-/// Brings what a client sent into the kind's shape, and gives the fields that are not known.
-pub(super) fn shape(kind: &ResourceType, object: &mut Value) -> Vec<String> {
-    let Some(custom) = &kind.custom else {
-        drop_nulls(object);
-        return Vec::new();
-    };
-    let Some(schema) = &custom.schema else { return Vec::new() };
-    let unknown = schema.prune(object);
-    schema.default(object);
-    unknown
-}
-
-/// A null is what is not there.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, inner| !inner.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
-}
-
 /// Makes a new object complete.
 pub(super) fn prepare_new(server: &mut ApiServer, kind: &ResourceType, new: &mut Value) {
     if kind.status
@@ -67,16 +63,18 @@ pub(super) fn prepare_new(server: &mut ApiServer, kind: &ResourceType, new: &mut
         map.remove("status");
     }
     if kind.custom.is_some() {
-        shape(kind, new);
         return;
     }
     defaults(kind, new);
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("", "Namespace") => namespace(new),
         ("", "Service") => services::allocate(server, new),
-        ("", "Pod") => pods::begin(new),
+        ("", "Pod") => {
+            pods::request_limits(new);
+            pods::begin(new);
+        }
         ("batch", "Job") => workloads::select_own_pods(new),
-        ("", "Secret") => secret(new),
+        ("", "Secret") => small::secret(new),
         _ => {}
     }
     if let Some(status) = first_status(kind)
@@ -106,8 +104,8 @@ fn first_status(kind: &ResourceType) -> Option<Value> {
 
 fn namespace(new: &mut Value) {
     let name = text(new, "/metadata/name").to_owned();
-    if let Some(labels) = metadata::of(new)
-        .and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
+    if let Some(labels) =
+        metadata::of(new).and_then(|data| data.entry("labels").or_insert_with(|| json!({})).as_object_mut())
     {
         labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
     }
@@ -115,36 +113,6 @@ fn namespace(new: &mut Value) {
         map.insert("spec".to_owned(), json!({"finalizers": [NAMESPACE_FINALIZER]}));
         map.insert("status".to_owned(), json!({"phase": "Active"}));
     }
-}
-
-/// Plain text of a Secret becomes data.
-fn secret(new: &mut Value) {
-    let Some(map) = new.as_object_mut() else { return };
-    default(map, "type", "Opaque");
-    let Some(Value::Object(plain)) = map.remove("stringData") else { return };
-    if let Some(data) = map.entry("data").or_insert_with(|| json!({})).as_object_mut() {
-        for (key, value) in plain {
-            data.insert(key, base64(value.as_str().unwrap_or_default().as_bytes()).into());
-        }
-    }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter = |bits: u32| {
-        let index = usize::try_from(bits & 63).unwrap_or(0);
-        LETTERS.get(index).copied().map_or('A', char::from)
-    };
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        out.push(letter(bits >> 18));
-        out.push(letter(bits >> 12));
-        out.push(if chunk.len() > 1 { letter(bits >> 6) } else { '=' });
-        out.push(if chunk.len() > 2 { letter(bits) } else { '=' });
-    }
-    out
 }
 
 /// Defaults that every write gets.
@@ -155,6 +123,7 @@ fn defaults(kind: &ResourceType, new: &mut Value) {
         ("batch", "Job") => workloads::job(new),
         ("", "Pod") => pods::defaults(new),
         ("", "Service") => services::defaults(new),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definitions::defaults(new),
         _ => {}
     }
 }
@@ -168,7 +137,7 @@ pub(super) fn prepare_change(kind: &ResourceType, part: Part, new: &mut Value, o
         services::keep_addresses(new, old);
     }
     if kind.is("", "Secret") {
-        secret(new);
+        small::secret(new);
     }
     if kind.is("", "Namespace")
         && let (Some(map), Some(spec)) = (new.as_object_mut(), old.get("spec"))
@@ -186,37 +155,34 @@ pub(super) fn faults(kind: &ResourceType, new: &Value, old: Option<&Value>) -> V
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("apps", "ReplicaSet" | "Deployment") | ("batch", "Job") => workloads::faults(kind, new, old),
         ("", "Service") => services::faults(new, old),
-        ("", "ConfigMap" | "Secret") => immutable_data(new, old),
+        ("", "Pod") => pods::faults(new, old),
+        ("", "ConfigMap") => small::data_faults(new, old),
+        ("", "Secret") => small::secret_faults(new, old),
+        ("", "Event") => small::event_faults(new),
+        ("coordination.k8s.io", "Lease") => small::lease_faults(new),
+        ("policy", "PodDisruptionBudget") => small::budget_faults(new),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definitions::faults(new),
         _ => Vec::new(),
     }
 }
 
-/// Data that said that it would not change.
-fn immutable_data(new: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let Some(old) = old.filter(|old| old.get("immutable") == Some(&Value::Bool(true))) else {
-        return Vec::new();
-    };
-    let forbidden = |field: &str| Cause {
-        reason: "FieldValueForbidden",
-        field: field.to_owned(),
-        message: "Forbidden: field is immutable when `immutable` is set".to_owned(),
-    };
-    ["immutable", "data", "binaryData"]
-        .into_iter()
-        .filter(|field| new.get(*field) != old.get(*field))
-        .map(forbidden)
-        .collect()
-}
-
 /// Whether the cluster's rules let a new object in.
 pub(super) fn admit(server: &ApiServer, kind: &ResourceType, new: &Value) -> Result<(), Failure> {
-    if kind.is("", "Pod") { pods::within_quota(server, kind, new) } else { Ok(()) }
+    if !kind.is("", "Pod") {
+        return Ok(());
+    }
+    pods::has_account(server, kind, new)?;
+    pods::within_quota(server, kind, new)
 }
 
 /// What follows from a new object.
 pub(super) fn created(server: &mut ApiServer, kind: &ResourceType, new: &Stored) {
     if kind.kind == "CustomResourceDefinition" {
         definitions::serve(server, new);
+    }
+    if kind.is("", "Pod") {
+        // Admission itself counts what it lets in.
+        server.count_quotas(text(&new.value, "/metadata/namespace"));
     }
 }
 

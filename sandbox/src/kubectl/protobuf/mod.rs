@@ -62,6 +62,44 @@ pub enum Error {
     },
 }
 
+/// A refusal in this form: a `Status` with the fields that say something.
+#[must_use]
+pub fn status(code: u16, reason: &str, message: &str) -> Vec<u8> {
+    let of = |fields: &[(u8, &[u8])]| {
+        let mut out = Vec::new();
+        for (number, content) in fields {
+            // The key of a field with a length.
+            out.push((number << 3) | 2);
+            out.extend(varint(content.len()));
+            out.extend_from_slice(content);
+        }
+        out
+    };
+    let metadata = of(&[(1, b""), (2, b""), (3, b"")]);
+    let texts: [(u8, &[u8]); 4] =
+        [(1, &metadata), (2, b"Failure"), (3, message.as_bytes()), (4, reason.as_bytes())];
+    let mut status = of(&texts);
+    status.push(6 << 3);
+    status.extend(varint(usize::from(code)));
+    let kind = of(&[(1, b"v1"), (2, b"Status")]);
+    let envelope = of(&[(1, &kind), (2, &status), (3, b""), (4, b"")]);
+    [MAGIC, envelope.as_slice()].concat()
+}
+
+/// A number in groups of seven bits, the lowest first.
+fn varint(mut number: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let group = u8::try_from(number & 0x7f).unwrap_or(0);
+        number >>= 7;
+        if number == 0 {
+            out.push(group);
+            return out;
+        }
+        out.push(group | 0x80);
+    }
+}
+
 /// Reads a body: an object with `apiVersion` and `kind`, as its client would have sent it in JSON.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Label and field selectors of requests.
 
+mod parse;
+
 use super::failure::Failure;
 use serde_json::Value;
 
@@ -40,19 +42,17 @@ pub(crate) struct Selector {
 impl Selector {
     /// Reads both selectors of a query.
     pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
-        let mut selector = Self::default();
-        for part in split(labels.unwrap_or_default()) {
-            let need = need(part)
-                .ok_or_else(|| Failure::bad_request(format!("unable to parse requirement: {part:?}")))?;
-            selector.labels.push(need);
-        }
+        let labels = parse::needs(labels.unwrap_or_default()).map_err(Failure::bad_request)?;
+        let mut selector = Self { labels, fields: Vec::new() };
         for part in fields.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
             let (path, value, equal) = if let Some((path, value)) = part.split_once("!=") {
                 (path, value, false)
             } else if let Some((path, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
                 (path, value, true)
             } else {
-                return Err(Failure::bad_request(format!("invalid selector: {part:?}; can't understand {part:?}")));
+                return Err(Failure::bad_request(format!(
+                    "invalid selector: '{part}'; can't understand '{part}'"
+                )));
             };
             selector.fields.push((path.trim().to_owned(), value.trim().to_owned(), equal));
         }
@@ -85,62 +85,6 @@ fn field(object: &Value, path: &str) -> String {
     }
 }
 
-/// Parts between commas that are not within parentheses.
-fn split(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut depth, mut from) = (0_i32, 0);
-    for (at, sign) in text.char_indices() {
-        match sign {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(text.get(from..at).unwrap_or_default().trim());
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(text.get(from..).unwrap_or_default().trim());
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
-fn need(part: &str) -> Option<Need> {
-    let set = |text: &str| -> Option<Vec<String>> {
-        let inner = text.trim().strip_prefix('(')?.strip_suffix(')')?;
-        Some(inner.split(',').map(|value| value.trim().to_owned()).collect())
-    };
-    let key = |text: &str| {
-        let text = text.trim();
-        let good = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-        good.then(|| text.to_owned())
-    };
-    if let Some((name, values)) = part.split_once(" notin ").or_else(|| part.split_once(" notin(")) {
-        let values = if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
-        return Some(Need::NotIn(key(name)?, set(&values)?));
-    }
-    if let Some((name, values)) = part.split_once(" in ").or_else(|| part.split_once(" in(")) {
-        let values = if values.trim_start().starts_with('(') { values.to_owned() } else { format!("({values}") };
-        return Some(Need::In(key(name)?, set(&values)?));
-    }
-    if let Some((name, value)) = part.split_once("!=") {
-        return Some(Need::NotIn(key(name)?, vec![value.trim().to_owned()]));
-    }
-    if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return Some(Need::In(key(name)?, vec![value.trim().to_owned()]));
-    }
-    if let Some((name, value)) = part.split_once('>') {
-        return Some(Need::More(key(name)?, value.trim().parse().ok()?));
-    }
-    if let Some((name, value)) = part.split_once('<') {
-        return Some(Need::Less(key(name)?, value.trim().parse().ok()?));
-    }
-    match part.strip_prefix('!') {
-        Some(name) => Some(Need::Absent(key(name)?)),
-        None => Some(Need::Exists(key(part)?)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -149,12 +93,22 @@ mod tests {
 
     #[test]
     fn every_operator_selects() {
-        let object = json!({"metadata": {"name": "web", "labels": {"app": "web", "n": "5"}}, "spec": {"x": 1}});
+        let object =
+            json!({"metadata": {"name": "web", "labels": {"app": "web", "n": "5"}}, "spec": {"x": 1}});
         let is = |labels: &str, fields: &str| {
             Selector::parse(Some(labels), Some(fields)).unwrap().matches(&object)
         };
-        let yes =
-            ["app", "!other", "app=web", "app==web", "app!=no", "app in (a,web)", "app notin (a, b)", "n>4", "n<6"];
+        let yes = [
+            "app",
+            "!other",
+            "app=web",
+            "app==web",
+            "app!=no",
+            "app in (a,web)",
+            "app notin (a, b)",
+            "n>4",
+            "n<6",
+        ];
         for labels in yes {
             assert!(is(labels, ""), "{labels}");
         }

@@ -1,0 +1,166 @@
+//! What people do to the cluster, past the weather.
+
+use super::house::{House, NAMESPACE};
+use super::look::Look;
+use super::scenario::Deed;
+use super::scenarios::{ROLLOUT, template};
+use crds::meta::POD_TEMPLATE_HASH_LABEL;
+use sandbox::Cluster;
+use sandbox::api::{At, Deletion, Part, Propagation};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const ROLLOUTS: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
+
+/// Creates an object, or gives one that is there this content.
+pub(super) fn apply(cluster: &Cluster, object: &Value) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
+    if cluster.object(version, kind, NAMESPACE, name).is_none() {
+        let made = cluster.create(version, kind, NAMESPACE, object.clone());
+        debug_assert!(made.is_ok(), "{made:?}");
+        return;
+    }
+    let spec = object.get("spec").cloned().unwrap_or_default();
+    change(cluster, (version, kind), name, Part::Main, |new| put(new, "spec", spec));
+}
+
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
+    if let Some(inner) = object.pointer_mut(pointer) {
+        put(inner, key, value);
+    }
+}
+
+fn change(
+    cluster: &Cluster,
+    (version, kind): (&str, &str),
+    name: &str,
+    part: Part,
+    edit: impl FnOnce(&mut Value),
+) {
+    cluster.with(|api| {
+        let Some(resource) = api.resource_of(version, kind) else { return };
+        let at = At { resource, namespace: NAMESPACE.to_owned(), name: name.to_owned() };
+        let changed = api.change(&at, part, false, |old| {
+            let mut new = old.clone();
+            edit(&mut new);
+            Ok(new)
+        });
+        debug_assert!(changed.is_ok() || changed.as_ref().is_err_and(|failure| failure.code == 404), "{changed:?}");
+    });
+}
+
+fn spec(house: &House, edit: impl FnOnce(&mut Value)) {
+    change(&house.cluster, ROLLOUTS, ROLLOUT, Part::Main, edit);
+}
+
+fn status(house: &House, edit: impl FnOnce(&mut Value)) {
+    change(&house.cluster, ROLLOUTS, ROLLOUT, Part::Status, edit);
+}
+
+/// Does it.
+pub(super) fn carry_out(house: &House, deed: &Deed) {
+    match deed {
+        Deed::Apply(object) => apply(&house.cluster, object),
+        Deed::Image(tag) => spec(house, |web| set(web, "/spec", "template", template(tag))),
+        Deed::Steps(steps) => spec(house, |web| set(web, "/spec/strategy/canary", "steps", steps.clone())),
+        Deed::Scale(size) => spec(house, |web| set(web, "/spec", "replicas", (*size).into())),
+        Deed::Pause(paused) => spec(house, |web| set(web, "/spec", "paused", (*paused).into())),
+        Deed::Restart => {
+            let now = house.now().whole_seconds().to_string();
+            spec(house, |web| set(web, "/spec", "restartAt", now.into()));
+        }
+        Deed::Promote => promote(house),
+        Deed::PromoteFull => {
+            status(house, |web| {
+                if Look(web).current() != Look(web).stable() {
+                    set(web, "/status", "promoteFull", true.into());
+                }
+            });
+        }
+        Deed::Abort => status(house, |web| set(web, "/status", "abort", true.into())),
+        Deed::Retry => status(house, |web| set(web, "/status", "abort", false.into())),
+        Deed::Delete(version, kind, name) => house.cluster.with(|api| {
+            let Some(resource) = api.resource_of(version, kind) else { return };
+            let at = At { resource, namespace: NAMESPACE.to_owned(), name: (*name).to_owned() };
+            let how = Deletion { propagation: Some(Propagation::Background), ..Deletion::default() };
+            let _ = api.delete(&at, &how);
+        }),
+        Deed::Answer(query, answer) => house.answers.set(query, answer.clone()),
+        Deed::Pods(rule) => house.cluster.change_nature(|nature| nature.pods.push(rule.clone())),
+        Deed::PodsAsUsual => house.cluster.change_nature(|nature| nature.pods.clear()),
+    }
+}
+
+/// As the command does it: lifts a pause, or goes on by one step where there is none.
+fn promote(house: &House) {
+    status(house, |web| {
+        let look = Look(web);
+        let (paused, lifted) = (look.has_pause(), look.flag("/status/controllerPause"));
+        let next = look.step().filter(|_| !paused && !lifted && look.current() != look.stable());
+        if let Some(status) = web.get_mut("status").and_then(Value::as_object_mut) {
+            status.remove("pauseConditions");
+            if let Some(step) = next {
+                status.insert("currentStepIndex".to_owned(), (step + 1).into());
+            }
+        }
+    });
+}
+
+/// Tag of the image of a version.
+pub(super) fn image_of(cluster: &Cluster, hash: &str) -> String {
+    let sets = cluster.objects("apps/v1", "ReplicaSet", NAMESPACE);
+    let own = sets.iter().find(|set| label(set) == hash);
+    let image = own.and_then(|set| set.pointer("/spec/template/spec/containers/0/image")).and_then(Value::as_str);
+    image.and_then(|image| image.rsplit(':').next()).unwrap_or_default().to_owned()
+}
+
+fn label(object: &Value) -> &str {
+    let labels = object.pointer("/metadata/labels");
+    labels.and_then(|labels| labels.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The end of a run, without times, names by chance and counts of tries: that of a run without faults is the same.
+pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
+    let mut end = BTreeMap::new();
+    for set in cluster.objects("apps/v1", "ReplicaSet", NAMESPACE) {
+        let size = set.pointer("/spec/replicas").cloned().unwrap_or_default();
+        end.insert(format!("ReplicaSet {}", label(&set)), size.to_string());
+    }
+    for service in cluster.objects("v1", "Service", NAMESPACE) {
+        let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let selector = service.pointer("/spec/selector").cloned().unwrap_or_default();
+        end.insert(format!("Service {name}"), selector.to_string());
+    }
+    let mut pods: BTreeMap<String, u32> = BTreeMap::new();
+    for pod in cluster.objects("v1", "Pod", NAMESPACE) {
+        *pods.entry(label(&pod).to_owned()).or_default() += 1;
+    }
+    end.extend(pods.into_iter().map(|(hash, count)| (format!("pods {hash}"), count.to_string())));
+    for run in cluster.objects("argoproj.io/v1alpha1", "AnalysisRun", NAMESPACE) {
+        let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let role = format!("run {} {} {}", label(&run), text("/metadata/labels/rollout-type"), text("/metadata/labels/step-index"));
+        end.insert(role, text("/status/phase").to_owned());
+    }
+    if let Some(web) = cluster.object(ROLLOUTS.0, ROLLOUTS.1, NAMESPACE, ROLLOUT) {
+        let status = json!({
+            "phase": web.pointer("/status/phase"), "step": web.pointer("/status/currentStepIndex"),
+            "current": web.pointer("/status/currentPodHash"), "stable": web.pointer("/status/stableRS"),
+            "abort": web.pointer("/status/abort"), "pauses": web.pointer("/status/pauseConditions/0/reason"),
+            "replicas": web.pointer("/status/replicas"), "available": web.pointer("/status/availableReplicas"),
+            "updated": web.pointer("/status/updatedReplicas"), "selector": web.pointer("/status/selector"),
+            "blueGreen": web.pointer("/status/blueGreen/activeSelector"), "generation": web.pointer("/status/observedGeneration"),
+        });
+        for (key, value) in status.as_object().into_iter().flatten() {
+            end.insert(format!("status {key}"), value.to_string());
+        }
+        end.insert("spec".to_owned(), web.get("spec").map(Value::to_string).unwrap_or_default());
+    }
+    end
+}

@@ -1,0 +1,185 @@
+//! Many runs: every single fault of every scenario, and swarms of faults by seed, on all cores.
+
+use super::run::{Outcome, Run, play};
+use super::scenario::Scenario;
+use super::weather::{CALL_FAULTS, Fault, Faults, NEWS_FAULTS, Swarm};
+use fastrand::Rng;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Of the lines of a watch, one in so many meets the faults; the rest are counted.
+const NEWS_SAMPLED: u32 = 5;
+
+/// A run that broke an invariant.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The scenario.
+    pub scenario: &'static str,
+    /// The seed.
+    pub seed: u64,
+    /// The faults.
+    pub faults: Faults,
+    /// Whether the overlay was on.
+    pub overlay: bool,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What many runs came to.
+#[derive(Clone, Debug, Default)]
+pub struct Explored {
+    /// Runs.
+    pub runs: usize,
+    /// Requests of the controllers.
+    pub calls: u64,
+    /// Virtual time.
+    pub time: Duration,
+    /// Places of faults that were left out.
+    pub left_out: usize,
+    /// Rare states, and in how many runs they were met.
+    pub reached: BTreeMap<&'static str, u64>,
+    /// Runs that broke an invariant.
+    pub failed: Vec<Failed>,
+}
+
+struct Job<'s> {
+    scenario: &'s Scenario,
+    seed: u64,
+    faults: Faults,
+    overlay: bool,
+    twin: Option<&'s BTreeMap<String, String>>,
+}
+
+impl Explored {
+    fn take(&mut self, job: &Job<'_>, mut outcome: Outcome) {
+        self.runs += 1;
+        self.calls += u64::from(outcome.calls);
+        self.time += outcome.time;
+        for name in outcome.reached.keys() {
+            *self.reached.entry(name).or_default() += 1;
+        }
+        if outcome.violation.is_none()
+            && let Some(twin) = job.twin
+            && let Some(what) = difference(twin, &outcome.end)
+        {
+            outcome.violation = Some(super::Violation {
+                invariant: "O1",
+                at: crds::Time::default(),
+                revision: 0,
+                what,
+            });
+        }
+        if outcome.violation.is_some() {
+            self.failed.push(Failed {
+                scenario: job.scenario.name,
+                seed: job.seed,
+                faults: job.faults.clone(),
+                overlay: job.overlay,
+                outcome,
+            });
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.runs += other.runs;
+        self.calls += other.calls;
+        self.time += other.time;
+        self.left_out += other.left_out;
+        self.failed.extend(other.failed);
+        for (name, count) in other.reached {
+            *self.reached.entry(name).or_default() += count;
+        }
+        self
+    }
+}
+
+/// Where the end of a run differs from that of its twin without faults (O1).
+fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -> Option<String> {
+    let keys: std::collections::BTreeSet<&String> = twin.keys().chain(end.keys()).collect();
+    keys.into_iter().find(|key| twin.get(*key) != end.get(*key)).map(|key| {
+        let none = "nothing".to_owned();
+        let (wanted, got) = (twin.get(key).unwrap_or(&none), end.get(key).unwrap_or(&none));
+        format!("the end differs from a run without faults: {key} is {got}, not {wanted}")
+    })
+}
+
+fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Explored::default());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut own = Explored::default();
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let run = Run {
+                        scenario: job.scenario,
+                        seed: job.seed,
+                        faults: job.faults.clone(),
+                        overlay: job.overlay,
+                        trace: false,
+                    };
+                    own.take(job, play(&run));
+                }
+                let mut all = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                *all = std::mem::take(&mut *all).join(own);
+            });
+        }
+    });
+    let mut explored = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    explored.failed.sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
+    explored
+}
+
+/// Every single fault at every write of each scenario, and at a sample of the lines of its watches.
+#[must_use]
+pub fn singles(scenarios: &[Scenario], threads: usize) -> Explored {
+    let mut all = Explored::default();
+    for scenario in scenarios {
+        let calm = Run { scenario, seed: 1, faults: Faults::default(), overlay: true, trace: false };
+        let twin = play(&calm);
+        let (writes, news, end) = (twin.writes, twin.news, twin.end.clone());
+        let calm_job = Job { scenario, seed: 1, faults: Faults::default(), overlay: true, twin: None };
+        all.take(&calm_job, twin);
+        let job = |fault, overlay| Job {
+            scenario,
+            seed: 1,
+            faults: Faults { set: vec![fault], swarm: None },
+            overlay,
+            twin: Some(&end),
+        };
+        let mut jobs = Vec::new();
+        for write in 0..writes {
+            jobs.extend(CALL_FAULTS.map(|fault| job(Fault::Write(write, fault), true)));
+        }
+        for line in (0..news).filter(|line| line % NEWS_SAMPLED == 0) {
+            jobs.extend(NEWS_FAULTS.map(|fault| job(Fault::News(line, fault), true)));
+        }
+        all.left_out += (0..news).filter(|line| line % NEWS_SAMPLED != 0).count() * NEWS_FAULTS.len();
+        jobs.push(Job { faults: Faults::default(), ..job(Fault::Write(0, CALL_FAULTS[0]), false) });
+        all = all.join(carry_out(&jobs, threads));
+    }
+    all
+}
+
+/// Swarms of faults: seeds from `from`, each on a scenario of its own choice, with the overlay on or off.
+#[must_use]
+pub fn swarm(scenarios: &[Scenario], from: u64, count: u64, threads: usize) -> Explored {
+    let jobs: Vec<Job<'_>> = (from..from.saturating_add(count))
+        .filter_map(|seed| {
+            let (scenario, faults, overlay) = of_seed(scenarios, seed)?;
+            Some(Job { scenario, seed, faults, overlay, twin: None })
+        })
+        .collect();
+    carry_out(&jobs, threads)
+}
+
+/// The scenario, faults and overlay of a swarm seed.
+#[must_use]
+pub fn of_seed(scenarios: &[Scenario], seed: u64) -> Option<(&Scenario, Faults, bool)> {
+    let mut random = Rng::with_seed(seed);
+    let scenario = random.choice(scenarios)?;
+    let swarm = Swarm::random(&mut random, sandbox::Options::default().begin);
+    Some((scenario, Faults { set: Vec::new(), swarm: Some(swarm) }, random.bool()))
+}

@@ -1,0 +1,111 @@
+//! All stories, told on the cluster in memory in paused time: the same stories that the real cluster tells.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use sandbox::Nature;
+use scenarios::{Play, STORIES, StoryError, tell};
+use simulation::stage::{SandboxStage, Settings};
+use std::time::Duration;
+
+/// Seeds, each with its own cluster: one where all is known at once, a quiet one, and a busy one.
+const SEEDS: [(u64, fn() -> Settings); 3] = [(1, Settings::default), (2, quiet), (3, busy)];
+
+fn quiet() -> Settings {
+    Settings { lag: Duration::from_millis(150), ..Settings::default() }
+}
+
+/// Slow in everything. Pods of stories serve for five seconds after they are told to go, which is longer than the
+/// nodes take to hear of it.
+fn busy() -> Settings {
+    let nature = Nature {
+        replica_sets: Duration::from_millis(400),
+        nodes: Duration::from_millis(250),
+        jobs: Duration::from_millis(400),
+        garbage: Duration::from_secs(2),
+        pull: Duration::from_secs(3),
+        ready: Duration::from_secs(4),
+        ..Nature::default()
+    };
+    Settings { nature, lag: Duration::from_millis(2_500), ..Settings::default() }
+}
+
+/// Tells a story, and gives how it ended and its log, with what users saw as the last lines.
+fn told(name: &str, seed: u64, settings: Settings) -> (Result<(), StoryError>, Vec<String>) {
+    let story = STORIES.iter().find(|story| story.name == name).unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let own = story.controllers > 0;
+        let stage = SandboxStage::open(&Settings {
+            seed,
+            instance_id: if own { name.to_owned() } else { String::new() },
+            controllers: story.controllers.max(1),
+            ..settings
+        });
+        let play = Play::on(&stage);
+        let ended = tell(name, &play).await;
+        let mut log = play.log();
+        for users in stage.traffic().clients() {
+            log.push(format!("users of {users}: {}", play.seen(&users).await.unwrap()));
+        }
+        (ended, log)
+    })
+}
+
+fn play(name: &str) {
+    for (seed, settings) in SEEDS {
+        let (ended, log) = told(name, seed, settings());
+        if let Err(error) = ended {
+            panic!("{name} with seed {seed}: {error}\n{}", log.join("\n"));
+        }
+    }
+}
+
+macro_rules! stories {
+    ($($test:ident: $name:literal,)*) => {
+        const TOLD: &[&str] = &[$($name),*];
+        $(#[test] fn $test() { play($name); })*
+    };
+}
+
+stories! {
+    good_canary: "good-canary",
+    bad_canary: "bad-canary",
+    canary_verbs: "canary-verbs",
+    superseded: "superseded",
+    job_gate: "job-gate",
+    web_gate: "web-gate",
+    background: "background",
+    blue_green: "blue-green",
+    blue_green_gates: "blue-green-gates",
+    never_ready: "never-ready",
+    refused: "refused",
+    killed: "killed",
+    two_controllers: "two-controllers",
+}
+
+#[test]
+fn every_story_is_told() {
+    assert_eq!(STORIES.map(|story| story.name).as_slice(), TOLD);
+}
+
+#[test]
+fn a_seed_tells_the_same_story_again() {
+    for name in ["good-canary", "two-controllers"] {
+        let (first, again) = (told(name, 11, quiet()).1, told(name, 11, quiet()).1);
+        assert_eq!(first, again, "{name}");
+        assert_ne!(first, told(name, 12, quiet()).1, "{name}: another seed has other luck");
+    }
+}
+
+/// Pods of stories serve for five seconds after they are told to go. Nodes that hear of it after eight lose requests,
+/// and the story says so: what users see is no decoration.
+#[test]
+fn users_suffer_when_the_nodes_hear_too_late() {
+    let late = Settings { lag: Duration::from_secs(8), ..Settings::default() };
+    let (ended, log) = told("canary-verbs", 1, late);
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("no user of verbs saw an error"), "{error}");
+    let last = log.last().unwrap();
+    assert!(last.starts_with("users of verbs:") && !last.ends_with("no answer 0"), "{last}");
+}
