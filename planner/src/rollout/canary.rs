@@ -56,7 +56,8 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let why = format!("weight {}: {} new and {} stable pods fit now", input.weight, want.new, want.stable);
     let mut scaled = false;
     if let Some(stable) = stable {
-        scaled = pass.scale(stable, want.stable, why.clone());
+        let least = i32::from(scale_down::is_served(pass, stable)).min(stable.replicas);
+        scaled = pass.scale(stable, want.stable.max(least), why.clone());
     }
     if !scaled {
         scale_down::clear_deadline(pass, new);
