@@ -107,7 +107,7 @@ fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -
 /// Plays a run; some are played twice, and must be the same (O3).
 fn played(run: &Run<'_>) -> Outcome {
     let mut outcome = play(run);
-    if run.seed % TWICE_EVERY == 0 && run.faults.swarm.is_some() && play(run).hash != outcome.hash {
+    if run.seed.is_multiple_of(TWICE_EVERY) && run.faults.swarm.is_some() && play(run).hash != outcome.hash {
         outcome.violation = Some(super::Violation {
             invariant: "O3",
             at: crds::Time::default(),

@@ -472,6 +472,7 @@ impl Driver<'_> {
     fn at_rest(&self, now: Time) {
         let mut core = lock(&self.core);
         let checker = &mut core.checker;
+        checker.has_rested(QUIET, now);
         if matches!(self.scenario.end, End::Gone) {
             let left = checker.world.sets.len() + checker.world.pods.len() + checker.world.runs.len();
             if left > 0 {

@@ -1,6 +1,5 @@
 //! The base scenarios, which every fault is tried on.
 
-use super::look::Look;
 use super::metrics::Answer;
 use super::scenario::{Deed, End, Scenario, When};
 use sandbox::{PodChange, PodRule};

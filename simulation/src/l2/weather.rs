@@ -122,7 +122,7 @@ pub const NEWS_FAULTS: [NewsFault; 7] = [
 ];
 
 /// How late a late line is.
-pub const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_secs(60);
 
 impl NewsFault {
     fn delivery(self, now: Time, late: Duration) -> Delivery {

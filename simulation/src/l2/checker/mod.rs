@@ -70,6 +70,7 @@ pub(super) struct Checker {
     /// The last time at which the world itself took a pod out of service.
     last_loss: Option<Time>,
     writes: VecDeque<Time>,
+    last_write: Option<Time>,
     /// Values of secrets, which must not be seen anywhere.
     pub(super) secrets: Vec<String>,
     /// Named rare states that this run has met.
@@ -86,6 +87,7 @@ impl Checker {
             verbs: Vec::new(),
             last_loss: None,
             writes: VecDeque::new(),
+            last_write: None,
             secrets: Vec::new(),
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
@@ -127,6 +129,7 @@ impl Checker {
         if !call.is_write() || matches!(call.resource.as_str(), "leases" | "events") {
             return;
         }
+        self.last_write = Some(now);
         if code >= 300 {
             return;
         }

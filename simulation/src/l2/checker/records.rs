@@ -1,10 +1,14 @@
 //! S8, S9, S10, S12, S13, S14: what is written, to whom it belongs, and with which precondition.
 
-use super::{Actor, Checker, Kind, world};
+use super::{Checker, Kind, world};
 use crate::l2::look::Look;
 use crds::Time;
 use sandbox::Call;
 use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A write that changes nothing may follow the last change within this time.
+const MOMENT: Duration = Duration::from_secs(15);
 
 /// Annotations of Rollouts that are the controller's own.
 const OWN_ANNOTATIONS: [&str; 2] = ["rollout.argoproj.io/", "notified.notifications.argoproj.io"];
@@ -15,8 +19,9 @@ impl Checker {
         let body = String::from_utf8_lossy(&call.body);
         let needed = match (call.verb, call.resource.as_str(), call.subresource.as_str()) {
             ("patch" | "update", "rollouts" | "replicasets" | "services", _) => "resourceVersion",
-            ("patch" | "update", "analysisruns", _) => "uid",
-            ("delete", "replicasets" | "analysisruns", _) | ("create", "pods", "eviction") => "uid",
+            ("patch" | "update", "analysisruns", _)
+            | ("delete", "replicasets" | "analysisruns", _)
+            | ("create", "pods", "eviction") => "uid",
             _ => return,
         };
         if !body.contains(needed) {
@@ -137,10 +142,12 @@ impl Checker {
         }
     }
 
-    /// S11: at rest nothing is written.
-    pub(super) fn rests(&mut self, actor: &Actor, what: &str, now: Time) {
-        if let Actor::Controller(name) = actor {
-            self.fail("S11", now, format!("at rest {name} writes: {what}"));
+    /// S11: when nothing has changed for so long, nothing was written either.
+    pub(in crate::l2) fn has_rested(&mut self, quiet: Duration, now: Time) {
+        // What ends a pass may come a moment after the last change.
+        let from = now.plus(MOMENT);
+        if let Some(last) = self.last_write.filter(|last| last.plus(quiet) > from) {
+            self.fail("S11", now, format!("a controller wrote at {last}, and nothing had changed"));
         }
     }
 }

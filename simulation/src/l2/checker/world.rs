@@ -76,7 +76,6 @@ pub(crate) struct Set {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pod {
     pub(crate) owner: String,
-    pub(crate) hash: String,
     pub(crate) ready: bool,
 }
 
@@ -196,7 +195,6 @@ pub(crate) fn set(object: &Value) -> Set {
 fn pod(object: &Value) -> Pod {
     Pod {
         owner: controller_uid(object).to_owned(),
-        hash: label(object, POD_TEMPLATE_HASH_LABEL).to_owned(),
         ready: ready(object),
     }
 }
