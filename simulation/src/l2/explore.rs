@@ -44,6 +44,9 @@ pub struct Explored {
     pub failed: Vec<Failed>,
 }
 
+/// One seed in so many is played twice.
+const TWICE_EVERY: u64 = 16;
+
 struct Job<'s> {
     scenario: &'s Scenario,
     seed: u64,
@@ -64,12 +67,8 @@ impl Explored {
             && let Some(twin) = job.twin
             && let Some(what) = difference(twin, &outcome.end)
         {
-            outcome.violation = Some(super::Violation {
-                invariant: "O1",
-                at: crds::Time::default(),
-                revision: 0,
-                what,
-            });
+            outcome.violation =
+                Some(super::Violation { invariant: "O1", at: crds::Time::default(), revision: 0, what });
         }
         if outcome.violation.is_some() {
             self.failed.push(Failed {
@@ -105,6 +104,20 @@ fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -
     })
 }
 
+/// Plays a run; some are played twice, and must be the same (O3).
+fn played(run: &Run<'_>) -> Outcome {
+    let mut outcome = play(run);
+    if run.seed.is_multiple_of(TWICE_EVERY) && run.faults.swarm.is_some() && play(run).hash != outcome.hash {
+        outcome.violation = Some(super::Violation {
+            invariant: "O3",
+            at: crds::Time::default(),
+            revision: 0,
+            what: "the same seed gave another run".to_owned(),
+        });
+    }
+    outcome
+}
+
 fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Explored::default());
@@ -120,7 +133,7 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
                         overlay: job.overlay,
                         trace: false,
                     };
-                    own.take(job, play(&run));
+                    own.take(job, played(&run));
                 }
                 let mut all = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *all = std::mem::take(&mut *all).join(own);
@@ -128,7 +141,9 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
         }
     });
     let mut explored = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    explored.failed.sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
+    explored
+        .failed
+        .sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
     explored
 }
 
