@@ -23,8 +23,9 @@ use tower::ServiceExt;
 
 /// Connections that are served at once; more wait until one ends.
 const CONNECTIONS_MAX: usize = 256;
-/// How long a client may take to say what it wants.
-const HEAD_LIMIT: Duration = Duration::from_secs(15);
+/// How long a connection may wait for a request: longer than clients keep one that they do not use, so that none is
+/// closed in the moment in which it is used again.
+const HEAD_LIMIT: Duration = Duration::from_secs(120);
 /// Largest head of a request.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// Until connections are accepted again after the system could not.
