@@ -49,7 +49,8 @@ impl Look {
         };
         let services = stage.cluster.objects("v1", "Service", &stage.namespace);
         let selected = services.iter().map(|service| {
-            let hash = service.pointer("/spec/selector").and_then(|s| s.get(crds::meta::POD_TEMPLATE_HASH_LABEL));
+            let hash =
+                service.pointer("/spec/selector").and_then(|s| s.get(crds::meta::POD_TEMPLATE_HASH_LABEL));
             let hash = hash.and_then(Value::as_str).unwrap_or_default();
             (text(service, "/metadata/name").to_owned(), version(hash))
         });
@@ -81,13 +82,19 @@ impl Look {
 
 fn label(pod: &Value) -> &str {
     let labels = pod.pointer("/metadata/labels");
-    labels.and_then(|labels| labels.get(crds::meta::POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
+    labels
+        .and_then(|labels| labels.get(crds::meta::POD_TEMPLATE_HASH_LABEL))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
     pod.pointer("/metadata/deletionTimestamp").is_none()
-        && conditions.into_iter().flatten().any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
+        && conditions
+            .into_iter()
+            .flatten()
+            .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
 }
 
 /// The steps of a canary.
@@ -107,7 +114,8 @@ pub(super) fn told(step: &CanaryStep) -> (String, bool) {
         };
     }
     if let Some(analysis) = &step.analysis {
-        let templates = analysis.templates.iter().flatten().filter_map(|template| template.template_name.clone());
+        let templates =
+            analysis.templates.iter().flatten().filter_map(|template| template.template_name.clone());
         return (format!("analysis {}", templates.collect::<Vec<_>>().join(", ")), false);
     }
     ("a step".to_owned(), false)

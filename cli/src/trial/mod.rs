@@ -131,7 +131,8 @@ pub(crate) fn run(args: &Try, namespace: Option<&str>, terminal: &Terminal) -> a
     }
     let code = worst(&stories);
     if as_json {
-        terminal.say(serde_json::json!({"plays": stories, "leftOut": manifests.left_out, "exitCode": code}))?;
+        terminal
+            .say(serde_json::json!({"plays": stories, "leftOut": manifests.left_out, "exitCode": code}))?;
     } else {
         tell::end(&stories, code, terminal)?;
     }

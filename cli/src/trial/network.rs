@@ -111,7 +111,8 @@ impl Network {
         let shown = match text(&body, "/data/resultType") {
             "scalar" => text(result, "/1").to_owned(),
             "vector" => {
-                let values: Vec<&str> = result.as_array()?.iter().map(|series| text(series, "/value/1")).collect();
+                let values: Vec<&str> =
+                    result.as_array()?.iter().map(|series| text(series, "/value/1")).collect();
                 format!("[{}]", values.join(", "))
             }
             other => format!("a {other} of {} series", result.as_array().map_or(0, Vec::len)),
@@ -127,7 +128,9 @@ impl Network {
             (false, false) => "your own series are not simulated",
         };
         let outcome = match assumed.phase {
-            crds::analysis::AnalysisPhase::Successful if !self.is_good => "; no value that was tried makes it fail",
+            crds::analysis::AnalysisPhase::Successful if !self.is_good => {
+                "; no value that was tried makes it fail"
+            }
             phase if self.is_good && phase != crds::analysis::AnalysisPhase::Successful => {
                 "; no value that was tried meets its conditions"
             }
@@ -139,7 +142,9 @@ impl Network {
     /// The metric of a request: of the AnalysisRuns, the newest first.
     fn metric_of(&self, request: &Request) -> Option<Metric> {
         let mut runs = self.cluster.objects("argoproj.io/v1alpha1", "AnalysisRun", &self.namespace);
-        runs.sort_by(|a, b| text(b, "/metadata/creationTimestamp").cmp(text(a, "/metadata/creationTimestamp")));
+        runs.sort_by(|a, b| {
+            text(b, "/metadata/creationTimestamp").cmp(text(a, "/metadata/creationTimestamp"))
+        });
         let runs = runs.into_iter().filter_map(|run: Value| serde_json::from_value::<AnalysisRun>(run).ok());
         for run in runs {
             let args = run.spec.args.clone().unwrap_or_default();

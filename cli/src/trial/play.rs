@@ -131,7 +131,8 @@ impl Player {
                 return None;
             }
         }
-        let message = self.stage.rollout().map_or_else(String::new, |rollout| crate::phase::phase(&rollout).1);
+        let message =
+            self.stage.rollout().map_or_else(String::new, |rollout| crate::phase::phase(&rollout).1);
         Some(End::Stuck(format!("the old version does not come up: {message}")))
     }
 
@@ -162,9 +163,10 @@ impl Player {
             self.change(until.min(limit)).await;
             let Some(rollout) = self.stage.rollout() else { break };
             let look = Look::at(&self.stage, &rollout, &self.old);
-            self.tell_rollout(&rollout, &look);
+            // Causes before what they cause.
             self.tell_questions();
             self.tell_runs();
+            self.tell_rollout(&rollout, &look);
             self.last = look.clone();
             if let Some(end) = self.end(&rollout, &look) {
                 return Ok(end);
@@ -235,7 +237,8 @@ impl Player {
             if !self.questions.insert(key) {
                 continue;
             }
-            let mut more: Vec<String> = asked.question.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
+            let mut more: Vec<String> =
+                asked.question.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
             more.push(format!("answer {} ({source})", asked.answer));
             self.tell("query", format!("{}: {}", asked.metric, asked.address), more);
         }
@@ -325,7 +328,11 @@ impl Player {
         let Some(since) = self.waits_since else {
             self.waits_since = Some(now);
             let minutes = PERSON.as_secs() / 60;
-            self.tell("paused", format!("until a person promotes it; the player does in {minutes} minutes"), Vec::new());
+            self.tell(
+                "paused",
+                format!("until a person promotes it; the player does in {minutes} minutes"),
+                Vec::new(),
+            );
             return;
         };
         if now.saturating_sub(since) < PERSON {
@@ -336,7 +343,12 @@ impl Player {
         self.tell("promote", "the player promotes it, as a person would", Vec::new());
         let (terminal, _) = Terminal::recorded(crds::Time::default);
         let cluster = Cluster::of(self.stage.client.clone(), self.stage.namespace.clone(), &terminal);
-        let args = Promote { rollout: self.stage.name.clone(), full: false, skip_current_step: false, at_step: None };
+        let args = Promote {
+            rollout: self.stage.name.clone(),
+            full: false,
+            skip_current_step: false,
+            at_step: None,
+        };
         if let Err(error) = promote::run(&cluster, &args).await {
             self.tell("promote", format!("refused: {error}"), Vec::new());
         }

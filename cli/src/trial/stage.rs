@@ -16,12 +16,14 @@ use tokio::task::JoinSet;
 
 const GROUP: &str = "argoproj.io/v1alpha1";
 /// Requests per second to each Service.
-pub(super) const USERS_PER_SECOND: u32 = 20;
+pub(super) const USERS_PER_SECOND: u32 = 10;
 /// Of the requests to the bad version so many fail, and all take so long.
 pub(super) const BAD_PERCENT: u32 = 50;
 pub(super) const BAD_LATENCY: &str = "2s";
 /// The Service that users call where the manifests have none.
 const OWN_SERVICE: &str = "stepgate-try";
+/// Between two scrapes of the simulated Prometheus.
+const SCRAPE: Duration = Duration::from_secs(15);
 /// Marks a version of the pods.
 const RELEASE: &str = "sandbox.stepgate.dev/release";
 /// What the API server writes into objects that were exported from a cluster.
@@ -98,7 +100,10 @@ impl Stage {
             blueprint: Blueprint::default().with(&definitions),
             ..Options::default()
         });
-        let traffic = Traffic::over(&cluster, traffic::Settings::default());
+        let traffic = Traffic::over(
+            &cluster,
+            traffic::Settings { scrape: Some(SCRAPE), ..traffic::Settings::default() },
+        );
         let changed = Arc::new(Notify::new());
         cluster.add_witness(Bell(changed.clone()));
         let is_good = release == Release::Good;
@@ -106,7 +111,12 @@ impl Stage {
         let mut tasks = JoinSet::new();
         tasks.spawn(cluster.clone().run());
         let instance = rollout.pointer("/metadata/labels").and_then(|l| l.get(crds::meta::INSTANCE_ID_LABEL));
-        tasks.spawn(control(&cluster, &network, namespace, instance.and_then(Value::as_str).unwrap_or_default()));
+        tasks.spawn(control(
+            &cluster,
+            &network,
+            namespace,
+            instance.and_then(Value::as_str).unwrap_or_default(),
+        ));
         let mut stage = Self {
             client: kube::Client::new(cluster.client("try"), namespace),
             cluster,
@@ -180,7 +190,8 @@ impl Stage {
     /// Secrets of arguments that the manifests do not have: what is in them is nobody's business here.
     fn make_secrets(&self, template: &Value) {
         for arg in template.pointer("/spec/args").and_then(Value::as_array).into_iter().flatten() {
-            let (name, key) = (text(arg, "/valueFrom/secretKeyRef/name"), text(arg, "/valueFrom/secretKeyRef/key"));
+            let (name, key) =
+                (text(arg, "/valueFrom/secretKeyRef/name"), text(arg, "/valueFrom/secretKeyRef/key"));
             if name.is_empty() || self.cluster.object("v1", "Secret", &self.namespace, name).is_some() {
                 continue;
             }

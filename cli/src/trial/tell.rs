@@ -11,7 +11,8 @@ const WHAT_WIDTH: usize = 9;
 
 /// What is about to be played.
 pub(super) fn beginning(manifests: &Manifests, terminal: &Terminal) -> std::io::Result<()> {
-    terminal.say("A cluster in memory with the real controller, in virtual time: nothing is sent anywhere.")?;
+    terminal
+        .say("A cluster in memory with the real controller, in virtual time: nothing is sent anywhere.")?;
     if !manifests.left_out.is_empty() {
         terminal.say(format_args!("No part in it have: {}.", manifests.left_out.join(", ")))?;
     }
@@ -21,14 +22,20 @@ pub(super) fn beginning(manifests: &Manifests, terminal: &Terminal) -> std::io::
 /// One play.
 pub(super) fn story(story: &Story, terminal: &Terminal) -> std::io::Result<()> {
     terminal.say("")?;
-    let users = format!("{USERS_PER_SECOND} requests a second to {}", story.services.join(" and "));
+    let users = format!("{USERS_PER_SECOND} requests a second to {}", story.services.join(", "));
     let how = match story.release {
         Release::Good => format!("the new version is as good as the old one; {users}"),
         Release::Bad => {
-            format!("{BAD_PERCENT}% of the new version's answers are errors, each takes {BAD_LATENCY}; {users}")
+            format!(
+                "{BAD_PERCENT}% of the new version's answers are errors, each takes {BAD_LATENCY}; {users}"
+            )
         }
     };
-    terminal.say(format_args!("{} release of Rollout {}: {how}", capital(story.release.name()), story.rollout))?;
+    terminal.say(format_args!(
+        "{} release of Rollout {}: {how}",
+        capital(story.release.name()),
+        story.rollout
+    ))?;
     for line in &story.lines {
         self::line(line, terminal)?;
     }
@@ -67,9 +74,12 @@ fn verdict(story: &Story) -> String {
         (_, End::Invalid(why)) => format!("not valid: {why}"),
         (Release::Good, End::Completed) => format!("completed after {after}"),
         (Release::Good, End::Stopped(why)) => format!("NOT COMPLETED: stopped after {after}: {why}"),
-        (Release::Bad, End::Stopped(why)) => format!("stopped after {after}: {why}"),
+        // Why stands in the time line.
+        (Release::Bad, End::Stopped(_)) => format!("stopped after {after}"),
         (Release::Bad, End::Held(why)) => format!("held after {after}, for a person to decide: {why}"),
-        (Release::Bad, End::Completed) => format!("NOT STOPPED: it has all users after {after}. {}", gap(story)),
+        (Release::Bad, End::Completed) => {
+            format!("NOT STOPPED: it has all users after {after}. {}", gap(story))
+        }
         (_, End::Held(why) | End::Stuck(why)) => format!("NOT COMPLETED after {after}: {why}"),
     }
 }
@@ -81,7 +91,9 @@ fn gap(story: &Story) -> String {
         _ => "only a person, at a pause, could have",
     };
     if story.gates.is_empty() {
-        return format!("No analysis ran, so nothing would stop it by itself; {people}. Add an analysis to its strategy.");
+        return format!(
+            "No analysis ran, so nothing would stop it by itself; {people}. Add an analysis to its strategy."
+        );
     }
     format!("Its analyses did not fail ({}); {people}.", story.gates.join(", "))
 }

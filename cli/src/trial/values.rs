@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 /// Values that are tried first, in this order.
 const PLAIN: [f64; 7] = [0.0, 1.0, 0.5, 0.99, 100.0, 1000.0, -1.0];
+/// A text that no condition asks for.
+const OTHER_TEXT: &str = "something else";
 /// Literals of conditions that are looked at.
 const LITERALS_MAX: usize = 8;
 /// Fields of a result that are filled, and answers that are tried, at most.
@@ -71,9 +73,7 @@ pub(super) fn judge(metric: &Metric, response: &Response, now: Time) -> Analysis
         _ => providers::prometheus::interpret(response),
     };
     match reading {
-        Reading::Value { value, .. } => {
-            condition::judge(metric, &value, now).unwrap_or(AnalysisPhase::Error)
-        }
+        Reading::Value { value, .. } => condition::judge(metric, &value, now).unwrap_or(AnalysisPhase::Error),
         Reading::Decided { phase, .. } => phase,
         Reading::Pending { .. } | Reading::Error { .. } => AnalysisPhase::Error,
     }
@@ -96,10 +96,13 @@ fn candidates(metric: &Metric, now: Time) -> Vec<(Response, String)> {
             (None, true) => "scalar",
             (None, false) => "vector",
         };
-        return numbers.into_iter().map(|number| (prometheus_answer(kind, number, now), shown(number))).collect();
+        return numbers
+            .into_iter()
+            .map(|number| (prometheus_answer(kind, number, now), shown(number)))
+            .collect();
     }
     let path = metric.provider.web.as_ref().and_then(|web| web.json_path.as_deref()).unwrap_or_default();
-    let mut values: Vec<Value> = vec![json!(true), json!(false)];
+    let mut values: Vec<Value> = vec![json!(true), json!(false), json!(OTHER_TEXT)];
     values.extend(strings_in(&text).into_iter().map(Value::from));
     values.extend(numbers.into_iter().map(Value::from));
     let bodies = if fields_in(&text).is_empty() { values } else { objects(&fields_in(&text), &values) };
@@ -138,14 +141,20 @@ fn numbers_in(text: &str) -> Vec<f64> {
 
 /// Texts that stand in a condition.
 fn strings_in(text: &str) -> Vec<String> {
-    ['"', '\''].into_iter().flat_map(|quote| text.split(quote).skip(1).step_by(2)).take(LITERALS_MAX).map(str::to_owned).collect()
+    ['"', '\'']
+        .into_iter()
+        .flat_map(|quote| text.split(quote).skip(1).step_by(2))
+        .take(LITERALS_MAX)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Fields of the result that a condition looks at, such as `data.ok`.
 fn fields_in(text: &str) -> Vec<String> {
     let mut fields: Vec<String> = Vec::new();
     for rest in text.split("result.").skip(1) {
-        let field: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')).collect();
+        let field: String =
+            rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')).collect();
         let field = field.trim_matches('.').to_owned();
         if !field.is_empty() && !fields.contains(&field) && fields.len() < FIELDS_MAX {
             fields.push(field);

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(cluster: &Cluster<'_>, args: &Args) -> anyhow::Result<()> {
     let now = cluster.terminal.now();
-    let (plan, world) = controller::preview(cluster.client(), cluster.namespace(), &args.rollout, now).await?;
-    let faults: Vec<String> =
-        check::check(&world, &plan, now).into_iter().map(|fault| format!("{}: {}", fault.rule, fault.what)).collect();
+    let (plan, world) =
+        controller::preview(cluster.client(), cluster.namespace(), &args.rollout, now).await?;
+    let faults: Vec<String> = check::check(&world, &plan, now)
+        .into_iter()
+        .map(|fault| format!("{}: {}", fault.rule, fault.what))
+        .collect();
     let before = world.rollout.status.clone().unwrap_or_default();
     let changes = plan.status.as_ref().map(|after| differences(&before, after)).unwrap_or_default();
     if args.output == Some(Output::Json) {
@@ -26,8 +29,16 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Args) -> anyhow::Result<()
         hash(&before.stable_rs),
         hash(&before.current_pod_hash)
     ));
-    section(&mut out, "Writes", plan.writes.iter().map(|w| format!("{}  ({})", told(&w.write), w.reason)).collect());
-    section(&mut out, "Status", changes.iter().map(|(path, from, to)| format!("{path}: {from} -> {to}")).collect());
+    section(
+        &mut out,
+        "Writes",
+        plan.writes.iter().map(|w| format!("{}  ({})", told(&w.write), w.reason)).collect(),
+    );
+    section(
+        &mut out,
+        "Status",
+        changes.iter().map(|(path, from, to)| format!("{path}: {from} -> {to}")).collect(),
+    );
     section(&mut out, "Why", plan.trail.clone());
     let notices = plan.notices.iter().map(|notice| {
         let kind = if notice.event_type == EventType::Warning { "Warning" } else { "Normal" };
@@ -60,7 +71,9 @@ fn section(out: &mut Vec<String>, title: &str, lines: Vec<String>) {
 /// A write in words.
 fn told(write: &Write) -> String {
     match write {
-        Write::CreateReplicaSet { name, replicas, .. } => format!("create ReplicaSet {name} with {replicas} pods"),
+        Write::CreateReplicaSet { name, replicas, .. } => {
+            format!("create ReplicaSet {name} with {replicas} pods")
+        }
         Write::AdoptReplicaSet { target } => format!("adopt ReplicaSet {}", target.name),
         Write::ReleaseReplicaSet { target } => format!("release ReplicaSet {}", target.name),
         Write::ScaleReplicaSet { target, from, to, .. } => {
@@ -108,7 +121,11 @@ fn short(value: Option<&Value>) -> String {
             all.iter().map(one).collect::<Vec<_>>().join(" ")
         },
     );
-    if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).chain("...".chars()).collect() }
+    if text.chars().count() <= LONGEST {
+        text
+    } else {
+        text.chars().take(LONGEST).chain("...".chars()).collect()
+    }
 }
 
 fn as_json(plan: &Plan, changes: &[(String, String, String)], faults: &[String], rollout: &str) -> Value {

@@ -70,7 +70,8 @@ impl Applier {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
             result = self.write(&mut requests, &planned.write).await;
             if let Err(error) = &result {
-                let own = matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
+                let own =
+                    matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
                 self.forget_if_gone(rollout, own, error);
                 break;
             }
