@@ -50,10 +50,11 @@ pub async fn preview(
     now: Time,
 ) -> Result<(Plan, World), PreviewError> {
     let api: Api<Rollout> = Api::namespaced(client.clone(), namespace);
-    let rollout =
-        api.get_opt(name).await.map_err(|error| unread::<Rollout>(error))?.ok_or_else(|| {
-            PreviewError::NoRollout { namespace: namespace.to_owned(), name: name.to_owned() }
-        })?;
+    let rollout = api
+        .get_opt(name)
+        .await
+        .map_err(unread::<Rollout>)?
+        .ok_or_else(|| PreviewError::NoRollout { namespace: namespace.to_owned(), name: name.to_owned() })?;
     let caches = Caches::new(false);
     let sets = ListParams::default().labels(meta::POD_TEMPLATE_HASH_LABEL);
     fill::<RawReplicaSet>(Api::namespaced(client.clone(), namespace), sets, &caches.replica_sets).await?;

@@ -105,7 +105,7 @@ fn capital(text: &str) -> String {
 
 /// `1:02:03`, `2:03` or `0:03`.
 fn clock(seconds: f64) -> String {
-    let all = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    let all = std::time::Duration::try_from_secs_f64(seconds.round()).unwrap_or_default().as_secs();
     let (hours, minutes, seconds) = (all / 3600, all / 60 % 60, all % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
