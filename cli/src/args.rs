@@ -67,6 +67,10 @@ pub(crate) enum Verb {
         #[arg(long, short = 'f', required = true)]
         filename: Vec<String>,
     },
+    /// Play a good and a bad release of manifests on a cluster in memory, in virtual time.
+    Try(Try),
+    /// Show what the controller would do next to a Rollout, and why. Nothing is written.
+    Plan(Plan),
     /// Print the version.
     Version {
         /// The version alone.
@@ -220,6 +224,31 @@ pub(crate) struct Showing {
     pub(crate) timeout_seconds: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    /// A file or a folder of manifests; `-` reads standard input. May be repeated.
+    #[arg(long, short = 'f', required = true)]
+    pub(crate) filename: Vec<String>,
+    /// Play the good release alone.
+    #[arg(long, conflicts_with = "bad_only")]
+    pub(crate) good_only: bool,
+    /// Play the bad release alone.
+    #[arg(long)]
+    pub(crate) bad_only: bool,
+    /// Print one object of JSON.
+    #[arg(long, short = 'o', value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Name of the Rollout.
+    pub(crate) rollout: String,
+    /// Print one object of JSON.
+    #[arg(long, short = 'o', value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Terminate {
     /// End an AnalysisRun before its time.
@@ -258,6 +287,8 @@ mod tests {
             "set image web app=registry.example:5000/app@sha256:0a",
             "terminate ar run",
             "lint -f file.yaml",
+            "try -f - --good-only -o json",
+            "plan web -o json",
             "version --short",
             "completion bash",
         ] {

@@ -21,6 +21,14 @@ impl<'t> Cluster<'t> {
         Self { client, namespace, terminal }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(crate) fn rollouts(&self) -> Api<Rollout> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }

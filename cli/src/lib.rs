@@ -7,6 +7,7 @@ mod images;
 mod patches;
 mod phase;
 mod terminal;
+mod trial;
 mod verbs;
 mod view;
 
@@ -88,6 +89,7 @@ fn alone(cli: &Cli, name: &str, terminal: &Terminal) -> Option<anyhow::Result<u8
             Some(printed(terminal.print(String::from_utf8_lossy(&script))))
         }
         Verb::Lint { filename } => Some(verbs::lint::files(filename, terminal)),
+        Verb::Try(args) => Some(trial::run(args, cli.connection.namespace.as_deref(), terminal)),
         _ => None,
     }
 }
@@ -113,7 +115,8 @@ async fn carry_out(verb: Verb, cluster: &Cluster<'_>) -> anyhow::Result<u8> {
         Verb::Status(args) => return verbs::status::run(cluster, &args).await,
         Verb::Get(Get::Rollout(args)) => verbs::show::run(cluster, &args).await?,
         Verb::List(List::Rollouts(args)) => verbs::list::run(cluster, &args).await?,
-        Verb::Version { .. } | Verb::Completion { .. } | Verb::Lint { .. } => {}
+        Verb::Plan(args) => verbs::plan::run(cluster, &args).await?,
+        Verb::Version { .. } | Verb::Completion { .. } | Verb::Lint { .. } | Verb::Try(_) => {}
     }
     Ok(0)
 }

@@ -12,6 +12,7 @@ mod events;
 mod lease;
 mod metrics;
 mod observe;
+mod preview;
 mod queue;
 mod rollouts;
 mod runtime;
@@ -19,6 +20,7 @@ mod services;
 mod watches;
 
 pub use controller::{Controller, Surroundings};
+pub use preview::{PreviewError, preview};
 pub use runtime::run;
 
 /// Name that every write is made under. Users of syncers list it in their configuration, and it is the one that

@@ -174,7 +174,7 @@ impl Rollouts {
     }
 }
 
-fn restart_is_due(rollout: &Rollout, now: Time) -> bool {
+pub(crate) fn restart_is_due(rollout: &Rollout, now: Time) -> bool {
     let status: RolloutStatus = rollout.status.clone().unwrap_or_default();
     rollout.spec.restart_at.is_some_and(|at| now >= at && status.restarted_at != Some(at))
 }

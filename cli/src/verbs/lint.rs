@@ -31,7 +31,7 @@ pub(crate) fn files(names: &[String], terminal: &Terminal) -> anyhow::Result<u8>
 }
 
 /// All faults of a stream of documents, each with its place.
-fn text_faults(text: &str) -> Vec<String> {
+pub(crate) fn text_faults(text: &str) -> Vec<String> {
     let documents: Vec<Value> = match serde_saphyr::from_multiple(text) {
         Ok(documents) => documents,
         Err(error) => return vec![format!("not YAML: {error}")],

@@ -3,6 +3,7 @@
 pub(crate) mod change;
 pub(crate) mod lint;
 pub(crate) mod list;
+pub(crate) mod plan;
 pub(crate) mod promote;
 pub(crate) mod show;
 pub(crate) mod status;

@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         "simulation",
         &["crds", "analysis", "planner", "controller", "providers", "sandbox", "scenarios", "cli"],
     ),
-    ("cli", &["crds", "analysis", "planner", "controller", "sandbox"]),
+    ("cli", &["crds", "analysis", "planner", "controller", "providers", "sandbox"]),
     ("demo-server", &[]),
     ("scenarios", &["crds"]),
     ("e2e", &["crds", "scenarios", "demo-server", "conformance"]),

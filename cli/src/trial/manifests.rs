@@ -1,0 +1,111 @@
+//! The manifests of a trial: read, checked as `lint` does, and put into the order in which they are played.
+
+use crate::verbs::lint;
+use anyhow::Context;
+use serde_json::Value;
+use std::io::Read;
+use std::path::Path;
+
+/// Files of one folder that are read at most.
+const FILES_MAX: usize = 1000;
+/// Bytes of one file that are read at most.
+const FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// Endings of the files that are read in a folder.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// Kinds beside the Rollout that take part.
+const PLAYED: [(&str, &str); 8] = [
+    ("argoproj.io/v1alpha1", "AnalysisTemplate"),
+    ("argoproj.io/v1alpha1", "ClusterAnalysisTemplate"),
+    ("v1", "Service"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("v1", "ServiceAccount"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("apps/v1", "Deployment"),
+];
+
+/// What is there to be played.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Manifests {
+    /// Each is played by itself.
+    pub(super) rollouts: Vec<Value>,
+    /// What is around them.
+    pub(super) others: Vec<Value>,
+    /// Kind and name of what has no part.
+    pub(super) left_out: Vec<String>,
+    /// What `lint` says, with the file.
+    pub(super) faults: Vec<String>,
+}
+
+/// A text of an object; empty where there is none.
+pub(super) fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Reads files, folders and standard input (`-`).
+///
+/// # Errors
+/// What cannot be read.
+pub(super) fn read(names: &[String]) -> anyhow::Result<Manifests> {
+    let mut manifests = Manifests::default();
+    for name in names {
+        if name == "-" {
+            let mut text = String::new();
+            std::io::stdin().take(FILE_MAX_BYTES).read_to_string(&mut text).context("read standard input")?;
+            manifests.take(name, &text);
+            continue;
+        }
+        for path in files(name)? {
+            let file = std::fs::File::open(&path).with_context(|| format!("read {path}"))?;
+            let mut text = String::new();
+            file.take(FILE_MAX_BYTES).read_to_string(&mut text).with_context(|| format!("read {path}"))?;
+            manifests.take(&path, &text);
+        }
+    }
+    Ok(manifests)
+}
+
+/// A file itself; of a folder its manifests by name, but not those of folders in it: as kubectl does.
+fn files(name: &str) -> anyhow::Result<Vec<String>> {
+    if !Path::new(name).is_dir() {
+        return Ok(vec![name.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(name).with_context(|| format!("read {name}"))?.take(FILES_MAX) {
+        let path = entry.with_context(|| format!("read {name}"))?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if path.is_file() && ENDINGS.contains(&ending) {
+            files.push(path.to_string_lossy().into_owned());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl Manifests {
+    fn take(&mut self, file: &str, text: &str) {
+        let faults = lint::text_faults(text);
+        self.faults.extend(faults.into_iter().map(|fault| format!("{file}: {fault}")));
+        let Ok(documents) = serde_saphyr::from_multiple::<Value>(text) else { return };
+        for document in documents {
+            match document.get("items").and_then(Value::as_array) {
+                Some(items) => items.iter().for_each(|item| self.sort(item.clone())),
+                None => self.sort(document),
+            }
+        }
+    }
+
+    fn sort(&mut self, object: Value) {
+        let (version, kind) = (text(&object, "/apiVersion"), text(&object, "/kind"));
+        if kind.is_empty() {
+            return;
+        }
+        if version.starts_with("argoproj.io/") && kind == "Rollout" {
+            self.rollouts.push(object);
+        } else if PLAYED.contains(&(version, kind)) {
+            self.others.push(object);
+        } else {
+            self.left_out.push(format!("{kind} {}", text(&object, "/metadata/name")));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `plan` on a cluster whose Rollout stands in the middle of a canary.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use clap::Parser;
+use controller::args::Args;
+use controller::{Controller, Surroundings};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use providers::http::{Executor, NoAnswer, Request, Response};
+use sandbox::{Blueprint, Cluster, Options};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn cluster() -> Cluster {
+    let definitions: Vec<Value> =
+        crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, value)| value).collect();
+    Cluster::new(&Options { blueprint: Blueprint::default().with(&definitions), ..Options::default() })
+}
+
+fn controller_of(cluster: &Cluster) -> tokio::task::JoinHandle<()> {
+    let nobody = tower::service_fn(|_: Request| async { Err::<Response, _>(NoAnswer("nobody".to_owned())) });
+    let client = kube::Client::new(cluster.client("stepgate"), "default");
+    let around = Surroundings {
+        jobs: client.clone(),
+        client,
+        analyses: providers::Settings::default(),
+        executor: Executor::new(nobody),
+        begin: cluster.clock().now(),
+        identity: "one".to_owned(),
+        namespace: "default".to_owned(),
+        overlay: true,
+    };
+    tokio::spawn(async move {
+        Controller::start(Args::parse_from(["stepgate-controller"]), around)
+            .work(std::future::pending())
+            .await;
+    })
+}
+
+fn rollouts(cluster: &Cluster) -> Api<DynamicObject> {
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout"));
+    Api::namespaced_with(kube::Client::new(cluster.client("user"), "default"), "default", &kind)
+}
+
+async fn command(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
+    let clock = cluster.clock();
+    let (terminal, transcript) = cli::Terminal::recorded(move || clock.now());
+    let client = kube::Client::new(cluster.client("user"), "default");
+    assert_eq!(cli::run(words, client, "default", &terminal).await?, 0);
+    Ok(transcript.out())
+}
+
+/// A Rollout that waits at its first pause, whose controller is gone.
+async fn paused_in_the_middle() -> Cluster {
+    let cluster = cluster();
+    tokio::spawn(cluster.clone().run());
+    let controller = controller_of(&cluster);
+    let rollout = json!({
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "replicas": 4,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+            },
+            "strategy": {"canary": {"steps": [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {"duration": "1m"}}]}},
+        },
+    });
+    cluster.create("argoproj.io/v1alpha1", "Rollout", "default", rollout).unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let next = json!({"spec": {"template": {"metadata": {"annotations": {"release": "2"}}}}});
+    rollouts(&cluster).patch("web", &PatchParams::default(), &Patch::Merge(next)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    controller.abort();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cluster
+}
+
+fn revision(cluster: &Cluster) -> String {
+    format!("{cluster:?}")
+}
+
+#[test]
+fn it_shows_the_next_writes_and_makes_none() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let cluster = paused_in_the_middle().await;
+        let before = revision(&cluster);
+        let waits = command(&cluster, &["plan", "web"]).await.unwrap();
+        assert!(waits.starts_with("Rollout web: Paused - CanaryPauseStep; stable "), "{waits}");
+        assert!(waits.contains("\nWrites: none\n") && waits.ends_with("Nothing was written.\n"), "{waits}");
+        assert_eq!(revision(&cluster), before, "a preview only reads");
+
+        command(&cluster, &["promote", "web"]).await.unwrap();
+        let before = revision(&cluster);
+        let goes_on = command(&cluster, &["plan", "web"]).await.unwrap();
+        assert!(goes_on.contains("currentStepIndex: 1 -> 2"), "{goes_on}");
+        let told: Value =
+            serde_json::from_str(&command(&cluster, &["plan", "web", "-o", "json"]).await.unwrap()).unwrap();
+        assert_eq!(told["faults"], json!([]), "{told}");
+        assert_eq!(told["status"]["currentStepIndex"], json!(2), "{told}");
+        assert_eq!(revision(&cluster), before, "a preview only reads");
+        let error = command(&cluster, &["plan", "gone"]).await.unwrap_err().to_string();
+        assert_eq!(error, "rollouts.argoproj.io \"gone\" not found in namespace \"default\"");
+    });
+}
