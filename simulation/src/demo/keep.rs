@@ -48,8 +48,12 @@ impl Kept {
     pub(super) fn tell(&self, screen: &Screen) {
         screen.title("The cluster is yours, until you press Ctrl-C. In another terminal, in this folder:");
         screen.say(&format!("    export KUBECONFIG={}", self.kubeconfig().display()));
-        for command in suggestions(is_on_path("kubectl"), is_on_path("kubectl-stepgate")) {
+        let commands = suggestions(is_on_path("kubectl"), is_on_path("kubectl-stepgate"));
+        for command in &commands {
             screen.say(&format!("    {command}"));
+        }
+        if commands.iter().any(|command| command.starts_with("cargo ")) {
+            screen.say("The first `cargo run` builds the program, which can take a minute.");
         }
     }
 }

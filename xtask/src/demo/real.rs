@@ -22,7 +22,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     screen.say("network namespace of their own. Needs Linux, root, Go and Debian's package tools.");
     let missing = requirements::missing();
     if !missing.is_empty() {
-        anyhow::bail!("this machine cannot run the demo's cluster:\n- {}", lines(&missing));
+        anyhow::bail!(
+            "this machine cannot run the real cluster (`cargo xtask demo` alone needs none of this):\n- {}",
+            lines(&missing)
+        );
     }
     screen.say("Builds what is not built yet: Stepgate's images (about 4 minutes the first time) and Kubernetes from its");
     screen.say("Go modules (about 8 minutes the first time; both are kept).");
@@ -63,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     } else {
         screen.say("");
         screen.say(
-            "The cluster is gone again. `cargo xtask demo --keep` leaves it running, with commands to try.",
+            "The cluster is gone again. `cargo xtask demo --cluster real --keep` leaves it running, with commands to try.",
         );
     }
     Ok(())
