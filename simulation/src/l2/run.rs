@@ -52,6 +52,8 @@ pub struct Outcome {
     pub writes: u32,
     /// Lines of watches to the controllers.
     pub news: u32,
+    /// Which of the writes are Events for people.
+    pub events: Vec<u32>,
     /// Virtual time that it took.
     pub time: Duration,
     /// Two runs with the same hash are the same.
@@ -78,6 +80,7 @@ pub(super) struct Core {
     calls: u32,
     writes: u32,
     news: u32,
+    events: Vec<u32>,
     hash: u64,
     /// The controller whose request made changes up to this revision.
     author: Option<(Arc<str>, u64)>,
@@ -130,6 +133,9 @@ impl Weather for Sky {
         core.calls += 1;
         if call.is_write() && call.resource != "leases" {
             core.writes += 1;
+            if call.resource == "events" {
+                core.events.push(write);
+            }
         }
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
@@ -299,6 +305,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         calls: 0,
         writes: 0,
         news: 0,
+        events: Vec::new(),
         hash: 0xcbf2_9ce4_8422_2325,
         author: None,
         hits: Vec::new(),
@@ -328,6 +335,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         calls: core.calls,
         writes: core.writes,
         news: core.news,
+        events: core.events.clone(),
         time,
         hash: core.hash,
         end,

@@ -326,11 +326,16 @@ impl Walk {
 impl Field {
     /// Whether Go would not write it.
     fn is_left_out(&self, name: &str, value: &Value) -> bool {
+        if value.is_null() {
+            return true;
+        }
+        if self.required || matches!(self.shape, Shape::Any) {
+            return false;
+        }
         match value {
-            Value::Null => true,
-            Value::String(text) => text.is_empty() && !self.required && !MAY_BE_EMPTY.contains(&name),
-            Value::Array(items) => items.is_empty() && !self.required,
-            Value::Object(map) => map.is_empty() && matches!(self.shape, Shape::Map(_)) && !self.required,
+            Value::String(text) => text.is_empty() && !MAY_BE_EMPTY.contains(&name),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(map) => map.is_empty() && matches!(self.shape, Shape::Map(_)),
             _ => false,
         }
     }

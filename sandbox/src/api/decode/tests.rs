@@ -28,6 +28,22 @@ fn unknown_fields_are_dropped_and_told_with_their_paths() {
 }
 
 #[test]
+fn what_is_empty_is_left_out_unless_it_says_something() {
+    let data = json!({"data": {"a": ""}, "binaryData": {}, "immutable": false, "metadata": null});
+    let (data, _) = decoded(("", "v1", "ConfigMap"), data);
+    assert_eq!(data, json!({"data": {"a": ""}, "immutable": false}));
+    let field = json!({"type": "string", "default": "", "description": ""});
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"a": field}}});
+    let versions = json!([{"name": "v1", "served": true, "storage": true, "schema": schema}]);
+    let definition = json!({"spec": {"versions": versions}});
+    let kind = ("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let (definition, unknown) = decoded(kind, definition);
+    let at = "/spec/versions/0/schema/openAPIV3Schema/properties/a";
+    assert_eq!(definition.pointer(at), Some(&json!({"type": "string", "default": ""})));
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
 fn go_says_which_field_has_the_wrong_type() {
     let set = ("apps", "v1", "ReplicaSet");
     let place =
