@@ -22,7 +22,7 @@ struct Cli {
 enum Command {
     /// Numbers: planner calls per second, the controller's memory.
     Bench(bench::Args),
-    /// Three releases on a real cluster, live: a good one, a bad one, and one that a person promotes.
+    /// Three releases, live: a good one, a bad one, and one that a person promotes; on a cluster in memory or a real one.
     Demo(demo::Args),
     /// A real cluster for the end-to-end tests.
     E2e(e2e::Args),

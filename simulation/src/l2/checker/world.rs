@@ -193,10 +193,7 @@ pub(crate) fn set(object: &Value) -> Set {
 }
 
 fn pod(object: &Value) -> Pod {
-    Pod {
-        owner: controller_uid(object).to_owned(),
-        ready: ready(object),
-    }
+    Pod { owner: controller_uid(object).to_owned(), ready: ready(object) }
 }
 
 pub(crate) fn run(object: &Value) -> Run {
