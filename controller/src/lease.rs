@@ -1,5 +1,6 @@
 //! Leader election by a Lease: one controller writes, the others stay warm.
 
+use planner::defect;
 use crate::FIELD_MANAGER;
 use crate::clock::Clock;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -37,11 +38,14 @@ impl Claim {
 
     /// Whether a write may be sent now.
     pub(crate) fn is_held(&self) -> bool {
-        self.held_until.borrow().is_some_and(|until| Instant::now() < until)
+        defect!(LeaseNotAsked) || self.held_until.borrow().is_some_and(|until| Instant::now() < until)
     }
 
     /// Waits until this process leads.
     pub(crate) async fn held(&mut self) {
+        if defect!(LeaseNotAsked) {
+            return;
+        }
         // The sender lives as long as the process.
         let _ = self.held_until.wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await;
     }
@@ -77,7 +81,7 @@ fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> 
         spec.and_then(|spec| spec.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
     if holder == me {
         Verdict::Renew
-    } else if holder.is_empty() || now >= seen + Duration::from_secs(seconds) {
+    } else if holder.is_empty() || now >= seen + Duration::from_secs(seconds) || defect!(LeaseTakenEarly) {
         Verdict::Acquire
     } else {
         Verdict::Follow
@@ -219,7 +223,7 @@ impl Election {
 fn taken(result: kube::Result<Lease>) -> kube::Result<bool> {
     match result {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(defect!(LostRaceLeads)),
         Err(error) => Err(error),
     }
 }

@@ -1,5 +1,6 @@
 //! Which watches feed the caches, and whom each change wakes.
 
+use planner::defect;
 use crate::args::Args;
 use crate::cache::{self, Caches, Watches};
 use crate::observe;
@@ -57,7 +58,9 @@ pub(crate) fn start(
         config,
         caches.replica_sets.clone(),
         move |set: &cache::RawReplicaSet, _| {
-            enqueue_owner(&set.metadata, &owner);
+            if !defect!(SetsWakeNobody) {
+                enqueue_owner(&set.metadata, &owner);
+            }
         },
     );
 

@@ -4,6 +4,7 @@
 mod requests;
 pub(crate) mod status;
 
+use planner::defect;
 use crate::cache::Caches;
 use crate::events::{Events, Message};
 use crate::lease::Claim;
@@ -66,10 +67,13 @@ impl Applier {
         let mut requests = Requests::new(self, rollout);
         let mut done = 0;
         let mut result = Ok(());
+        if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
+            self.guard("status", requests.status(status)).await?;
+        }
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
             result = self.write(&mut requests, &planned.write).await;
-            if result.is_err() {
+            if result.is_err() && !defect!(GoesOnAfterFailure) {
                 break;
             }
             done += 1;
@@ -124,6 +128,10 @@ impl Applier {
             return result;
         };
         match (write, status.code) {
+            (Write::CreateReplicaSet { .. }, 409) if defect!(ExistsIsFine) => Ok(()),
+            (Write::CreateAnalysisRun { .. }, 409) if defect!(ExistsIsFine) => Ok(()),
+            (_, 404 | 409) if defect!(RefusalIsFine) => Ok(()),
+            (_, 500..=599) if defect!(FailureIsFine) => Ok(()),
             (Write::CreateReplicaSet { name, .. }, 409) => self.in_the_way(requests, name).await,
             (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => {
                 Err(ApplyError::Refused(Box::new(Refusal {

@@ -1,5 +1,6 @@
 //! Watches: each feeds a store and tells which keys to look at.
 
+use planner::defect;
 use super::store::{Id, Store, id};
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
@@ -57,6 +58,7 @@ pub(crate) fn start<K>(
                     pause = RETRY_MIN;
                     take(event, &store, &mut listed, &sender, &changed);
                 }
+                Err(_) if defect!(WatchEnds) => break,
                 Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is started again");
                     tokio::time::sleep(pause).await;
@@ -98,7 +100,9 @@ fn take<K>(
         }
         Event::Delete(object) => {
             if let Some(object) = readable(object) {
-                store.delete(&object);
+                if !defect!(DeletionIgnored) {
+                    store.delete(&object);
+                }
                 changed(&object, None);
             }
         }

@@ -1,5 +1,6 @@
 //! How many old ReplicaSets are kept. `[history]`
 
+use crate::defect;
 use super::pass::{Pass, target};
 use crate::Write;
 use crds::defaults;
@@ -13,7 +14,11 @@ pub(super) fn replica_sets(pass: &mut Pass<'_>) {
     let many = others.len().saturating_sub(limit);
     for set in others.into_iter().take(many) {
         let is_selected = pass.world.services.values().any(|service| service.hash() == set.hash());
-        if is_selected || set.replicas != 0 || set.counts.replicas != 0 || !set.counts.generation_observed {
+        let goes = !is_selected
+            && set.replicas == 0
+            && set.counts.replicas == 0
+            && set.counts.generation_observed;
+        if !goes && !defect!(DeletesTheLive) {
             continue;
         }
         let write = Write::DeleteReplicaSet { target: target(set) };

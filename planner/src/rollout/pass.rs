@@ -1,5 +1,6 @@
 //! One pass over the world: who is who, and then gate, strategy and status in order.
 
+use crate::defect;
 use super::pause::PauseChange;
 use super::{blue_green, canary, gate, identify, status};
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
@@ -51,7 +52,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
-    if pass.is_fully_promoted() || pass.old.promote_full {
+    if (pass.is_fully_promoted() || pass.old.promote_full) && !defect!(AbortsNothing) {
         pass.pause.remove_abort();
     }
     let status = match pass.blue_green() {
@@ -130,7 +131,7 @@ impl<'w> Pass<'w> {
 
     /// Our ReplicaSets that are neither new nor stable, oldest first.
     pub(super) fn others(&self) -> Vec<&'w ReplicaSet> {
-        self.all.iter().copied().filter(|set| !self.is_new(set) && !self.is_stable(set)).collect()
+        self.all.iter().copied().filter(|set| !self.is_new(set) && (defect!(StableIsAnOther) || !self.is_stable(set))).collect()
     }
 
     pub(super) fn write(&mut self, write: Write, reason: impl Into<String>) -> Anchor {

@@ -1,5 +1,6 @@
 //! Replacing pods that are older than `spec.restartAt`. `[restart]`
 
+use crate::defect;
 use super::pass::Pass;
 use crate::{Eviction, Pod, Target, Write};
 use crds::rollout::RolloutStatus;
@@ -45,7 +46,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
     let mut evicted = false;
     for pod in old.into_iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
-        if budget <= 0 {
+        if budget <= 0 && !defect!(EvictsAll) {
             break;
         }
         let target = Target { name: pod.name.clone(), uid: pod.uid.clone(), resource_version: String::new() };

@@ -1,5 +1,6 @@
 //! Scaling down the versions that are neither new nor stable, and the delay before it. `[scale-down]`
 
+use crate::defect;
 use super::pass::{Pass, target};
 use super::status::sum;
 use crate::{ReplicaSet, Write};
@@ -28,9 +29,9 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     for set in others {
         let size = sizes.get(&set.name).copied().unwrap_or(0);
-        let less = size.min(budget);
+        let less = if defect!(OthersGoAtOnce) { size } else { size.min(budget) };
         budget = budget.saturating_sub(less);
-        let least = if is_served(pass, set) { 1 } else { 0 };
+        let least = if is_served(pass, set) && !defect!(EmptiesTheServed) { 1 } else { 0 };
         scaled |= pass.scale(
             set,
             size.saturating_sub(less).max(least),
@@ -85,7 +86,7 @@ impl DelayLine {
             return Delay::Wait;
         };
         self.waiting = self.waiting.saturating_add(1);
-        if self.waiting > self.limit || pass.now >= deadline {
+        if self.waiting > self.limit || pass.now >= deadline || defect!(DelayIgnored) {
             return Delay::Over;
         }
         pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));

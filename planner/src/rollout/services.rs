@@ -1,5 +1,6 @@
 //! Which version each Service selects. `[services]`
 
+use crate::defect;
 use super::pass::{Pass, target};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
 use std::collections::BTreeMap;
@@ -26,11 +27,11 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
         return;
     }
     let Some(canary) = pass.canary() else { return };
-    let carrier = if emptied { pass.new } else { pass.stable };
+    let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { pass.stable };
     if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
         ensure(pass, name, set);
     }
-    let to = if pass.is_aborted() { pass.stable } else { pass.new };
+    let to = if pass.is_aborted() && !defect!(CanaryServiceStays) { pass.stable } else { pass.new };
     if let (Some(name), Some(set)) = (canary.canary_service.as_deref(), to) {
         ensure(pass, name, set);
     }
@@ -44,6 +45,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         return;
     }
     let ready = match service.managed_by() {
+        _ if defect!(SelectsWithoutPods) => true,
         Some(_) => set.counts.available >= 1,
         None => set.replicas > 0 && set.counts.available >= set.replicas,
     };
@@ -109,6 +111,6 @@ pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     if pass.is_new(stable) {
         return true;
     }
-    let delayed = new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline);
+    let delayed = new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline || defect!(StaleDeadlineIsFast));
     pass.blue_green().is_some() && new.created < stable.created && delayed
 }

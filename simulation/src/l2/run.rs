@@ -120,6 +120,7 @@ impl Weather for Sky {
         if call.is_write() && call.resource != "leases" {
             core.writes += 1;
         }
+        core.checker.sent(call, now);
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, now, random) else { return Fate::Answered };
         core.note(now, || format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client));

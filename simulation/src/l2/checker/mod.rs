@@ -75,6 +75,8 @@ pub(super) struct Checker {
     /// Named rare states that this run has met.
     pub(super) reached: BTreeMap<&'static str, u32>,
     replicas: VecDeque<(Time, i64)>,
+    /// Identity that the lease names.
+    pub(super) leader: String,
 }
 
 impl Checker {
@@ -89,6 +91,7 @@ impl Checker {
             secrets: Vec::new(),
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
+            leader: String::new(),
         }
     }
 
@@ -124,10 +127,11 @@ impl Checker {
 
     /// A request of a controller was carried out.
     pub(super) fn called(&mut self, call: &Call, code: u16, now: Time) {
-        if !call.is_write() || matches!(call.resource.as_str(), "leases" | "events") {
+        if !call.is_write() || code >= 300 {
             return;
         }
-        if code >= 300 {
+        if matches!(call.resource.as_str(), "leases" | "events") {
+            self.lease_written(call);
             return;
         }
         self.preconditions(call, now);
