@@ -1,6 +1,5 @@
 //! Which watches feed the caches, and whom each change wakes.
 
-use planner::defect;
 use crate::args::Args;
 use crate::cache::{self, Caches, Watches};
 use crate::observe;
@@ -9,6 +8,7 @@ use crds::meta::{ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LA
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
+use planner::defect;
 use std::sync::Arc;
 
 /// Our own kinds: of this instance id only.

@@ -39,7 +39,8 @@ impl Found {
 /// When a defect survives, or another invariant than the named ones has caught it.
 pub fn run(only: &str, threads: usize, full: bool) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let list: Vec<Defect> = Defect::ALL.iter().copied().filter(|defect| defect.about().name.contains(only)).collect();
+    let list: Vec<Defect> =
+        Defect::ALL.iter().copied().filter(|defect| defect.about().name.contains(only)).collect();
     let scenarios = l2::scenarios::all();
     let next = AtomicUsize::new(0);
     let found = Mutex::new(BTreeMap::new());
@@ -65,7 +66,12 @@ pub fn run(only: &str, threads: usize, full: bool) -> anyhow::Result<()> {
     for one in found.values().filter(|one| full || !one.is_as_named()) {
         let what = one.caught.as_ref().map_or("nothing", |(_, what)| what.as_str());
         let text: String = what.chars().take(300).collect();
-        println!("{} ({:.1} s), to be caught by {:?}: {text}", one.about.name, one.wall.as_secs_f64(), one.about.invariants);
+        println!(
+            "{} ({:.1} s), to be caught by {:?}: {text}",
+            one.about.name,
+            one.wall.as_secs_f64(),
+            one.about.invariants
+        );
     }
     let wrong = found.values().filter(|one| !one.is_as_named()).count();
     println!("{} defects in {:.0} s", found.len(), begun.elapsed().as_secs_f64());

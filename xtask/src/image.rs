@@ -179,7 +179,11 @@ mod tests {
                 .output()
                 .unwrap();
             let text = String::from_utf8(tree.stdout).unwrap();
-            assert!(tree.status.success() && text.contains(package), "{}", String::from_utf8_lossy(&tree.stderr));
+            assert!(
+                tree.status.success() && text.contains(package),
+                "{}",
+                String::from_utf8_lossy(&tree.stderr)
+            );
             assert!(!text.contains("feature \"defects\""), "{package} is built with seeded defects: {text}");
         }
     }

@@ -4,7 +4,6 @@ mod jobs;
 
 pub(crate) use jobs::Jobs;
 
-use planner::defect;
 use crate::FIELD_MANAGER;
 use crate::apply::status::difference;
 use crate::apply::{Applier, ApplyError, reference};
@@ -22,6 +21,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt};
 use planner::EventType;
+use planner::defect;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -79,7 +79,8 @@ impl AnalysisRuns {
     async fn reconcile(&self, run: &AnalysisRun) -> Result<Option<Time>, ApplyError> {
         let old = run.status.clone().unwrap_or_default();
         if old.phase == crds::analysis::AnalysisPhase::Failed && defect!(VerdictRewritten) {
-            let better = AnalysisRunStatus { phase: crds::analysis::AnalysisPhase::Successful, ..old.clone() };
+            let better =
+                AnalysisRunStatus { phase: crds::analysis::AnalysisPhase::Successful, ..old.clone() };
             return self.write(run, &old, &better).await.map(|()| None);
         }
         if old.phase.is_completed() && run.spec.ttl_strategy.is_none() {

@@ -4,12 +4,12 @@
 mod requests;
 pub(crate) mod status;
 
-use planner::defect;
 use crate::cache::Caches;
 use crate::events::{Events, Message};
 use crate::lease::Claim;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
+use planner::defect;
 use planner::{Anchor, Owner, Plan, Refusal, RefusalCode, ReplicaSet, Write};
 use requests::Requests;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! One write as one request, with the uid and the resource version that the decision was made on as preconditions.
 
-use planner::defect;
 use super::Applier;
 use super::status::difference;
 use crate::FIELD_MANAGER;
@@ -14,6 +13,7 @@ use kube::api::{
     DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
 };
 use kube::{Api, Resource, ResourceExt};
+use planner::defect;
 use planner::{ReplicaSet, Target, Write};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Objects of one kind by namespace and name. A write's answer goes in at once, and older news of the watch does not
 //! take it out again: that is the read-your-writes overlay.
 
-use planner::defect;
 use kube::{Resource, ResourceExt};
+use planner::defect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

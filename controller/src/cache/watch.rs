@@ -1,11 +1,11 @@
 //! Watches: each feeds a store and tells which keys to look at.
 
-use planner::defect;
 use super::store::{Id, Store, id};
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
+use planner::defect;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt::Debug;

@@ -3,9 +3,9 @@
 mod make;
 mod retention;
 
-use crate::defect;
 use super::pass::Pass;
 use super::{pause, status};
+use crate::defect;
 use crate::{AnalysisRunView, Anchor, EventType, Target, Write};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
@@ -171,7 +171,8 @@ fn need(
     analysis: &RolloutAnalysis,
     runs: &mut BTreeMap<RunKind, RolloutAnalysisRunStatus>,
 ) {
-    let run = current(pass, kind).filter(|run| kind != RunKind::Step || belongs_to_step(pass, run) || defect!(RunOfAnotherStep));
+    let run = current(pass, kind)
+        .filter(|run| kind != RunKind::Step || belongs_to_step(pass, run) || defect!(RunOfAnotherStep));
     if pause::any(&pass.old) && kind != RunKind::Background {
         // Whoever waits for a person starts nothing; the run that stands is kept as it is.
         if let Some(run) = run {
@@ -179,7 +180,8 @@ fn need(
         }
         return;
     }
-    let Some(run) = run.filter(|run| !is_used_up(pass, run) && !(defect!(EndedRunAgain) && phase(run).is_completed()))
+    let Some(run) =
+        run.filter(|run| !is_used_up(pass, run) && !(defect!(EndedRunAgain) && phase(run).is_completed()))
     else {
         match make::new_run(pass, kind, analysis) {
             Ok(made) => {

@@ -1,10 +1,10 @@
 //! Blue-green: the new version is made beside the old one, and the active Service is switched to it. `[blue-green]`
 
-use crate::defect;
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
 use super::{analysis, canary, history, pause, promotion, restart, services, status};
 use crate::ReplicaSet;
+use crate::defect;
 use crds::Time;
 use crds::defaults;
 use crds::rollout::RolloutStatus;
@@ -251,7 +251,8 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
 fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
     let analysed = defect!(SwitchIgnoresAnalysis) || analysis::pre_promotion_is_done(pass, strategy);
     let gated = pause_is_over(pass, strategy) && analysed;
-    (defect!(SwitchesUnready) || status::is_saturated(pass, new)) && (gated || is_fast_tracked(pass, strategy))
+    (defect!(SwitchesUnready) || status::is_saturated(pass, new))
+        && (gated || is_fast_tracked(pass, strategy))
 }
 
 /// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.

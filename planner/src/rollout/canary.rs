@@ -1,10 +1,10 @@
 //! A canary without a router: weights are approximated by numbers of pods. `[canary]`
 
-use crate::defect;
 use super::pass::Pass;
 use super::{analysis, history, pause, promotion, restart, scale_down, services, status, steps};
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
+use crate::defect;
 use crds::defaults;
 use crds::rollout::RolloutStatus;
 
@@ -81,7 +81,10 @@ fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
 /// The stable version is about to have no pods, or has none any more: the new one carries everything.
 fn empties_stable(pass: &Pass<'_>) -> bool {
     let Some(new) = pass.new.filter(|new| !pass.is_stable(new)) else { return false };
-    pass.stable.is_some() && !defect!(ServiceStaysBehind) && pass.replicas > 0 && canary_replicas(&sizes(pass, new)).stable == 0
+    pass.stable.is_some()
+        && !defect!(ServiceStaysBehind)
+        && pass.replicas > 0
+        && canary_replicas(&sizes(pass, new)).stable == 0
 }
 
 fn counts(pass: &Pass<'_>, set: &ReplicaSet) -> Counts {
@@ -103,7 +106,8 @@ fn pause_step(pass: &mut Pass<'_>) {
 fn wait_for_pause(pass: &mut Pass<'_>) {
     let Some(step) = current_pause(pass) else { return };
     let begun = pause::get(&pass.old, pause::CANARY_PAUSE_STEP).map(|condition| condition.start_time);
-    if let (false, Some(since), Some(seconds)) = (defect!(NobodyWakes), begun, steps::duration_seconds(step)) {
+    if let (false, Some(since), Some(seconds)) = (defect!(NobodyWakes), begun, steps::duration_seconds(step))
+    {
         pass.plan.wake_at(since.plus_seconds(seconds), "the pause is over");
     }
 }

@@ -1,9 +1,9 @@
 //! Which ReplicaSet is the new one, which is the stable one, and the making of a new one. `[identify]`
 
-use crate::defect;
 use super::conditions::{self, condition};
 use super::pass::{Pass, target};
 use super::status;
+use crate::defect;
 use crate::{Anchor, EventType, Owner, RefusalCode, ReplicaSet, Write};
 use crds::rollout::RolloutStatus;
 use crds::{PodTemplate, hash, meta, template_eq};

@@ -1,8 +1,8 @@
 //! One pass over the world: who is who, and then gate, strategy and status in order.
 
-use crate::defect;
 use super::pause::PauseChange;
 use super::{blue_green, canary, gate, identify, status};
+use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::{CanaryStep, CanaryStrategy};
@@ -131,7 +131,11 @@ impl<'w> Pass<'w> {
 
     /// Our ReplicaSets that are neither new nor stable, oldest first.
     pub(super) fn others(&self) -> Vec<&'w ReplicaSet> {
-        self.all.iter().copied().filter(|set| !self.is_new(set) && (defect!(StableIsAnOther) || !self.is_stable(set))).collect()
+        self.all
+            .iter()
+            .copied()
+            .filter(|set| !self.is_new(set) && (defect!(StableIsAnOther) || !self.is_stable(set)))
+            .collect()
     }
 
     pub(super) fn write(&mut self, write: Write, reason: impl Into<String>) -> Anchor {

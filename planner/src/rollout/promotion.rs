@@ -1,8 +1,8 @@
 //! When a version becomes the stable one. `[promotion]`
 
-use crate::defect;
 use super::pass::Pass;
 use super::{services, status};
+use crate::defect;
 use crds::rollout::RolloutStatus;
 
 /// Why the new version is to become the stable one now; `None` when it is not yet time.

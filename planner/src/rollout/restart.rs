@@ -1,7 +1,7 @@
 //! Replacing pods that are older than `spec.restartAt`. `[restart]`
 
-use crate::defect;
 use super::pass::Pass;
+use crate::defect;
 use crate::{Eviction, Pod, Target, Write};
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, Time, defaults};

@@ -1,8 +1,8 @@
 //! Scaling down the versions that are neither new nor stable, and the delay before it. `[scale-down]`
 
-use crate::defect;
 use super::pass::{Pass, target};
 use super::status::sum;
+use crate::defect;
 use crate::{ReplicaSet, Write};
 use crds::{defaults, meta};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Which version each Service selects. `[services]`
 
-use crate::defect;
 use super::pass::{Pass, target};
+use crate::defect;
 use crate::{EventType, ReplicaSet, Service, Target, Write};
 use std::collections::BTreeMap;
 
@@ -111,6 +111,7 @@ pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     if pass.is_new(stable) {
         return true;
     }
-    let delayed = new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline || defect!(StaleDeadlineIsFast));
+    let delayed =
+        new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline || defect!(StaleDeadlineIsFast));
     pass.blue_green().is_some() && new.created < stable.created && delayed
 }

@@ -1,9 +1,9 @@
 //! The status: recomputed from the world in each pass. `[status]`
 
-use crate::defect;
 use super::conditions::{self, condition};
 use super::pass::Pass;
 use super::{pause, phase};
+use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet};
 use crds::Time;
 use crds::rollout::RolloutStatus;
@@ -99,7 +99,8 @@ pub(super) fn sum(sets: &[&ReplicaSet], of: impl Fn(&ReplicaSet) -> i32) -> i32 
 pub(super) fn has_changed(pass: &Pass<'_>) -> bool {
     let recorded = pass.old.current_pod_hash.as_str();
     let other = |new: &ReplicaSet| !recorded.is_empty() && new.hash() != recorded;
-    step_hash(pass) != pass.old.current_step_hash || (!defect!(NewTemplateIgnored) && pass.new.is_some_and(other))
+    step_hash(pass) != pass.old.current_step_hash
+        || (!defect!(NewTemplateIgnored) && pass.new.is_some_and(other))
 }
 
 /// What a change of template or steps puts back to the beginning. A restart that was asked for counts as done: the
