@@ -6,6 +6,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
+use planner::defect;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,7 +62,7 @@ impl Claim {
 
     /// Whether a write may be sent now.
     pub(crate) fn is_held(&self) -> bool {
-        self.held.until().is_some_and(|until| Instant::now() < until)
+        defect!(LeaseNotAsked) || self.held.until().is_some_and(|until| Instant::now() < until)
     }
 
     /// Waits until this process leads.
@@ -109,7 +110,7 @@ fn evaluate(spec: Option<&LeaseSpec>, me: &str, seen: Instant, now: Instant) -> 
         spec.and_then(|spec| spec.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
     if holder == me {
         Verdict::Renew
-    } else if holder.is_empty() || now >= seen + Duration::from_secs(seconds) {
+    } else if holder.is_empty() || now >= seen + Duration::from_secs(seconds) || defect!(LeaseTakenEarly) {
         Verdict::Acquire
     } else {
         Verdict::Follow
@@ -257,7 +258,7 @@ impl Election {
 fn taken(result: kube::Result<Lease>) -> kube::Result<bool> {
     match result {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(defect!(LostRaceLeads)),
         Err(error) => Err(error),
     }
 }

@@ -11,6 +11,7 @@ use crds::{Rollout, Time};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use planner::defect;
 use planner::{Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +69,9 @@ impl Rollouts {
         let failed = result.as_ref().is_err_and(|error| !error.is_stale());
         self.metrics.looked(Looked::Rollout, &key.namespace, &key.name, started.elapsed(), failed);
         match result {
-            Ok(wake) => wake.map_or(Outcome::Done, |at| Outcome::Wake(self.clock.instant(at))),
+            Ok(wake) => wake
+                .filter(|_| !defect!(WakeDropped))
+                .map_or(Outcome::Done, |at| Outcome::Wake(self.clock.instant(at))),
             Err(ApplyError::NotLeading) => Outcome::Done,
             Err(error) if error.is_stale() => {
                 tracing::debug!(namespace = key.namespace, name = key.name, %error, "planned anew");
@@ -134,7 +137,7 @@ impl Rollouts {
         let mut all = self.refused();
         let generation = rollout.metadata.generation.unwrap_or(0);
         let Some(known) = all.get(key) else { return (Vec::new(), None) };
-        if known.generation != generation || now >= known.until {
+        if known.generation != generation || (now >= known.until && !defect!(RefusedForEver)) {
             all.remove(key);
             return (Vec::new(), None);
         }

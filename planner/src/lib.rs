@@ -6,6 +6,7 @@
 
 pub mod arithmetic;
 pub mod check;
+pub mod defects;
 mod plan;
 pub mod rollout;
 mod world;

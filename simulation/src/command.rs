@@ -68,6 +68,10 @@ struct Args {
     /// Plays the scenarios without faults, with their traces.
     #[arg(long)]
     calm: bool,
+    /// Seeds each defect of the list, and wants it caught.
+    #[cfg(feature = "defects")]
+    #[arg(long)]
+    defects: bool,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -82,6 +86,10 @@ struct Args {
 /// When an invariant was broken, a state that must be met was not, or nothing was asked for.
 pub fn run() -> anyhow::Result<()> {
     let mut args = Args::parse();
+    #[cfg(feature = "defects")]
+    if args.defects {
+        return crate::defects::run(&args.only, args.threads, args.show > 20);
+    }
     let scenarios: Vec<_> =
         l2::scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&args.only)).collect();
     if let Some(seed) = args.replay {

@@ -16,6 +16,9 @@ const RELEASE: &str = "release";
 /// The profile of what is tried at once.
 const QUICK: &str = "e2e";
 
+/// Text in every binary that has seeded defects: `planner::defects::MARKER`.
+const SEEDED: &[u8] = b"stepgate: seeded defects are compiled into this binary";
+
 /// What to build and where to put it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -104,6 +107,7 @@ fn make(names: &[Name], out: Option<PathBuf>, tag: &str, profile: &str) -> anyho
     let mut made = Vec::new();
     for name in names {
         let binary = build(*name, &project, profile)?;
+        refuse_seeded(&binary)?;
         let reference = format!("stepgate/{}:{tag}", name.folder());
         let image = Image { reference, binary: binary.clone(), ports: name.ports().to_vec() };
         let written = image.write(&out.join(name.folder()))?;
@@ -141,4 +145,53 @@ fn build(name: Name, project: &Path, profile: &str) -> anyhow::Result<PathBuf> {
         .filter(|message| message.pointer("/target/name").is_some_and(|name| name == binary))
         .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .with_context(|| format!("cargo built {package} but named no binary {binary}"))
+}
+
+/// A binary with seeded defects must not get into an image.
+fn refuse_seeded(binary: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    if has_seeded(&bytes) {
+        bail!(
+            "{} has seeded defects in it: it was built with the feature `defects`, which is for `simulate --defects` only",
+            binary.display()
+        );
+    }
+    Ok(())
+}
+
+fn has_seeded(bytes: &[u8]) -> bool {
+    bytes.windows(SEEDED.len()).any(|window| window == SEEDED)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_ships_has_no_seeded_defects() {
+        for name in Name::ALL {
+            let (package, _) = name.package();
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let tree = Command::new(cargo)
+                .args(["tree", "--offline", "--locked", "--edges", "normal,features", "--package", package])
+                .current_dir(house::root())
+                .output()
+                .unwrap();
+            let text = String::from_utf8(tree.stdout).unwrap();
+            assert!(
+                tree.status.success() && text.contains(package),
+                "{}",
+                String::from_utf8_lossy(&tree.stderr)
+            );
+            assert!(!text.contains("feature \"defects\""), "{package} is built with seeded defects: {text}");
+        }
+    }
+
+    #[test]
+    fn a_binary_with_the_marker_is_refused() {
+        let list = std::fs::read_to_string(house::root().join("planner/src/defects/list.rs")).unwrap();
+        assert!(has_seeded(list.as_bytes()), "the marker of planner::defects is another one");
+        assert!(!has_seeded(b"stepgate: seeded defects are compiled"));
+    }
 }

@@ -21,6 +21,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt};
 use planner::EventType;
+use planner::defect;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -77,6 +78,11 @@ impl AnalysisRuns {
 
     async fn reconcile(&self, run: &AnalysisRun) -> Result<Option<Time>, ApplyError> {
         let old = run.status.clone().unwrap_or_default();
+        if old.phase == crds::analysis::AnalysisPhase::Failed && defect!(VerdictRewritten) {
+            let better =
+                AnalysisRunStatus { phase: crds::analysis::AnalysisPhase::Successful, ..old.clone() };
+            return self.write(run, &old, &better).await.map(|()| None);
+        }
         if old.phase.is_completed() && run.spec.ttl_strategy.is_none() {
             return Ok(None);
         }
@@ -95,11 +101,15 @@ impl AnalysisRuns {
             let answers = join_all(carried).await;
             let recorded = analysis::record(begun.0.clone(), answers, self.clock.now());
             rounds.push(analysis::assess(view(&recorded), self.clock.now()));
+            if let (true, Some(last)) = (defect!(OneIsEnough), rounds.last_mut()) {
+                last.status.phase = crds::analysis::AnalysisPhase::Successful;
+            }
         }
         for garbage in rounds.iter().flat_map(|round| &round.garbage) {
             jobs::delete(&self.applier, &self.jobs, &garbage.measurement).await?;
         }
-        let last = rounds.last().cloned().unwrap_or_default();
+        let last = if defect!(AnswerLost) { rounds.first() } else { rounds.last() };
+        let last = last.cloned().unwrap_or_default();
         self.write(run, &old, &last.status).await?;
         self.tell(run, &rounds);
         Ok(last.wake)

@@ -9,6 +9,7 @@ use crate::events::{Events, Message};
 use crate::lease::Claim;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
+use planner::defect;
 use planner::{Anchor, Owner, Plan, Refusal, RefusalCode, ReplicaSet, Write};
 use requests::Requests;
 use std::time::Duration;
@@ -66,6 +67,9 @@ impl Applier {
         let mut requests = Requests::new(self, rollout);
         let mut done = 0;
         let mut result = Ok(());
+        if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
+            self.guard("status", requests.status(status)).await?;
+        }
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
             result = self.write(&mut requests, &planned.write).await;
@@ -73,6 +77,9 @@ impl Applier {
                 let own =
                     matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
                 self.forget_if_gone(rollout, own, error);
+                if defect!(GoesOnAfterFailure) {
+                    continue;
+                }
                 break;
             }
             done += 1;
@@ -139,6 +146,10 @@ impl Applier {
             return result;
         };
         match (write, status.code) {
+            (Write::CreateReplicaSet { .. }, 409) if defect!(ExistsIsFine) => Ok(()),
+            (Write::CreateAnalysisRun { .. }, 409) if defect!(ExistsIsFine) => Ok(()),
+            (_, 404 | 409) if defect!(RefusalIsFine) => Ok(()),
+            (_, 500..=599) if defect!(FailureIsFine) => Ok(()),
             (Write::CreateReplicaSet { name, .. }, 409) => self.in_the_way(requests, name).await,
             (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => {
                 Err(ApplyError::Refused(Box::new(Refusal {

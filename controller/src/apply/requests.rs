@@ -13,6 +13,7 @@ use kube::api::{
     DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
 };
 use kube::{Api, Resource, ResourceExt};
+use planner::defect;
 use planner::{ReplicaSet, Target, Write};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -81,7 +82,11 @@ impl<'a> Requests<'a> {
             }
             Write::SelectService { target, hash, managed_by } => self.select(target, hash, managed_by).await,
             Write::AnnotateRollout { annotations } => {
-                self.patch_rollout(json!({"metadata": {"annotations": annotations}})).await
+                let mut patch = json!({"metadata": {"annotations": annotations}});
+                if let (true, Some(patch)) = (defect!(WritesTheSpec), patch.as_object_mut()) {
+                    patch.insert("spec".to_owned(), json!({"paused": false}));
+                }
+                self.patch_rollout(patch).await
             }
             Write::SetRolloutReplicas { replicas } => {
                 self.patch_rollout(json!({"spec": {"replicas": replicas}})).await
@@ -250,7 +255,9 @@ impl<'a> Requests<'a> {
         };
         let Some(difference) = difference(&old, &new) else { return Ok(()) };
         let version = self.rollout_version.clone().unwrap_or_default();
-        let patch = json!({"metadata": {"resourceVersion": version}, "status": difference});
+        let version = Some(version).filter(|_| !defect!(StatusWithoutVersion));
+        let metadata = version.map_or_else(|| json!({}), |version| json!({"resourceVersion": version}));
+        let patch = json!({"metadata": metadata, "status": difference});
         let rollout = self
             .api::<Rollout>()
             .patch_status(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch))
@@ -265,7 +272,7 @@ fn with_preconditions(mut patch: Value, uid: &str, version: &str) -> Value {
     let metadata = patch.as_object_mut().map(|patch| patch.entry("metadata").or_insert_with(|| json!({})));
     if let Some(metadata) = metadata.and_then(Value::as_object_mut) {
         for (key, value) in [("uid", uid), ("resourceVersion", version)] {
-            if !value.is_empty() {
+            if !value.is_empty() && !defect!(PatchWithoutVersion) {
                 metadata.insert(key.to_owned(), json!(value));
             }
         }
@@ -277,7 +284,7 @@ fn delete_params(uid: String, resource_version: Option<String>) -> DeleteParams 
     DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
         preconditions: Some(Preconditions {
-            uid: Some(uid).filter(|uid| !uid.is_empty()),
+            uid: Some(uid).filter(|uid| !uid.is_empty() && !defect!(DeleteWithoutUid)),
             resource_version: resource_version.filter(|version| !version.is_empty()),
         }),
         ..DeleteParams::default()

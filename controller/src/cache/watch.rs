@@ -5,6 +5,7 @@ use futures::StreamExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
+use planner::defect;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -57,6 +58,7 @@ pub(crate) fn start<K>(
                     pause = RETRY_MIN;
                     take(event, &store, &mut listed, &sender, &changed);
                 }
+                Err(_) if defect!(WatchEnds) => break,
                 Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is started again");
                     tokio::time::sleep(pause).await;
@@ -98,7 +100,9 @@ fn take<K>(
         }
         Event::Delete(object) => {
             if let Some(object) = readable(object) {
-                store.delete(&object);
+                if !defect!(DeletionIgnored) {
+                    store.delete(&object);
+                }
                 changed(&object, None);
             }
         }

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use planner::defect;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -146,7 +147,9 @@ impl Queue {
 impl State {
     fn push(&mut self, key: Key) {
         if self.running.contains(&key) {
-            self.again.insert(key);
+            if !defect!(RunningKeyLost) {
+                self.again.insert(key);
+            }
         } else if self.queued.insert(key.clone()) {
             self.ready.entry(key.namespace.clone()).or_default().push_back(key);
         }
@@ -155,7 +158,7 @@ impl State {
     /// Keeps the earliest wake-up of a key.
     fn delay(&mut self, key: Key, at: Instant) {
         if let Some(old) = self.due.get(&key) {
-            if *old <= at {
+            if *old <= at || defect!(EarlierWakeLost) {
                 return;
             }
             self.delayed.remove(&(*old, key.clone()));

@@ -1,5 +1,7 @@
 //! How many pods the new and the stable version get in a canary without a router. `[canary.replicas]`
 
+use crate::defect;
+
 /// One ReplicaSet as the arithmetic sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -90,7 +92,8 @@ fn to_i32(value: i64) -> i32 {
 /// stay at 10 until new pods are available, and three more fit: (3, 10).
 #[must_use]
 pub fn canary_replicas(input: &CanaryInput) -> CanaryReplicas {
-    let Some(stable) = input.stable else {
+    let bounded = |_: &Counts| i64::from(input.weight) < WHOLE || !defect!(NoBoundsAtTheEnd);
+    let Some(stable) = input.stable.filter(bounded) else {
         return CanaryReplicas { new: input.replicas, stable: 0 };
     };
     let desired = desired_pair(input.replicas, input.weight, input.max_surge);
@@ -125,11 +128,11 @@ fn scale_down(
 ) -> CanaryReplicas {
     let min_available = input.replicas - input.max_unavailable;
     let increasing = desired.new >= input.new.spec;
-    let counted = count(input.new, !increasing) + count(stable, increasing);
+    let counted = count(input.new, !increasing || defect!(CountsMissingPods)) + count(stable, increasing);
     if counted <= min_available {
         return now;
     }
-    let surplus = counted - min_available;
+    let surplus = counted - min_available + i32::from(defect!(OnePodTooMany));
     let limit = input.replicas + input.max_surge;
     if increasing {
         if now.stable > desired.stable {

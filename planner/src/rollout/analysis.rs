@@ -5,6 +5,7 @@ mod retention;
 
 use super::pass::Pass;
 use super::{pause, status};
+use crate::defect;
 use crate::{AnalysisRunView, Anchor, EventType, Target, Write};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
@@ -170,7 +171,8 @@ fn need(
     analysis: &RolloutAnalysis,
     runs: &mut BTreeMap<RunKind, RolloutAnalysisRunStatus>,
 ) {
-    let run = current(pass, kind).filter(|run| kind != RunKind::Step || belongs_to_step(pass, run));
+    let run = current(pass, kind)
+        .filter(|run| kind != RunKind::Step || belongs_to_step(pass, run) || defect!(RunOfAnotherStep));
     if pause::any(&pass.old) && kind != RunKind::Background {
         // Whoever waits for a person starts nothing; the run that stands is kept as it is.
         if let Some(run) = run {
@@ -178,7 +180,9 @@ fn need(
         }
         return;
     }
-    let Some(run) = run.filter(|run| !is_used_up(pass, run)) else {
+    let Some(run) =
+        run.filter(|run| !is_used_up(pass, run) && !(defect!(EndedRunAgain) && phase(run).is_completed()))
+    else {
         match make::new_run(pass, kind, analysis) {
             Ok(made) => {
                 runs.insert(kind, made);
@@ -190,6 +194,7 @@ fn need(
     let message = run.status.as_ref().map_or("", |status| status.message.as_str());
     match phase(run) {
         AnalysisPhase::Inconclusive => pass.pause.add(pause::INCONCLUSIVE_ANALYSIS),
+        AnalysisPhase::Failed | AnalysisPhase::Error if defect!(FailureIgnored) => {}
         AnalysisPhase::Failed | AnalysisPhase::Error => {
             let text = if message.is_empty() { String::new() } else { format!(": {message}") };
             pass.pause.abort(format!("{}{text}", kind.failure()));

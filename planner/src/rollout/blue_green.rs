@@ -4,6 +4,7 @@ use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
 use super::{analysis, canary, history, pause, promotion, restart, services, status};
 use crate::ReplicaSet;
+use crate::defect;
 use crds::Time;
 use crds::defaults;
 use crds::rollout::RolloutStatus;
@@ -91,7 +92,7 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     }
     // A rollback to a version that still waits for its scale-down is fast: the deadline stays until the switch.
     let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
-    if !keeps_deadline {
+    if !keeps_deadline && !defect!(KeepsDeadline) {
         scale_down::clear_deadline(pass, new);
     } else if let Some(deadline) = new.scale_down_deadline().filter(|end| *end > pass.now) {
         pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
@@ -125,7 +126,7 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
 fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let active = active_hash(pass, strategy);
     let mut others = pass.others();
-    others.retain(|set| set.replicas > 0 && set.hash() != active);
+    others.retain(|set| (set.replicas > 0 || defect!(EmptyOnesWait)) && set.hash() != active);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let mut line = DelayLine::new(pass);
     for set in others {
@@ -249,8 +250,10 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
 
 /// The new version is all there, and nothing has to be waited for.
 fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> bool {
-    let gated = pause_is_over(pass, strategy) && analysis::pre_promotion_is_done(pass, strategy);
-    status::is_saturated(pass, new) && (gated || is_fast_tracked(pass, strategy))
+    let analysed = defect!(SwitchIgnoresAnalysis) || analysis::pre_promotion_is_done(pass, strategy);
+    let gated = pause_is_over(pass, strategy) && analysed;
+    (defect!(SwitchesUnready) || status::is_saturated(pass, new))
+        && (gated || is_fast_tracked(pass, strategy))
 }
 
 /// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.

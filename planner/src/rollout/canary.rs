@@ -4,6 +4,7 @@ use super::pass::Pass;
 use super::{analysis, history, pause, promotion, restart, scale_down, services, status, steps};
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
+use crate::defect;
 use crds::defaults;
 use crds::rollout::RolloutStatus;
 
@@ -82,7 +83,10 @@ fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
 /// The stable version is about to have no pods, or has none any more: the new one carries everything.
 fn empties_stable(pass: &Pass<'_>) -> bool {
     let Some(new) = pass.new.filter(|new| !pass.is_stable(new)) else { return false };
-    pass.stable.is_some() && pass.replicas > 0 && canary_replicas(&sizes(pass, new)).stable == 0
+    pass.stable.is_some()
+        && !defect!(ServiceStaysBehind)
+        && pass.replicas > 0
+        && canary_replicas(&sizes(pass, new)).stable == 0
 }
 
 fn counts(pass: &Pass<'_>, set: &ReplicaSet) -> Counts {
@@ -94,7 +98,7 @@ fn pause_step(pass: &mut Pass<'_>) {
     let Some(step) = current_pause(pass) else { return };
     if pause::get(&pass.old, pause::CANARY_PAUSE_STEP).is_none() && !pass.old.controller_pause {
         pass.pause.add(pause::CANARY_PAUSE_STEP);
-        if let Some(seconds) = steps::duration_seconds(step) {
+        if let (false, Some(seconds)) = (defect!(NobodyWakes), steps::duration_seconds(step)) {
             pass.plan.wake_at(pass.now.whole_seconds().plus_seconds(seconds), "the pause is over");
         }
     }
@@ -104,7 +108,8 @@ fn pause_step(pass: &mut Pass<'_>) {
 fn wait_for_pause(pass: &mut Pass<'_>) {
     let Some(step) = current_pause(pass) else { return };
     let begun = pause::get(&pass.old, pause::CANARY_PAUSE_STEP).map(|condition| condition.start_time);
-    if let (Some(since), Some(seconds)) = (begun, steps::duration_seconds(step)) {
+    if let (false, Some(since), Some(seconds)) = (defect!(NobodyWakes), begun, steps::duration_seconds(step))
+    {
         pass.plan.wake_at(since.plus_seconds(seconds), "the pause is over");
     }
 }
@@ -123,7 +128,9 @@ fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutSta
     let mut base = status::base(pass);
     base.restarted_at = restarted_at.or(base.restarted_at);
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
-    analysis::record_canary(pass, &mut base);
+    if !defect!(RunNotRecorded) {
+        analysis::record_canary(pass, &mut base);
+    }
     if status::has_changed(pass) {
         status::reset(pass, &mut base);
         if count > 0 && pass.new.is_some_and(|new| new.hash() == pass.old.stable_rs) {

@@ -2,6 +2,7 @@
 
 use super::pass::{Pass, target};
 use crate::Write;
+use crate::defect;
 use crds::defaults;
 
 /// Deletes ReplicaSets of old versions beyond the limit, oldest first; one that still has pods stays, and so does one
@@ -13,7 +14,9 @@ pub(super) fn replica_sets(pass: &mut Pass<'_>) {
     let many = others.len().saturating_sub(limit);
     for set in others.into_iter().take(many) {
         let is_selected = pass.world.services.values().any(|service| service.hash() == set.hash());
-        if is_selected || set.replicas != 0 || set.counts.replicas != 0 || !set.counts.generation_observed {
+        let goes =
+            !is_selected && set.replicas == 0 && set.counts.replicas == 0 && set.counts.generation_observed;
+        if !goes && !defect!(DeletesTheLive) {
             continue;
         }
         let write = Write::DeleteReplicaSet { target: target(set) };

@@ -3,6 +3,7 @@
 use super::conditions::{self, condition};
 use super::pass::{Pass, target};
 use super::status;
+use crate::defect;
 use crate::{Anchor, EventType, Owner, RefusalCode, ReplicaSet, Write};
 use crds::rollout::RolloutStatus;
 use crds::{PodTemplate, hash, meta, template_eq};
@@ -25,7 +26,7 @@ pub(super) fn sort_out(pass: &mut Pass<'_>) {
     let selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
     let mine = |set: &&ReplicaSet| match set.owner {
         Owner::Ours | Owner::Nobody => !set.deleting && matches(&selector, set),
-        Owner::Other => false,
+        Owner::Other => defect!(TakesForeign) && matches(&selector, set),
     };
     pass.all = pass.world.replica_sets.iter().filter(mine).collect();
     pass.new = find_new(pass);
@@ -42,6 +43,9 @@ fn matches(selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
 fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
     let template = pass.world.rollout.spec.template.as_ref()?;
     let wanted = hash::pod_template_hash(template, pass.old.collision_count);
+    if defect!(NewOneNotFound) {
+        return None;
+    }
     let by_hash = pass.all.iter().copied().find(|set| set.hash() == wanted);
     by_hash.or_else(|| {
         pass.all.iter().copied().find(|set| template_eq::equal_ignoring_injected(&set.template, template))
@@ -79,7 +83,7 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
         pass.all.iter().filter(|set| !pass.is_new(set)).map(|set| set.revision()).max().unwrap_or(0);
     // The Rollout's own number counts, too: the ReplicaSet that has it may be deleted, or not seen in its newest state.
     let recorded: i64 = status::revision(pass).parse().unwrap_or(0);
-    let is_behind = pass.new.is_none_or(|new| new.revision() < recorded);
+    let is_behind = !defect!(RevisionForgotten) && pass.new.is_none_or(|new| new.revision() < recorded);
     let revision = if is_behind { highest.max(recorded) } else { highest }.saturating_add(1);
     pass.revision = revision;
     let Some(new) = pass.new else { return Some(create(pass, revision)) };

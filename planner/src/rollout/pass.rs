@@ -2,6 +2,7 @@
 
 use super::pause::PauseChange;
 use super::{blue_green, canary, gate, identify, status};
+use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::{CanaryStep, CanaryStrategy};
@@ -55,7 +56,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         // Asked for since the last look. DIFFERS: Argo Rollouts ignores it until the full promotion is over.
         pass.old.promote_full = false;
     }
-    if pass.is_fully_promoted() || pass.old.promote_full {
+    if (pass.is_fully_promoted() || pass.old.promote_full) && !defect!(AbortsNothing) {
         pass.pause.remove_abort();
     }
     let status = match pass.blue_green() {
@@ -134,7 +135,11 @@ impl<'w> Pass<'w> {
 
     /// Our ReplicaSets that are neither new nor stable, oldest first.
     pub(super) fn others(&self) -> Vec<&'w ReplicaSet> {
-        self.all.iter().copied().filter(|set| !self.is_new(set) && !self.is_stable(set)).collect()
+        self.all
+            .iter()
+            .copied()
+            .filter(|set| !self.is_new(set) && (defect!(StableIsAnOther) || !self.is_stable(set)))
+            .collect()
     }
 
     pub(super) fn write(&mut self, write: Write, reason: impl Into<String>) -> Anchor {

@@ -2,6 +2,7 @@
 
 use super::pass::Pass;
 use super::{pause, services, status};
+use crate::defect;
 use crds::rollout::RolloutStatus;
 
 /// Why the new version is to become the stable one now; `None` when it is not yet time.
@@ -26,14 +27,14 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         }
         let analysed = strategy.post_promotion_analysis.as_ref().is_none_or(super::analysis::is_empty)
             || super::analysis::is_successful(super::analysis::post_status(new_status));
-        return analysed.then(|| "Completed blue-green update".to_owned());
+        return (analysed || defect!(PromotesUnanalysed)).then(|| "Completed blue-green update".to_owned());
     }
     // DIFFERS: Argo Rollouts takes a stable ReplicaSet that it does not find for a first deploy, and promotes at once.
     // It may only not be seen yet, and so the gates hold.
-    if pass.old.stable_rs.is_empty() {
+    if pass.old.stable_rs.is_empty() || (defect!(UnseenIsFirst) && pass.stable.is_none()) {
         return Some("Initial deploy".to_owned());
     }
-    if pass.is_aborted() || pass.world.available(new) < pass.replicas {
+    if pass.is_aborted() || (pass.world.available(new) < pass.replicas && !defect!(PromotesUnready)) {
         return None;
     }
     if pass.old.promote_full {
@@ -45,7 +46,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
     let done = new_status.current_step_index.is_none_or(|index| index >= count);
-    done.then(|| format!("Completed all {count} canary steps"))
+    (done || defect!(PromotesBeforeTheEnd)).then(|| format!("Completed all {count} canary steps"))
 }
 
 /// Makes the new version the stable one.

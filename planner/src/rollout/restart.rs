@@ -1,6 +1,7 @@
 //! Replacing pods that are older than `spec.restartAt`. `[restart]`
 
 use super::pass::Pass;
+use crate::defect;
 use crate::{Eviction, Pod, ReplicaSet, Target, Write};
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, Time, defaults};
@@ -58,7 +59,7 @@ fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
     let mut evicted = false;
     for pod in old.iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
-        if budget <= 0 {
+        if budget <= 0 && !defect!(EvictsAll) {
             break;
         }
         let target = Target { name: pod.name.clone(), uid: pod.uid.clone(), resource_version: String::new() };

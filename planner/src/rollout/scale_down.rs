@@ -2,6 +2,7 @@
 
 use super::pass::{Pass, target};
 use super::status::sum;
+use crate::defect;
 use crate::{ReplicaSet, Write};
 use crds::{defaults, meta};
 use std::collections::BTreeMap;
@@ -28,9 +29,9 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     for set in others {
         let size = sizes.get(&set.name).copied().unwrap_or(0);
-        let less = size.min(budget);
+        let less = if defect!(OthersGoAtOnce) { size } else { size.min(budget) };
         budget = budget.saturating_sub(less);
-        let least = i32::from(is_served(pass, set));
+        let least = i32::from(is_served(pass, set) && !defect!(EmptiesTheServed));
         scaled |= pass.scale(
             set,
             size.saturating_sub(less).max(least),
@@ -85,7 +86,7 @@ impl DelayLine {
             return Delay::Wait;
         };
         self.waiting = self.waiting.saturating_add(1);
-        if self.waiting > self.limit || pass.now >= deadline {
+        if self.waiting > self.limit || pass.now >= deadline || defect!(DelayIgnored) {
             return Delay::Over;
         }
         pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));

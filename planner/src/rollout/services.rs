@@ -1,6 +1,7 @@
 //! Which version each Service selects. `[services]`
 
 use super::pass::{Pass, target};
+use crate::defect;
 use crate::{EventType, ReplicaSet, Service, Target, Write};
 use std::collections::BTreeMap;
 
@@ -26,11 +27,11 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
         return;
     }
     let Some(canary) = pass.canary() else { return };
-    let carrier = if emptied { pass.new } else { pass.stable };
+    let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { pass.stable };
     if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
         ensure(pass, name, set);
     }
-    let to = if pass.is_aborted() { pass.stable } else { pass.new };
+    let to = if pass.is_aborted() && !defect!(CanaryServiceStays) { pass.stable } else { pass.new };
     if let (Some(name), Some(set)) = (canary.canary_service.as_deref(), to) {
         ensure(pass, name, set);
     }
@@ -45,6 +46,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
     }
     let available = pass.world.available(set);
     let ready = match service.managed_by() {
+        _ if defect!(SelectsWithoutPods) => true,
         // Pods of a size that is not observed yet may be about to go.
         Some(_) => available >= 1 && set.replicas > 0 && set.counts.generation_observed,
         None => set.replicas > 0 && available >= set.replicas,
@@ -112,6 +114,7 @@ pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     if pass.is_new(stable) {
         return true;
     }
-    let delayed = new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline);
+    let delayed =
+        new.scale_down_deadline().is_some_and(|deadline| pass.now < deadline || defect!(StaleDeadlineIsFast));
     pass.blue_green().is_some() && new.created < stable.created && delayed
 }

@@ -3,6 +3,7 @@
 use super::conditions::{self, condition};
 use super::pass::Pass;
 use super::{pause, phase};
+use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet};
 use crds::Time;
 use crds::rollout::RolloutStatus;
@@ -18,13 +19,15 @@ pub(super) fn carry_over(pass: &Pass<'_>) -> RolloutStatus {
 
 /// Writes what every status carries: the generation that it belongs to, and the phase.
 pub(super) fn stamp(pass: &Pass<'_>, status: &mut RolloutStatus) {
-    status.observed_generation = pass.world.rollout.metadata.generation.unwrap_or(0).to_string();
+    let ahead = i64::from(defect!(GenerationAhead));
+    let generation = pass.world.rollout.metadata.generation.unwrap_or(0).saturating_add(ahead);
+    status.observed_generation = generation.to_string();
     if status.conditions.as_ref().is_some_and(Vec::is_empty) {
         status.conditions = None;
     }
     let (phase, message) = phase::phase_of(&pass.world.rollout, status);
     status.phase = phase.as_str().to_owned();
-    status.message = message;
+    status.message = if defect!(ClockInStatus) { pass.now.to_string() } else { message };
 }
 
 /// Hash of the canary steps; empty for blue-green.
@@ -96,14 +99,17 @@ pub(super) fn sum(sets: &[&ReplicaSet], of: impl Fn(&ReplicaSet) -> i32) -> i32 
 pub(super) fn has_changed(pass: &Pass<'_>) -> bool {
     let recorded = pass.old.current_pod_hash.as_str();
     let other = |new: &ReplicaSet| !recorded.is_empty() && new.hash() != recorded;
-    step_hash(pass) != pass.old.current_step_hash || pass.new.is_some_and(other)
+    step_hash(pass) != pass.old.current_step_hash
+        || (!defect!(NewTemplateIgnored) && pass.new.is_some_and(other))
 }
 
 /// What a change of template or steps puts back to the beginning. A restart that was asked for counts as done: the
 /// new pods are younger than it.
 pub(super) fn reset(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
     pass.pause.clear();
-    pass.pause.remove_abort();
+    if !defect!(AbortOutlives) {
+        pass.pause.remove_abort();
+    }
     status.promote_full = false;
     status.restarted_at = pass.world.rollout.spec.restart_at.or(status.restarted_at);
     if let Some(canary) = &mut status.canary {

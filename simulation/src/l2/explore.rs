@@ -97,7 +97,7 @@ impl Explored {
 }
 
 /// Where the end of a run differs from that of its twin without faults (O1).
-fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -> Option<String> {
+pub(crate) fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -> Option<String> {
     let keys: std::collections::BTreeSet<&String> = twin.keys().chain(end.keys()).collect();
     keys.into_iter().find(|key| twin.get(*key) != end.get(*key)).map(|key| {
         let none = "nothing".to_owned();

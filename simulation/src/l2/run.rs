@@ -137,6 +137,7 @@ impl Weather for Sky {
                 core.events.push(write);
             }
         }
+        core.checker.sent(call, now);
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
         core.hits.push(Fault::Call(number, fault));

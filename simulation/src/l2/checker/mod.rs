@@ -76,6 +76,8 @@ pub(super) struct Checker {
     /// Named rare states that this run has met.
     pub(super) reached: BTreeMap<&'static str, u32>,
     replicas: VecDeque<(Time, i64)>,
+    /// Identity that the lease names.
+    pub(super) leader: String,
 }
 
 impl Checker {
@@ -91,6 +93,7 @@ impl Checker {
             secrets: Vec::new(),
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
+            leader: String::new(),
         }
     }
 
@@ -126,7 +129,13 @@ impl Checker {
 
     /// A request of a controller was carried out.
     pub(super) fn called(&mut self, call: &Call, code: u16, now: Time) {
-        if !call.is_write() || matches!(call.resource.as_str(), "leases" | "events") {
+        if !call.is_write() {
+            return;
+        }
+        if matches!(call.resource.as_str(), "leases" | "events") {
+            if code < 300 {
+                self.lease_written(call);
+            }
             return;
         }
         self.last_write = Some(now);

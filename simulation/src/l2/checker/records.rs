@@ -31,6 +31,23 @@ impl Checker {
         }
     }
 
+    /// Who leads from now on.
+    pub(super) fn lease_written(&mut self, call: &Call) {
+        if call.resource == "leases" {
+            let lease: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+            world::text(&lease, "/spec/holderIdentity").clone_into(&mut self.leader);
+        }
+    }
+
+    /// S12: whoever does not lead sends no write. Looked at as it is sent: it may be carried out much later.
+    pub(in crate::l2) fn sent(&mut self, call: &Call, now: Time) {
+        let leads = self.leader.is_empty() || self.leader.strip_prefix(&call.client).is_some_and(|rest| rest.starts_with('_'));
+        if call.is_write() && !matches!(call.resource.as_str(), "leases" | "events") && !leads {
+            let what = format!("{} writes {}/{} while {} leads", call.client, call.resource, call.name, self.leader);
+            self.fail("S12", now, what);
+        }
+    }
+
     /// S9: only what is ours is written.
     pub(super) fn owned(&mut self, kind: Kind, before: Option<&Value>, after: Option<&Value>, now: Time) {
         let Some(object) = before.or(after) else { return };

@@ -1,0 +1,27 @@
+//! Seeded defects: a check that the checks can fail. With the feature `defects` each place that is marked with
+//! [`defect!`](crate::defect) can be broken at will, and `simulate --defects` proves that an invariant sees it.
+//! Without the feature the macro is the constant `false`, and nothing of this is in the binary.
+
+/// Whether a seeded defect is switched on: constantly `false` without the feature `defects`.
+#[cfg(feature = "defects")]
+#[macro_export]
+macro_rules! defect {
+    ($name:ident) => {
+        $crate::defects::Defect::$name.is_on()
+    };
+}
+
+/// Whether a seeded defect is switched on: constantly `false` without the feature `defects`.
+#[cfg(not(feature = "defects"))]
+#[macro_export]
+macro_rules! defect {
+    ($name:ident) => {
+        false
+    };
+}
+
+#[cfg(feature = "defects")]
+mod list;
+
+#[cfg(feature = "defects")]
+pub use list::{About, Defect, MARKER, Rung};
