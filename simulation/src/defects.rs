@@ -104,13 +104,17 @@ fn with<T>(defect: Option<Defect>, run: impl FnOnce() -> T) -> Result<T, (String
 fn hunt_l1(defect: Defect, bound: u64, runs: &mut u64) -> Option<(String, String)> {
     for seed in 0..bound {
         *runs += 1;
-        match with(Some(defect), || l1::run(seed, &l1::Options::default())) {
-            Ok(Ok(_)) => {}
+        let play = |defect| with(defect, || l1::run(seed, &l1::Options::default()));
+        let caught = match play(Some(defect)) {
+            Ok(Ok(_)) => continue,
             Ok(Err(violation)) => {
-                let what = format!("seed {seed}: {}", violation.what);
-                return Some((violation.invariant.to_owned(), what));
+                (violation.invariant.to_owned(), format!("seed {seed}: {}", violation.what))
             }
-            Err(panicked) => return Some(panicked),
+            Err(panicked) => panicked,
+        };
+        // A run that is broken without the defect, too, says nothing about it.
+        if matches!(play(None), Ok(Ok(_))) {
+            return Some(caught);
         }
     }
     None
@@ -169,13 +173,23 @@ fn play(
     *runs += 1;
     let told = format!("{} seed {seed} overlay {overlay} {:?}", scenario.name, faults.set);
     let run = Run { scenario, seed, faults, overlay, trace: false };
-    let outcome = match with(Some(defect), || l2::play(&run)) {
+    let caught = broken(Some(defect), &run, twin)?;
+    // A run that is broken without the defect, too, says nothing about it.
+    broken(None, &run, twin).is_none().then_some((caught.0, format!("{told}: {}", caught.1)))
+}
+
+/// Which rule a run breaks, and what it says.
+fn broken(
+    defect: Option<Defect>,
+    run: &Run<'_>,
+    twin: Option<&BTreeMap<String, String>>,
+) -> Option<(String, String)> {
+    let outcome = match with(defect, || l2::play(run)) {
         Ok(outcome) => outcome,
         Err(panicked) => return Some(panicked),
     };
     if let Some(violation) = outcome.violation {
-        return Some((violation.invariant.to_owned(), format!("{told}: {}", violation.what)));
+        return Some((violation.invariant.to_owned(), violation.what));
     }
-    let difference = l2::difference(twin?, &outcome.end)?;
-    Some(("O1".to_owned(), format!("{told}: {difference}")))
+    Some(("O1".to_owned(), l2::difference(twin?, &outcome.end)?))
 }
