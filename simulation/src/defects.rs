@@ -16,6 +16,9 @@ const NEWS_SAMPLED: u32 = 3;
 /// Name of the rule that the controller's code itself breaks when it panics.
 const PANIC: &str = "panic";
 
+/// Runs for a defect that no invariant is known to see; it is tried only when it is asked for by name.
+const OPEN_BOUND: u64 = 400;
+
 /// What came of a defect.
 #[derive(Clone, Debug)]
 struct Found {
@@ -39,8 +42,11 @@ impl Found {
 /// When a defect survives, or another invariant than the named ones has caught it.
 pub fn run(only: &str, threads: usize, full: bool) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let list: Vec<Defect> =
-        Defect::ALL.iter().copied().filter(|defect| defect.about().name.contains(only)).collect();
+    let list: Vec<Defect> = Defect::ALL
+        .iter()
+        .copied()
+        .filter(|defect| defect.about().name.contains(only) && (!is_open(defect) || !only.is_empty()))
+        .collect();
     let scenarios = l2::scenarios::all();
     let next = AtomicUsize::new(0);
     let found = Mutex::new(BTreeMap::new());
@@ -61,7 +67,7 @@ pub fn run(only: &str, threads: usize, full: bool) -> anyhow::Result<()> {
     for one in found.values() {
         let About { name, place, what, rung, .. } = one.about;
         let rule = one.caught.as_ref().map_or("**survived**", |(rule, _)| rule.as_str());
-        println!("| {name} | {place} | {what} | {rung:?} | {rule} | {} |", one.runs);
+        println!("| {name} | {place} | {} | {rung:?} | {rule} | {} |", what.trim(), one.runs);
     }
     for one in found.values().filter(|one| full || !one.is_as_named()) {
         let what = one.caught.as_ref().map_or("nothing", |(_, what)| what.as_str());
@@ -74,6 +80,10 @@ pub fn run(only: &str, threads: usize, full: bool) -> anyhow::Result<()> {
         );
     }
     let wrong = found.values().filter(|one| !one.is_as_named()).count();
+    if only.is_empty() {
+        let open = Defect::ALL.iter().filter(|defect| is_open(defect)).map(|defect| defect.about().name);
+        println!("not seen by any invariant yet: {}", open.collect::<Vec<_>>().join(", "));
+    }
     println!("{} defects in {:.0} s", found.len(), begun.elapsed().as_secs_f64());
     if wrong > 0 {
         bail!("{wrong} seeded defects survived, or were caught by an invariant that is not named with them");
@@ -82,7 +92,10 @@ pub fn run(only: &str, threads: usize, full: bool) -> anyhow::Result<()> {
 }
 
 fn hunt(defect: Defect, scenarios: &[Scenario]) -> Found {
-    let about = defect.about();
+    let mut about = defect.about();
+    if about.bound == 0 {
+        about.bound = OPEN_BOUND;
+    }
     let begun = Instant::now();
     let mut runs = 0;
     let caught = match about.rung {

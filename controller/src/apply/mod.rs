@@ -179,10 +179,13 @@ impl Applier {
 
 /// A refusal that a seeded defect takes for a success; there is none in what ships.
 fn is_let_pass(write: &Write, code: u16) -> bool {
-    let made = matches!(write, Write::CreateReplicaSet { .. } | Write::CreateAnalysisRun { .. }) && code == 409;
-    (made && defect!(ExistsIsFine))
-        || (matches!(code, 404 | 409) && defect!(RefusalIsFine))
-        || (code >= 500 && defect!(FailureIsFine))
+    let made = matches!(write, Write::CreateReplicaSet { .. } | Write::CreateAnalysisRun { .. });
+    match code {
+        404 | 409 if defect!(RefusalIsFine) => true,
+        409 => made && defect!(ExistsIsFine),
+        500.. => defect!(FailureIsFine),
+        _ => false,
+    }
 }
 
 /// An object as events refer to it.
