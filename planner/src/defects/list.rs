@@ -182,7 +182,7 @@ defects! {
     /// An earlier wake-up does not replace a later one.
     EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1", "V4"], 0, ["timed-pauses"];
     /// A plan goes on after a write that failed.
-    GoesOnAfterFailure: L2, "controller apply/mod.rs apply", ["S1", "S2", "S5", "S6", "S7", "S8", "S10", "O1", "V1"], 0, ["promoted", "services"];
+    GoesOnAfterFailure: L2, "controller apply/mod.rs apply", ["S1", "S2", "S5", "S6", "S7", "S8", "S10", "O1", "V1"], 600, ["promoted", "services"];
     /// The status is written before the writes.
     StatusFirst: L2, "controller apply/mod.rs apply", ["S6", "S7", "S12", "V1", "O1"], 0, ["services", "gate-passed"];
     /// An object of that name counts as made, whosever it is.
