@@ -172,7 +172,7 @@ defects! {
     /// Older news overwrites what our own writes have brought.
     OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "O1", "S1", "S5", "S10"], 0, ["promoted", "timed-pauses"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["S9", "V6"], 600, ["deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S9", "V6"], 0, ["deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
