@@ -27,7 +27,7 @@ pub struct About {
     pub rung: Rung,
     /// The invariants that may catch it.
     pub invariants: &'static [&'static str],
-    /// Most runs until it is caught.
+    /// Most runs until it is caught; 0 when no invariant is known to see it.
     pub bound: u64,
     /// Scenarios of L2 that are tried first.
     pub hints: &'static [&'static str],
@@ -86,81 +86,79 @@ impl Defect {
 
 defects! {
     /// An abort is obeyed although nothing is in progress.
-    AbortsNothing: L1, "rollout/pass.rs run", ["V1", "V2"], 400, [];
-    /// The stable version counts as one that is neither new nor stable.
-    StableIsAnOther: L1, "rollout/pass.rs others", ["S1", "S2", "S7"], 400, [];
+    AbortsNothing: L2, "rollout/pass.rs run", ["V1"], 0, ["nothing-to-abort"];
     /// Versions without pods wait for their scale-down again and again.
     EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V1", "V2"], 400, [];
     /// A version that is needed again keeps its old deadline.
-    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["S1", "S3"], 1000, [];
+    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["S1", "S3"], 0, [];
     /// The active Service does not wait for the analysis before the promotion.
     SwitchIgnoresAnalysis: L2, "rollout/blue_green.rs is_open", ["S6"], 200, ["blue-green-gated", "blue-green-stopped"];
     /// The active Service does not wait for the pods of the new version.
-    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["S1", "S2", "S7"], 400, [];
+    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["services_have_pods", "S2"], 400, [];
     /// Pods of the new version count as available before they are.
-    CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["S1"], 400, [];
+    CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 400, [];
     /// Surge and availability are forgotten once the weight is whole.
-    NoBoundsAtTheEnd: L1, "arithmetic/canary_replicas.rs canary_replicas", ["S1", "S2", "S7"], 400, [];
+    NoBoundsAtTheEnd: L1, "arithmetic/canary_replicas.rs canary_replicas", ["availability", "S1"], 400, [];
     /// One pod more than the surplus goes.
-    OnePodTooMany: L1, "arithmetic/canary_replicas.rs scale_down", ["S1"], 400, [];
+    OnePodTooMany: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 400, [];
     /// Another template does not begin the steps anew.
-    NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["S5", "S7", "S10"], 400, [];
+    NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["S5", "no_skipped_gate"], 400, [];
     /// An abort outlives the version that it was about.
-    AbortOutlives: L1, "rollout/status.rs reset", ["V1"], 400, [];
+    AbortOutlives: L2, "rollout/status.rs reset", ["V1"], 0, ["next-after-abort"];
     /// The status claims a generation that was not observed.
     GenerationAhead: L1, "rollout/status.rs stamp", ["S10"], 100, [];
     /// The status has the time of the look in it.
-    ClockInStatus: L1, "rollout/status.rs stamp", ["V1", "V2"], 100, [];
+    ClockInStatus: L2, "rollout/status.rs stamp", ["V1", "V2"], 0, ["first-deploy"];
     /// The AnalysisRun that was made is not recorded.
     RunNotRecorded: L1, "rollout/canary.rs conclude", ["S6", "V1", "V2"], 400, [];
     /// The stable Service stays with the stable version until that has no pods.
     ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["S2"], 1000, [];
     /// Nobody looks when a timed pause is over.
-    NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["V1"], 400, [];
+    NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 400, [];
     /// An analysis that has ended begins again.
     EndedRunAgain: L1, "rollout/analysis.rs need", ["S6", "V1", "V2"], 400, [];
     /// The analysis of one step speaks for another.
-    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 1000, [];
+    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 0, [];
     /// A failed analysis does not abort.
     FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 400, [];
     /// A rollback counts as fast after the old version's deadline.
-    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["S2", "S6", "S7"], 2000, [];
+    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["S2", "S6", "S7"], 0, [];
     /// A Service is pointed at a version without pods.
-    SelectsWithoutPods: L1, "rollout/services.rs ensure", ["S2"], 400, [];
+    SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 400, [];
     /// The canary Service stays with an aborted version.
-    CanaryServiceStays: L1, "rollout/services.rs canary", ["S2", "V1"], 1000, [];
+    CanaryServiceStays: L1, "rollout/services.rs canary", ["S2", "V1"], 0, [];
     /// The stable Service goes to the new version at once.
-    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S2"], 400, [];
+    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S2"], 0, [];
     /// ReplicaSets of another owner count as ours.
-    TakesForeign: L1, "rollout/identify.rs sort_out", ["S9", "V1"], 400, [];
+    TakesForeign: L1, "rollout/identify.rs sort_out", ["S9", "V1"], 0, [];
     /// The ReplicaSet of the template is not found and is made again.
-    NewOneNotFound: L1, "rollout/identify.rs find_new", ["S8", "V1"], 100, [];
+    NewOneNotFound: L1, "rollout/identify.rs find_new", ["one_create_per_hash", "S8"], 100, [];
     /// The Rollout's own revision does not count.
-    RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 1000, [];
+    RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 0, [];
     /// A version becomes stable before its pods are available.
     PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 400, [];
     /// A version becomes stable before its last step.
-    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["S7"], 400, [];
+    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 400, [];
     /// A version becomes stable without its analysis after the promotion.
     PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 1000, [];
     /// A stable ReplicaSet that is not seen yet makes a first deploy.
-    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["S7"], 2000, [];
+    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["S7"], 0, [];
     /// A pause is passed by.
-    SkipsPause: L1, "rollout/steps.rs is_completed", ["S5"], 400, [];
+    SkipsPause: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
     /// A timed pause ends at half its time.
-    PauseTooShort: L1, "rollout/steps.rs is_completed", ["S5"], 400, [];
+    PauseTooShort: L1, "rollout/steps.rs is_completed", ["S5"], 0, [];
     /// An analysis step is passed by.
-    SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["S5", "S6"], 400, [];
+    SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
     /// An abort leaves the new version its share.
-    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V1", "V3"], 400, [];
+    AbortKeepsWeight: L2, "rollout/steps.rs weight", ["V1", "V3", "O1"], 0, ["aborted"];
     /// Old versions go without regard to availability.
-    OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["S1"], 1000, [];
+    OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 1000, [];
     /// A version that was live goes before its delay is over.
-    DelayIgnored: L2, "rollout/scale_down.rs decide", ["S3"], 200, ["blue-green", "blue-green-by-hand"];
+    DelayIgnored: L2, "rollout/scale_down.rs decide", ["S3"], 0, ["blue-green", "blue-green-by-hand"];
     /// The last pod of a version that the stable Service selects goes.
-    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["S2"], 2000, [];
+    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["S2"], 0, [];
     /// Old versions are deleted with their pods.
-    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["S1", "S2", "S7"], 1000, [];
+    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["no_skipped_gate", "S7"], 1000, [];
     /// A restart evicts all pods at once.
     EvictsAll: L2, "rollout/restart.rs run", ["S1"], 100, ["restarted"];
     /// The status is written without the version that it was made from.
@@ -172,37 +170,37 @@ defects! {
     /// The revision is written together with the spec.
     WritesTheSpec: L2, "controller apply/requests.rs send", ["S13"], 50, ["promoted"];
     /// Older news overwrites what our own writes have brought.
-    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "O1", "S1", "S5", "S10"], 600, ["promoted", "timed-pauses"];
+    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "O1", "S1", "S5", "S10"], 0, ["promoted", "timed-pauses"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["V1", "V6", "O1", "V2"], 600, ["deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S9", "V6"], 0, ["deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
-    DeletionIgnored: L2, "controller cache/watch.rs take", ["V1", "V6", "O1"], 300, ["deleted", "restarted"];
+    DeletionIgnored: L2, "controller cache/watch.rs take", ["V1", "V6", "O1"], 0, ["deleted", "restarted"];
     /// A key that is added while it runs is lost.
-    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
+    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1", "O1"], 0, ["promoted", "timed-pauses"];
     /// An earlier wake-up does not replace a later one.
-    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1", "V4"], 300, ["timed-pauses"];
+    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1", "V4"], 0, ["timed-pauses"];
     /// A plan goes on after a write that failed.
     GoesOnAfterFailure: L2, "controller apply/mod.rs apply", ["S1", "S2", "S5", "S6", "S7", "S8", "S10", "O1", "V1"], 600, ["promoted", "services"];
     /// The status is written before the writes.
-    StatusFirst: L2, "controller apply/mod.rs apply", ["S6", "S7", "S12", "V1", "O1"], 600, ["services", "gate-passed"];
+    StatusFirst: L2, "controller apply/mod.rs apply", ["S6", "S7", "S12", "V1", "O1"], 0, ["services", "gate-passed"];
     /// An object of that name counts as made, whosever it is.
-    ExistsIsFine: L2, "controller apply/mod.rs write", ["V1", "O1"], 300, ["promoted", "gate-passed"];
+    ExistsIsFine: L2, "controller apply/mod.rs write", ["S12", "V1"], 300, ["promoted", "gate-passed"];
     /// A conflict counts as success.
-    RefusalIsFine: L2, "controller apply/mod.rs write", ["S1", "S2", "S7", "V1", "O1"], 600, ["services", "promoted"];
+    RefusalIsFine: L2, "controller apply/mod.rs write", ["S12", "S2"], 600, ["services", "promoted"];
     /// An error of the server counts as success.
-    FailureIsFine: L2, "controller apply/mod.rs write", ["S1", "S2", "S7", "V1", "O1"], 600, ["services", "promoted"];
+    FailureIsFine: L2, "controller apply/mod.rs write", ["S1", "S2", "S7", "V1", "O1"], 0, ["services", "promoted"];
     /// Nobody asks for the lease before a write.
-    LeaseNotAsked: L2, "controller lease.rs is_held", ["S15"], 50, ["two-controllers"];
+    LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 0, ["two-controllers"];
     /// A lease is taken before it has run out.
-    LeaseTakenEarly: L2, "controller lease.rs evaluate", ["S15"], 50, ["two-controllers"];
+    LeaseTakenEarly: L2, "controller lease.rs evaluate", ["S12"], 50, ["two-controllers"];
     /// Whoever loses the race for the lease leads, too.
-    LostRaceLeads: L2, "controller lease.rs taken", ["S15"], 600, ["two-controllers"];
+    LostRaceLeads: L2, "controller lease.rs taken", ["S12"], 600, ["two-controllers"];
     /// What was refused once is never tried again.
-    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1", "O1"], 300, ["promoted", "first-deploy"];
+    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1", "O1"], 0, ["promoted", "first-deploy"];
     /// Nobody looks at the time that the plan asks for.
-    WakeDropped: L2, "controller rollouts.rs look", ["V1", "V4"], 100, ["timed-pauses"];
+    WakeDropped: L2, "controller rollouts.rs look", ["V5", "V1"], 100, ["timed-pauses"];
     /// The answer of a measurement is not recorded.
     AnswerLost: L2, "controller analysis_runs reconcile", ["V1", "V2", "S6"], 50, ["gate-passed"];
     /// One measurement makes a run successful.
@@ -210,5 +208,5 @@ defects! {
     /// A failed run becomes a successful one.
     VerdictRewritten: L2, "controller analysis_runs reconcile", ["S6"], 50, ["gate-failed"];
     /// News of ReplicaSets wakes no Rollout.
-    SetsWakeNobody: L2, "controller watches.rs start", ["V1", "V4", "O1"], 100, ["promoted", "timed-pauses"];
+    SetsWakeNobody: L2, "controller watches.rs start", ["V1", "V4", "O1"], 0, ["promoted", "timed-pauses"];
 }

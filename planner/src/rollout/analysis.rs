@@ -181,7 +181,7 @@ fn need(
         return;
     }
     let Some(run) =
-        run.filter(|run| !is_used_up(pass, run) && !(defect!(EndedRunAgain) && phase(run).is_completed()))
+        run.filter(|run| !(is_used_up(pass, run) || defect!(EndedRunAgain) && phase(run).is_completed()))
     else {
         match make::new_run(pass, kind, analysis) {
             Ok(made) => {

@@ -135,11 +135,7 @@ impl<'w> Pass<'w> {
 
     /// Our ReplicaSets that are neither new nor stable, oldest first.
     pub(super) fn others(&self) -> Vec<&'w ReplicaSet> {
-        self.all
-            .iter()
-            .copied()
-            .filter(|set| !self.is_new(set) && (defect!(StableIsAnOther) || !self.is_stable(set)))
-            .collect()
+        self.all.iter().copied().filter(|set| !self.is_new(set) && !self.is_stable(set)).collect()
     }
 
     pub(super) fn write(&mut self, write: Write, reason: impl Into<String>) -> Anchor {

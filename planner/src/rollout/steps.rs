@@ -42,14 +42,9 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
         let condition = pause::get(&pass.old, pause::CANARY_PAUSE_STEP);
         // Only when nothing else holds it: an undecided analysis may have begun to wait as the pause before this ended.
         let resumed = pass.old.controller_pause && !pause::any(&pass.old);
-        let over = condition.zip(duration_seconds(step)).is_some_and(|(condition, seconds)| {
-            pass.now
-                >= condition.start_time.plus_seconds(if defect!(PauseTooShort) {
-                    seconds / 2
-                } else {
-                    seconds
-                })
-        });
+        let over = condition
+            .zip(duration_seconds(step))
+            .is_some_and(|(condition, seconds)| pass.now >= condition.start_time.plus_seconds(seconds));
         return resumed || over || defect!(SkipsPause);
     }
     if step.set_weight.is_some() {
@@ -65,7 +60,8 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
 /// Length of a pause in seconds; `None` when it waits for a person.
 pub(super) fn duration_seconds(pause: &crds::rollout::canary::RolloutPause) -> Option<i64> {
     // Validation has refused what cannot be read; to wait for a person is the safe reading of what slips through.
-    defaults::pause_duration_seconds(pause).ok().flatten()
+    let seconds = defaults::pause_duration_seconds(pause).ok().flatten();
+    if defect!(PauseTooShort) { seconds.map(|seconds| seconds / 2) } else { seconds }
 }
 
 /// The new version has the pods that the weight asks for, stable has none above its own share, and no other version has

@@ -111,6 +111,16 @@ fn canaries() -> Vec<Scenario> {
             .then(When::Is("degraded", |web| web.phase() == "Degraded"), Deed::Retry)
             .then(AT_FIRST_PAUSE, Deed::PromoteFull)
             .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        Scenario::new("next-after-abort", "a third version after an abort begins anew", vec![rollout(4, &canary(&paused_steps()))])
+            .then(DONE, Deed::Image("v2"))
+            .then(AT_FIRST_PAUSE, Deed::Abort)
+            .then(When::Is("degraded", |web| web.phase() == "Degraded"), Deed::Image("v3"))
+            .then(AT_FIRST_PAUSE, Deed::PromoteFull)
+            .ends(End::Is("healthy", |web| web.is_done()), "v3"),
+        Scenario::new("nothing-to-abort", "an abort with nothing in progress has no effect", vec![rollout(2, &canary(&paused_steps()))])
+            .then(DONE, Deed::Abort)
+            .then(secs(10), Deed::Retry)
+            .ends(End::Is("healthy", |web| web.is_done() && !web.is_aborted()), "v1"),
         Scenario::new("rolled-back", "back to the stable version in flight", vec![rollout(4, &canary(&paused_steps()))])
             .then(DONE, Deed::Image("v2"))
             .then(AT_FIRST_PAUSE, Deed::Image("v1"))

@@ -128,7 +128,12 @@ impl Checker {
         let stays = self.is_blue_green() && size < before.replicas && now < deadline;
         // Room for a newer version, an abort or a limit of revisions ends the delay.
         let limited = web.0.pointer("/spec/strategy/blueGreen/scaleDownDelayRevisionLimit").is_some();
-        let newer = self.crosses(now, |verb| matches!(verb, Verb::Template | Verb::Abort | Verb::Other));
+        // What a person did before the delay began, and a controller that hears at once knew of, does not end it.
+        let delay = web.number("/spec/strategy/blueGreen/scaleDownDelaySeconds").unwrap_or(30);
+        let begun = deadline.plus_seconds(-delay.saturating_add(1));
+        let knew = |at: Time| self.lag.is_zero() && at < begun;
+        let ends = |verb: Verb| matches!(verb, Verb::Template | Verb::Abort | Verb::Other);
+        let newer = self.crosses(now, ends) && self.verbs.iter().any(|(at, verb)| ends(*verb) && !knew(*at));
         let scaled = self.believed_replicas(now) < before.replicas;
         if stays && !limited && !newer && !scaled && before.hash != web.current() {
             let what = format!("{} is scaled down at {now}, before its deadline {deadline}", before.hash);
