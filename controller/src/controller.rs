@@ -10,7 +10,7 @@ use crate::events::Events;
 use crate::lease::{self, Claim};
 use crate::metrics::Metrics;
 use crate::queue::{Key, Kind, Outcome, Queue};
-use crate::rollouts::Rollouts;
+use crate::rollouts::{Rollouts, UNTOLD};
 use crate::{services, watches};
 use crds::Time;
 use futures::FutureExt;
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Lease that decides who writes. The one that Argo Rollouts takes: both never write at once in one namespace.
 const LEASE: &str = "argo-rollouts-controller-lock";
@@ -210,8 +211,22 @@ impl Work {
     async fn look(&self, key: &Key) -> Outcome {
         match key.kind {
             Kind::Rollout => self.rollouts.look(key).await,
-            Kind::AnalysisRun => self.runs.look(key).await,
+            Kind::AnalysisRun => self.look_at_run(key).await,
             Kind::Service => services::look(&self.applier, &self.queue, key).await,
         }
+    }
+
+    /// What a run has come to is its Rollout's business, too, also when no watch tells of it.
+    async fn look_at_run(&self, key: &Key) -> Outcome {
+        let runs = &self.applier.caches.runs;
+        let before = runs.get(&key.namespace, &key.name).and_then(|run| run.resource_version());
+        let outcome = self.runs.look(key).await;
+        let after = runs.get(&key.namespace, &key.name);
+        if let Some(after) = after.filter(|after| after.resource_version() != before) {
+            watches::enqueue_owner(&after.metadata, &|namespace, name| {
+                self.queue.add_at(Key { namespace, kind: Kind::Rollout, name }, Instant::now() + UNTOLD);
+            });
+        }
+        outcome
     }
 }

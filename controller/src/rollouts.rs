@@ -14,10 +14,14 @@ use kube::{Api, ResourceExt};
 use planner::{Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Seconds for which a refusal is shown before the write is tried again.
 const REFUSAL_SECONDS: i64 = 20;
+/// How long the watches have to tell of our own writes. Then the next look is taken without them: a list that is not
+/// answered must not hold an abort up.
+pub(crate) const UNTOLD: Duration = Duration::from_secs(1);
 /// Most pods of one Rollout that are looked at for a restart.
 const PODS_MAX: u32 = 5000;
 /// Most plans in one look: the second one knows what the server refused.
@@ -94,8 +98,9 @@ impl Rollouts {
             self.explain(key, &world, &plan, now);
             match self.applier.apply(&rollout, &plan).await {
                 Ok(()) => {
-                    let wake = plan.wake.map(|wake| wake.at);
-                    return Ok([wake, until].into_iter().flatten().min());
+                    let wake = plan.wake.as_ref().map(|wake| wake.at);
+                    let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
+                    return Ok([wake, until, untold].into_iter().flatten().min());
                 }
                 Err(ApplyError::Refused(refusal)) => self.remember(key, &rollout, *refusal, now),
                 Err(error) => return Err(error),
@@ -103,6 +108,13 @@ impl Rollouts {
         }
         // The refusal stands in the status; the write is tried again when it is forgotten.
         Ok(Some(self.clock.now().plus_seconds(REFUSAL_SECONDS)))
+    }
+
+    /// Whether something was written, as the answers in the caches say.
+    fn wrote(&self, key: &Key, before: &Rollout, plan: &Plan) -> bool {
+        let after = self.caches.rollouts.get(&key.namespace, &key.name);
+        !plan.writes.is_empty()
+            || after.is_some_and(|after| after.resource_version() != before.resource_version())
     }
 
     /// Says what is about to be done, and warns where the plan breaks a law of the house. A warning stops nothing:

@@ -159,7 +159,8 @@ where
     }
 }
 
-fn enqueue_owner(
+/// Tells `add` of the Rollout that controls an object.
+pub(crate) fn enqueue_owner(
     metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
     add: &impl Fn(String, String),
 ) {

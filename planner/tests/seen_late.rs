@@ -228,3 +228,27 @@ fn other_steps_ask_for_another_verdict() {
     until(&mut model, "at the analysis again", |model| model.world.analysis_runs.len() == 2);
     assert_eq!(step(&model), Some(1));
 }
+
+#[test]
+fn an_abort_does_not_lead_to_pods_that_we_have_just_evicted() {
+    let mut model = model(1, &json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}));
+    until_healthy(&mut model);
+    let first = model.world.services["main"].hash().to_owned();
+    model.set_image("app:2");
+    until(&mut model, "paused", |model| {
+        model.world.rollout.status.as_ref().is_some_and(|status| status.phase == "Paused")
+    });
+    let second = model.world.rollout.status.as_ref().unwrap().current_pod_hash.clone();
+    // Production is with the second version, which waits for nothing but its promotion to stable.
+    let service = model.world.services.get_mut("main").unwrap();
+    service.selector.insert(crds::meta::POD_TEMPLATE_HASH_LABEL.to_owned(), second);
+    model.act("abort", &Value::Null);
+    model.patch(&json!({"spec": {"restartAt": model.now.plus_seconds(1).to_string()}}));
+    model.surroundings();
+    let away = |name: &str| name.contains(&first);
+    model.world.pods.iter_mut().filter(|pod| away(&pod.name)).for_each(|pod| pod.deleting = true);
+    let plan = plan(&model.world, model.now.plus_seconds(2));
+    let back =
+        |write: &Write| matches!(write, Write::SelectService { hash, .. } if *hash == Some(first.clone()));
+    assert!(!plan.writes.iter().any(|planned| back(&planned.write)), "{:#?}", plan.writes);
+}

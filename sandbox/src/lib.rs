@@ -6,6 +6,7 @@ mod builtin;
 mod clock;
 mod cluster;
 pub mod kubectl;
+pub mod listener;
 pub mod models;
 pub mod patch;
 pub mod promql;

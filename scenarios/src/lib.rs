@@ -7,6 +7,7 @@
 mod manifests;
 mod play;
 mod seen;
+pub mod show;
 mod stories;
 mod view;
 

@@ -70,7 +70,8 @@ impl Seen {
 impl fmt::Display for Seen {
     /// One line: `v1 180 answered; v2 19 answered, 1 failed; no answer 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (version, seen) in &self.versions {
+        let are_there = |seen: &Version| seen.answered.saturating_add(seen.failed) > 0;
+        for (version, seen) in self.versions.iter().filter(|(_, seen)| are_there(seen)) {
             let name = if version.is_empty() { "(no version)" } else { version };
             write!(f, "{name} {} answered", seen.answered)?;
             if seen.failed > 0 {

@@ -1,21 +1,62 @@
 //! The command line of the simulation.
 
+use crate::l1;
+use crate::l2::regressions::{self, Regression};
+use crate::l2::scenario::Scenario;
 use crate::l2::{self, Explored, Failed, Faults, Run};
 use anyhow::bail;
 use clap::Parser;
-use std::time::Instant;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Swarm seeds of the gate.
+const GATE_SEEDS: u64 = 2_000;
+/// Seeds of the planner against the models in the gate.
+const GATE_L1_SEEDS: u64 = 6_000;
+/// Most violations that are made small: each takes some hundred runs.
+const SHRUNK_MAX: usize = 3;
+/// Lines of the trace of a violation that are shown.
+const TRACE_LINES: usize = 40;
+const SECONDS_PER_DAY: f64 = 86_400.0;
+
+/// States that the gate must meet: a simulator that never sees them is blind.
+const SOMETIMES: [&str; 16] = [
+    "a controller died before a write",
+    "a controller died after a write",
+    "a write was carried out and its answer lost",
+    "a conflict that was none",
+    "a write was refused for now",
+    "a request got no good answer",
+    "a request was carried out long after it was sent",
+    "a write that came too late was refused",
+    "a stream died silently",
+    "news came late",
+    "a watch began anew from a list",
+    "a person acted while a controller was away",
+    "the world took a pod out of service",
+    "an update was aborted",
+    "a version was overtaken in flight",
+    "a version became the stable one",
+];
 
 /// Plays the controller against a cluster in memory under faults.
 #[derive(Debug, Parser)]
 #[command(name = "simulate")]
 struct Args {
+    /// What the tests run: regressions, the planner against the models, every single fault, some swarm seeds.
+    #[arg(long)]
+    gate: bool,
     /// Every single fault of every base scenario.
     #[arg(long)]
     singles: bool,
     /// How many swarm seeds.
     #[arg(long, default_value_t = 0)]
     seeds: u64,
-    /// The first swarm seed.
+    /// How many seeds of the planner against the models.
+    #[arg(long, default_value_t = 0)]
+    planner_seeds: u64,
+    /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
     /// Only scenarios whose name contains this.
@@ -31,16 +72,16 @@ struct Args {
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Violations that are shown.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 10)]
     show: usize,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When an invariant was broken, or nothing was asked for.
+/// When an invariant was broken, a state that must be met was not, or nothing was asked for.
 pub fn run() -> anyhow::Result<()> {
-    let args = Args::parse();
+    let mut args = Args::parse();
     let scenarios: Vec<_> =
         l2::scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&args.only)).collect();
     if let Some(seed) = args.replay {
@@ -49,16 +90,37 @@ pub fn run() -> anyhow::Result<()> {
     if args.calm {
         return calm(&scenarios);
     }
-    let begun = Instant::now();
-    let mut broken = 0;
-    if args.singles {
-        let explored = l2::singles(&scenarios, args.threads);
-        broken += tell("single faults", &explored, begun, args.show);
+    if args.gate {
+        (args.singles, args.seeds, args.planner_seeds) = (true, GATE_SEEDS, GATE_L1_SEEDS);
+    } else if !args.singles && args.seeds == 0 && args.planner_seeds == 0 {
+        bail!("say what to play: --gate, --singles, --seeds N, --planner-seeds N, --replay SEED or --calm");
     }
-    if args.seeds > 0 {
+    let mut broken = 0;
+    if args.gate {
+        broken += again(&scenarios)?;
+    }
+    if args.planner_seeds > 0 {
+        broken += planner(args.from, args.planner_seeds, args.threads);
+    }
+    let mut reached = std::collections::BTreeSet::new();
+    for (what, asked) in [("single faults", args.singles), ("swarm seeds", args.seeds > 0)] {
+        if !asked {
+            continue;
+        }
         let begun = Instant::now();
-        let explored = l2::swarm(&scenarios, args.from, args.seeds, args.threads);
-        broken += tell("swarm seeds", &explored, begun, args.show);
+        let explored = if what == "swarm seeds" {
+            l2::swarm(&scenarios, args.from, args.seeds, args.threads)
+        } else {
+            l2::singles(&scenarios, args.threads)
+        };
+        broken += tell(what, &explored, begun, args.show);
+        explain(&scenarios, &explored.failed);
+        reached.extend(explored.reached.into_keys());
+    }
+    let blind: Vec<&str> =
+        SOMETIMES.into_iter().filter(|state| args.gate && !reached.contains(state)).collect();
+    if !blind.is_empty() {
+        bail!("the simulation is blind: it never met {}", blind.join("; "));
     }
     if broken > 0 {
         bail!("{broken} runs broke an invariant");
@@ -66,19 +128,81 @@ pub fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs that once broke an invariant.
+fn again(scenarios: &[Scenario]) -> anyhow::Result<usize> {
+    let mut broken = 0;
+    let known = regressions::all()?;
+    for regression in &known {
+        let Some(outcome) = regression.play(scenarios) else {
+            bail!("a regression is of the scenario {}, which is no more", regression.scenario);
+        };
+        if let Some(violation) = outcome.violation {
+            println!("  again ({}): {violation}", regression.was);
+            broken += 1;
+        }
+    }
+    println!("regressions: {} runs, {broken} broke an invariant", known.len());
+    Ok(broken)
+}
+
+/// The planner against the models.
+fn planner(from: u64, count: u64, threads: usize) -> usize {
+    let begun = Instant::now();
+    let next = AtomicU64::new(from);
+    let all = Mutex::new((0_u64, Duration::ZERO, Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from.saturating_add(count) {
+                        return;
+                    }
+                    let result = l1::run(seed, &l1::Options::default());
+                    let mut all = all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    match result {
+                        Ok(summary) => {
+                            all.0 += summary.turns;
+                            all.1 += summary.time;
+                        }
+                        Err(violation) => all.2.push(violation),
+                    }
+                }
+            });
+        }
+    });
+    let (turns, time, violations) = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let wall = begun.elapsed().as_secs_f64().max(0.001);
+    println!(
+        "planner against models: {count} seeds in {wall:.1} s ({:.0} turns a second), {:.1} virtual days",
+        float(turns) / wall,
+        time.as_secs_f64() / SECONDS_PER_DAY
+    );
+    for violation in &violations {
+        let tail: Vec<&String> = violation.trace.iter().rev().take(TRACE_LINES).collect();
+        println!("  seed {}: {} does not hold: {}", violation.seed, violation.invariant, violation.what);
+        tail.into_iter().rev().for_each(|line| println!("    {line}"));
+    }
+    violations.len()
+}
+
+fn float(number: u64) -> f64 {
+    u32::try_from(number).map_or(f64::from(u32::MAX), f64::from)
+}
+
 fn tell(what: &str, explored: &Explored, begun: Instant, show: usize) -> usize {
     let wall = begun.elapsed().as_secs_f64().max(0.001);
-    let runs = f64::from(u32::try_from(explored.runs).unwrap_or(u32::MAX));
+    let runs = float(u64::try_from(explored.runs).unwrap_or(u64::MAX));
     println!(
-        "{what}: {} runs in {wall:.1} s ({:.0} a second), {} calls, {:.2} virtual days, {} places left out",
+        "{what}: {} runs in {wall:.1} s ({:.0} a second), {} requests, {:.1} virtual days; {} places of faults left out",
         explored.runs,
         runs / wall,
         explored.calls,
-        explored.time.as_secs_f64() / 86_400.0,
+        explored.time.as_secs_f64() / SECONDS_PER_DAY,
         explored.left_out,
     );
     for (name, count) in &explored.reached {
-        println!("  sometimes: {name}: {count}");
+        println!("  sometimes: {name}: in {count} runs");
     }
     for failed in explored.failed.iter().take(show) {
         println!("  {}", line(failed));
@@ -88,24 +212,58 @@ fn tell(what: &str, explored: &Explored, begun: Instant, show: usize) -> usize {
 
 fn line(failed: &Failed) -> String {
     let violation = failed.outcome.violation.as_ref().map(ToString::to_string).unwrap_or_default();
-    let faults: String = format!("{:?}", failed.faults.set);
     format!(
-        "{} seed {} overlay {} {}: {}",
+        "{} seed {} overlay {} {:?}: {}",
         failed.scenario,
         failed.seed,
         failed.overlay,
-        faults,
-        violation.chars().take(420).collect::<String>()
+        failed.faults.set,
+        violation.chars().take(400).collect::<String>()
     )
 }
 
-fn replay(scenarios: &[l2::scenario::Scenario], seed: u64) -> anyhow::Result<()> {
-    let Some((scenario, faults, overlay)) = l2::of_seed(scenarios, seed) else { bail!("there is no scenario") };
+/// Makes the first violations small, and shows what led to them.
+fn explain(scenarios: &[Scenario], failed: &[Failed]) {
+    for failed in failed.iter().take(SHRUNK_MAX) {
+        let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == failed.scenario) else {
+            continue;
+        };
+        let run = Run {
+            scenario,
+            seed: failed.seed,
+            faults: failed.faults.clone(),
+            overlay: failed.overlay,
+            trace: false,
+        };
+        let Some((faults, outcome)) = l2::shrink(&run, &failed.outcome) else {
+            println!("  (seed {} needs its own order of faults; play it with --replay)", failed.seed);
+            continue;
+        };
+        let violation = outcome.violation.as_ref().map(ToString::to_string).unwrap_or_default();
+        let regression = Regression {
+            was: violation.chars().take(160).collect(),
+            scenario: failed.scenario.to_owned(),
+            seed: failed.seed,
+            overlay: failed.overlay,
+            faults: faults.clone(),
+        };
+        println!("  made small: {}", serde_json::to_string(&regression).unwrap_or_default());
+        let traced = l2::play(&Run { faults: Faults { set: faults, swarm: None }, trace: true, ..run });
+        let tail: Vec<&String> = traced.trace.iter().rev().take(TRACE_LINES).collect();
+        tail.into_iter().rev().for_each(|line| println!("    {line}"));
+        println!("    => {violation}");
+    }
+}
+
+fn replay(scenarios: &[Scenario], seed: u64) -> anyhow::Result<()> {
+    let Some((scenario, faults, overlay)) = l2::of_seed(scenarios, seed) else {
+        bail!("there is no scenario")
+    };
     println!("{}: {:?}, overlay {overlay}", scenario.name, faults);
     show(&Run { scenario, seed, faults, overlay, trace: true })
 }
 
-fn calm(scenarios: &[l2::scenario::Scenario]) -> anyhow::Result<()> {
+fn calm(scenarios: &[Scenario]) -> anyhow::Result<()> {
     for scenario in scenarios {
         println!("== {}: {}", scenario.name, scenario.shows);
         show(&Run { scenario, seed: 1, faults: Faults::default(), overlay: true, trace: true })?;
@@ -119,7 +277,7 @@ fn show(run: &Run<'_>) -> anyhow::Result<()> {
         println!("{line}");
     }
     println!(
-        "{} calls, {} writes, {} lines of watches, {:.1} virtual seconds, hash {:016x}",
+        "{} requests, {} writes, {} lines of watches, {:.1} virtual seconds, hash {:016x}",
         outcome.calls,
         outcome.writes,
         outcome.news,

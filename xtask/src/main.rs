@@ -22,7 +22,7 @@ struct Cli {
 enum Command {
     /// Numbers: planner calls per second, the controller's memory.
     Bench(bench::Args),
-    /// Three releases on a real cluster, live: a good one, a bad one, and one that a person promotes.
+    /// Three releases, live: a good one, a bad one, and one that a person promotes; on a cluster in memory or a real one.
     Demo(demo::Args),
     /// A real cluster for the end-to-end tests.
     E2e(e2e::Args),
@@ -30,8 +30,17 @@ enum Command {
     Gen(r#gen::Args),
     /// Build the container images, without Docker.
     Image(image::Args),
+    /// Play the controller under faults, in simulated time: `--seeds N --from S`, `--replay SEED`, `--singles`, `--gate`.
+    Simulate(Simulate),
     /// Run every check: format, lints, tests, and the real cluster.
     Test(test::Args),
+}
+
+#[derive(Debug, clap::Args)]
+struct Simulate {
+    /// What the simulation is told; `--help` lists it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -41,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Command::E2e(args) => e2e::run(&args),
         Command::Gen(args) => r#gen::run(&args),
         Command::Image(args) => image::run(&args),
+        Command::Simulate(args) => test::simulate(&args.args),
         Command::Test(args) => test::run(&args),
     }
 }

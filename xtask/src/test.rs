@@ -24,6 +24,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     cargo("made files are current", &["run", "--quiet", "--locked", "-p", "xtask", "--", "gen", "--check"])?;
     cargo("unit and property tests", &["test", "--workspace", "--locked"])?;
+    simulate(&["--gate".to_owned()])?;
     if std::env::var_os("STEPGATE_PEER_DIR").is_none() {
         println!(
             "not run: comparisons with recordings of Argo Rollouts (they read the folder that STEPGATE_PEER_DIR names)"
@@ -48,6 +49,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     println!("all checks passed in {} s", start.elapsed().as_secs());
     Ok(())
+}
+
+/// Plays the controller under faults, in a build that is fast and checks its arithmetic.
+///
+/// # Errors
+/// When an invariant was broken.
+pub(crate) fn simulate(args: &[String]) -> anyhow::Result<()> {
+    let mut all = vec![
+        "run",
+        "--quiet",
+        "--locked",
+        "--profile",
+        "simulation",
+        "-p",
+        "simulation",
+        "--bin",
+        "simulate",
+        "--",
+    ];
+    all.extend(args.iter().map(String::as_str));
+    cargo("simulation", &all)
 }
 
 fn cargo(what: &str, args: &[&str]) -> anyhow::Result<()> {

@@ -28,7 +28,8 @@ pub(super) fn build<E>(
             for (at, value) in changes {
                 pointer::set(&mut body, at, scope.value(value));
             }
-            body.to_string().into_bytes()
+            // Some answers quote what was sent: it must not depend on how this was built.
+            crate::json::canonical(&body).into_bytes()
         }
     };
     let mut built = http::Request::builder().method(request.method.as_str()).uri(&path);

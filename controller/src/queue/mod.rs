@@ -77,6 +77,12 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Asks for a look at that time; an earlier one stays.
+    pub(crate) fn add_at(&self, key: Key, at: Instant) {
+        self.lock().delay(key, at);
+        self.changed.notify_one();
+    }
+
     /// The next key; waits until there is one. [`Queue::done`] must follow.
     pub(crate) async fn next(&self) -> Key {
         loop {

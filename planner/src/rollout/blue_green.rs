@@ -255,10 +255,10 @@ fn is_open(pass: &Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) -> b
 
 /// DIFFERS: Argo Rollouts goes back only while the new version is saturated; here the stable version decides.
 fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    let Some(stable) = pass.stable.filter(|stable| stable.counts.available > 0) else { return };
-    let carries = stable.counts.available >= stable.replicas.min(pass.replicas)
-        || stable.counts.available >= new.counts.available;
-    if carries {
+    let Some(stable) = pass.stable else { return };
+    let available = pass.world.available(stable);
+    let carries = available >= stable.replicas.min(pass.replicas) || available >= pass.world.available(new);
+    if available > 0 && carries {
         services::switch(pass, &strategy.active_service, stable.hash());
     }
 }
@@ -267,7 +267,7 @@ fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaS
 /// is narrowed to the stable version as soon as that is all there.
 fn take_up(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let stable = pass.stable.filter(|stable| !pass.is_new(stable) && stable.replicas > 0);
-    if let Some(stable) = stable.filter(|stable| stable.counts.available >= pass.replicas) {
+    if let Some(stable) = stable.filter(|stable| pass.world.available(stable) >= pass.replicas) {
         services::switch(pass, &strategy.active_service, stable.hash());
     }
 }

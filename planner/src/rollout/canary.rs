@@ -54,13 +54,15 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let input = sizes(pass, new);
     let want = canary_replicas(&input);
     let why = format!("weight {}: {} new and {} stable pods fit now", input.weight, want.new, want.stable);
+    let least = |set: &ReplicaSet| i32::from(scale_down::is_served(pass, set)).min(set.replicas);
+    let (least_new, least_stable) = (least(new), stable.map_or(0, least));
     let mut scaled = false;
     if let Some(stable) = stable {
-        scaled = pass.scale(stable, want.stable, why.clone());
+        scaled = pass.scale(stable, want.stable.max(least_stable), why.clone());
     }
     if !scaled {
         scale_down::clear_deadline(pass, new);
-        scaled = pass.scale(new, want.new, why);
+        scaled = pass.scale(new, want.new.max(least_new), why);
     }
     scaled || scale_down::canary_others(pass)
 }

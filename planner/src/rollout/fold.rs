@@ -82,7 +82,7 @@ fn decisions(status: &RolloutStatus) -> RolloutStatus {
     }
 }
 
-/// The world after a write, as far as we write it ourselves: never counts, and nothing that others do first.
+/// The world after a write, as far as we write it ourselves: no count grows, and nothing that others do first.
 pub(crate) fn apply(world: &mut World, write: &Write) {
     match write {
         Write::CreateReplicaSet {
@@ -112,6 +112,8 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
         Write::ReleaseReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Nobody),
         Write::ScaleReplicaSet { target, to, annotations, .. } => edit(world, target, |set| {
             set.counts.generation_observed &= set.replicas == *to;
+            // Pods above the size that it had are going; another size does not bring them back.
+            set.counts.available = set.counts.available.min(set.replicas);
             set.replicas = *to;
             merge(&mut set.annotations, annotations);
         }),

@@ -23,7 +23,7 @@ pub(super) fn is_pending(rollout: &Rollout, status: &RolloutStatus) -> bool {
 }
 
 /// Evicts as many old pods as may be missing, and waits while a ReplicaSet has still to give up pods of its own: which
-/// ones is not known yet.
+/// ones is not known yet. DIFFERS: Argo Rollouts evicts beside it.
 ///
 /// Example: 5 replicas, 1 may be unavailable, 5 available: one pod goes, the next when its successor is available.
 pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {

@@ -30,7 +30,7 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
         let size = sizes.get(&set.name).copied().unwrap_or(0);
         let less = size.min(budget);
         budget = budget.saturating_sub(less);
-        let least = if is_served(pass, set) { 1 } else { 0 };
+        let least = i32::from(is_served(pass, set));
         scaled |= pass.scale(
             set,
             size.saturating_sub(less).max(least),
@@ -42,7 +42,7 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
 
 /// The stable Service selects the version, and users are to be served all the time: one pod stays until the Service
 /// has left.
-fn is_served(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
+pub(super) fn is_served(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
     let name = pass.canary().and_then(|canary| canary.stable_service.as_deref());
     let service = name.and_then(|name| pass.world.services.get(name));
     let needed = pass.replicas > defaults::max_unavailable(&pass.world.rollout);

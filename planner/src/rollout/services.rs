@@ -43,9 +43,11 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
     if service.hash() == set.hash() {
         return;
     }
+    let available = pass.world.available(set);
     let ready = match service.managed_by() {
-        Some(_) => set.counts.available >= 1,
-        None => set.replicas > 0 && set.counts.available >= set.replicas,
+        // Pods of a size that is not observed yet may be about to go.
+        Some(_) => available >= 1 && set.replicas > 0 && set.counts.generation_observed,
+        None => set.replicas > 0 && available >= set.replicas,
     };
     if ready {
         confirm_set(pass, set);

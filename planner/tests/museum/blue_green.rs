@@ -116,6 +116,18 @@ fn gate_opened_by_an_empty_selector() {
 }
 
 #[test]
+fn gate_opened_by_an_empty_selector_while_a_stable_pod_is_away() {
+    let mut play =
+        Play::new(3, &json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}}));
+    play.update("app:2", 60);
+    assert_eq!(play.status().message, "BlueGreenPause");
+    play.model.act("deletePod", &json!({"revision": 1}));
+    play.model.world.services.get_mut("active").unwrap().selector.remove(meta::POD_TEMPLATE_HASH_LABEL);
+    play.watch(60, |play| assert_ne!(play.selected("active"), "h2"));
+    assert_eq!(play.selected("active"), "h1");
+}
+
+#[test]
 fn gate_opened_by_a_change_of_strategy() {
     let mut play = Play::new(4, &json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}));
     let blue_green = json!({"activeService": "active", "autoPromotionEnabled": false});

@@ -7,6 +7,7 @@ use super::request::{Form, Request};
 use super::store::Stored;
 use super::watch::Watch;
 use super::{ApiServer, text};
+use crate::kubectl::protobuf;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -52,20 +53,29 @@ pub(super) fn metadata_only(object: &Value) -> Value {
     })
 }
 
+/// Why a built-in resource has none of the forms that a client takes.
+fn no_form(accept: &str) -> Failure {
+    let types = || accept.split(',').filter_map(|one| one.split(';').next()).map(str::trim);
+    let plain = |form: &str| accept.split(',').any(|one| one.trim() == form);
+    if plain("application/yaml") || plain(protobuf::CONTENT_TYPE) {
+        return Failure::not_built("answers in YAML and protobuf");
+    }
+    // Media types that lead to no built-in resource are refused before it is looked at.
+    let known = ["application/json", "application/yaml", protobuf::CONTENT_TYPE, "application/*", "*/*"];
+    if types().any(|one| known.contains(&one)) {
+        return Failure::not_acceptable();
+    }
+    Failure::not_acceptable_unrouted()
+}
+
 /// The form that the client takes of this resource.
 ///
 /// # Errors
 /// 406 when there is none.
 pub(super) fn form(request: &Request, kind: &ResourceType, of_list: bool) -> Result<Form, Failure> {
-    // Media types that lead to no built-in resource are refused before it is looked at.
-    let routed = || {
-        let known = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "*/*"];
-        let types = request.accept.split(',').filter_map(|one| one.split(';').next()).map(str::trim);
-        types.into_iter().any(|one| known.contains(&one) || one == "application/*")
-    };
     let form = match request.form {
         Some(form) => form,
-        None if kind.custom.is_none() && !routed() => return Err(Failure::not_acceptable_unrouted()),
+        None if kind.custom.is_none() => return Err(no_form(&request.accept)),
         None => return Err(Failure::not_acceptable()),
     };
     let fits = match form {

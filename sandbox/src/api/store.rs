@@ -73,7 +73,7 @@ pub struct Change {
 }
 
 /// All objects of one resource.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
     objects: BTreeMap<Name, Arc<Stored>>,
     changes: VecDeque<Change>,
@@ -81,12 +81,6 @@ struct Table {
     forgotten: u64,
     /// Tells those who watch that something changed, in the order in which they came.
     news: Arc<Notify>,
-}
-
-impl Default for Table {
-    fn default() -> Self {
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: Arc::default() }
-    }
 }
 
 /// The store.
@@ -153,7 +147,6 @@ impl Store {
     }
 
     fn changed(&mut self, resource: ResourceId, change: Change) {
-        let revision = change.revision;
         self.fresh.push((resource, change.clone()));
         let table = self.table(resource);
         table.changes.push_back(change);

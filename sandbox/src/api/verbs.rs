@@ -22,9 +22,6 @@ const SHOWN_WHEN_DELETED: [&str; 7] = [
     "PersistentVolume",
     "PersistentVolumeClaim",
 ];
-/// Subresources of real pods and others that this server does not have.
-const NOT_BUILT: [&str; 8] =
-    ["log", "exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers", "binding"];
 
 impl ApiServer {
     /// Answers a request.
@@ -105,10 +102,12 @@ impl ApiServer {
             None => self.on_object(request, kind, at, Part::Main),
             Some("status") if kind.status => self.on_object(request, kind, at, Part::Status),
             Some("scale") if kind.scale.is_some() => self.on_scale(request, kind, at),
-            Some("eviction") if kind.is("", "Pod") && request.method == Method::POST => {
-                self.on_eviction(request, at)
-            }
-            Some(sub) if kind.info.subresource(sub).is_some() && NOT_BUILT.contains(&sub) => {
+            Some("eviction") if kind.is("", "Pod") => match request.method {
+                Method::POST => self.on_eviction(request, at),
+                _ => Err(Failure::method()),
+            },
+            // Discovery tells of all that a real server has.
+            Some(sub) if kind.info.subresource(sub).is_some() => {
                 Err(Failure::not_built(&format!("{}/{sub}", kind.plural)))
             }
             // A custom kind has the addresses of both subresources, and nothing behind them.

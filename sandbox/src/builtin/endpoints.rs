@@ -3,8 +3,8 @@
 use super::nodes::NODE;
 use super::{Known, all, views};
 use crate::api::{ApiServer, At, Deletion, Part, number, text};
-use crate::models::endpoints::{Candidate, addresses, slice};
-use serde_json::{Value, json};
+use crate::models::endpoints::{Candidate, Endpoint, addresses, slice};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Writes the endpoints of each Service of a namespace.
@@ -77,28 +77,40 @@ fn port(service_port: &Value, pod: Option<&&Value>) -> Option<i64> {
 }
 
 fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[Candidate]) {
-    let not_ready_too = service.pointer("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true));
     let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
-    let ports: Vec<Value> = service
-        .pointer("/spec/ports")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|service_port| {
-            let mut port = json!({"port": port(service_port, chosen.first())?, "protocol": text(service_port, "/protocol")});
-            let name = text(service_port, "/name");
-            if let (false, Some(map)) = (name.is_empty(), port.as_object_mut()) {
-                map.insert("name".to_owned(), name.into());
-            }
-            Some(port)
-        })
-        .collect();
-    let (ready, waiting) = addresses(candidates, not_ready_too);
+    let ports = ports(service, chosen.first());
+    put(api, "v1", "Endpoints", namespace, name, endpoints_of(service, chosen, candidates, &ports));
+    let known = slice_of(api, namespace, name, text(service, "/metadata/uid")).unwrap_or_default();
+    let slice = new_slice(service, chosen, candidates, ports);
+    put(api, "discovery.k8s.io/v1", "EndpointSlice", namespace, &known, slice);
+}
+
+fn publishes_all(service: &Value) -> bool {
+    service.pointer("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true))
+}
+
+fn ports(service: &Value, pod: Option<&&Value>) -> Vec<Value> {
+    let wanted = service.pointer("/spec/ports").and_then(Value::as_array);
+    let of = |service_port: &Value| {
+        let number = port(service_port, pod)?;
+        let mut port = json!({"port": number, "protocol": text(service_port, "/protocol")});
+        let name = text(service_port, "/name");
+        if let (false, Some(map)) = (name.is_empty(), port.as_object_mut()) {
+            map.insert("name".to_owned(), name.into());
+        }
+        Some(port)
+    };
+    wanted.into_iter().flatten().filter_map(of).collect()
+}
+
+fn endpoints_of(service: &Value, chosen: &[&Value], candidates: &[Candidate], ports: &[Value]) -> Value {
+    let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
+    let (ready, waiting) = addresses(candidates, publishes_all(service));
     let address = |index: &usize| {
         let pod = chosen.get(*index)?;
         Some(json!({"ip": text(pod, "/status/podIP"), "nodeName": NODE, "targetRef": target(pod)}))
     };
-    let mut subset = serde_json::Map::new();
+    let mut subset = Map::new();
     for (key, indexes) in [("addresses", &ready), ("notReadyAddresses", &waiting)] {
         let list: Vec<Value> = indexes.iter().filter_map(address).collect();
         if !list.is_empty() {
@@ -110,29 +122,36 @@ fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[
         "metadata": {"name": name, "namespace": namespace, "labels": {MANAGED_BY: CONTROLLER}},
     });
     if let (false, Some(map)) = (subset.is_empty(), endpoints.as_object_mut()) {
-        subset.insert("ports".to_owned(), ports.clone().into());
+        subset.insert("ports".to_owned(), ports.into());
         map.insert("subsets".to_owned(), json!([subset]));
     }
-    put(api, "v1", "Endpoints", namespace, name, endpoints);
-    let list: Vec<Value> = slice(candidates, not_ready_too)
-        .iter()
-        .filter_map(|endpoint| {
-            let pod = chosen.get(endpoint.pod)?;
-            Some(json!({
-                "addresses": [text(pod, "/status/podIP")],
-                "conditions": {"ready": endpoint.ready, "serving": endpoint.serving, "terminating": endpoint.terminating},
-                "nodeName": NODE, "targetRef": target(pod),
-            }))
-        })
-        .collect();
+    endpoints
+}
+
+fn new_slice(service: &Value, chosen: &[&Value], candidates: &[Candidate], mut ports: Vec<Value>) -> Value {
+    let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
+    let endpoint = |endpoint: &Endpoint| {
+        let pod = chosen.get(endpoint.pod)?;
+        let Endpoint { ready, serving, terminating, .. } = endpoint;
+        Some(json!({
+            "addresses": [text(pod, "/status/podIP")],
+            "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+            "nodeName": NODE, "targetRef": target(pod),
+        }))
+    };
+    let list: Vec<Value> = slice(candidates, publishes_all(service)).iter().filter_map(endpoint).collect();
+    // Ports of slices always have a name, be it empty: `kubectl describe` relies on it.
+    for port in ports.iter_mut().filter_map(Value::as_object_mut) {
+        port.entry("name").or_insert_with(|| "".into());
+    }
     let of = json!({
         "apiVersion": "v1", "kind": "Service", "name": name, "uid": text(service, "/metadata/uid"),
         "controller": true, "blockOwnerDeletion": true,
     });
     // Go writes lists that are not there as null.
-    let some = |list: Vec<Value>, any: bool| if any { Value::from(list) } else { Value::Null };
     let any = !list.is_empty();
-    let slice = json!({
+    let some = |list: Vec<Value>| if any { Value::from(list) } else { Value::Null };
+    json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {
             "generateName": format!("{name}-"), "namespace": namespace, "ownerReferences": [of],
@@ -141,10 +160,8 @@ fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[
                 "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
             },
         },
-        "endpoints": some(list, any), "ports": some(ports, any),
-    });
-    let known = slice_of(api, namespace, name, text(service, "/metadata/uid"));
-    put(api, "discovery.k8s.io/v1", "EndpointSlice", namespace, &known.unwrap_or_default(), slice);
+        "endpoints": some(list), "ports": some(ports),
+    })
 }
 
 /// Name of the EndpointSlice that a Service has.

@@ -40,12 +40,11 @@ impl Garbage {
     pub(super) fn saw(&mut self, at: &At, change: &Change) -> BTreeSet<At> {
         let (now, before) = (&change.object.value, change.before.as_ref().map(|before| &before.value));
         let mut concerned = BTreeSet::new();
-        let references = |value: &Value| value.pointer("/metadata/ownerReferences").cloned();
+        let differs = |pointer: &str| before.is_none_or(|old| old.pointer(pointer) != now.pointer(pointer));
         let owners_changed = change.deleted
-            || before.map_or_else(|| owners(now).next().is_some(), |old| references(old) != references(now));
-        let begins =
-            |object: &Value| (views::is_deleting(object), object.pointer("/metadata/finalizers").cloned());
-        let deleting = views::is_deleting(now) && before.is_none_or(|old| begins(old) != begins(now));
+            || (differs("/metadata/ownerReferences") && (before.is_some() || owners(now).next().is_some()));
+        let deleting = views::is_deleting(now)
+            && (differs("/metadata/deletionTimestamp") || differs("/metadata/finalizers"));
         if change.before.is_none() {
             self.places.insert(uid(&change.object).to_owned(), at.clone());
         }
@@ -57,6 +56,9 @@ impl Garbage {
             for owner in before.into_iter().flat_map(owner_uids) {
                 if let Some(known) = self.dependents.get_mut(owner) {
                     known.remove(at);
+                    if known.is_empty() {
+                        self.dependents.remove(owner);
+                    }
                 }
             }
             for owner in owner_uids(now).filter(|_| !change.deleted) {
@@ -81,13 +83,10 @@ impl Garbage {
     }
 
     /// One look at an object that may have to go, or that waits for others.
-    pub(super) fn look(&mut self, api: &mut ApiServer, at: &At) {
+    pub(super) fn look(&self, api: &mut ApiServer, at: &At) {
         let Some(object) = api.get(at).cloned() else { return };
         let own = uid(&object);
         let below = self.dependents(api, own);
-        if below.is_empty() {
-            self.dependents.remove(own);
-        }
         let blocks = |dependent: &Value| {
             owners(dependent).any(|reference| {
                 text(reference, "/uid") == own

@@ -64,8 +64,8 @@ impl Default for Nature {
     }
 }
 
-pub(crate) use behaviour::{annotation, environment};
 pub use behaviour::{Change as PodChange, PodRule};
+pub(crate) use behaviour::{annotation, environment};
 pub(crate) use views::{candidate, labels};
 
 /// Something that an actor has to look at.

@@ -52,7 +52,10 @@ fn change(
             edit(&mut new);
             Ok(new)
         });
-        debug_assert!(changed.is_ok() || changed.as_ref().is_err_and(|failure| failure.code == 404), "{changed:?}");
+        debug_assert!(
+            changed.is_ok() || changed.as_ref().is_err_and(|failure| failure.code == 404),
+            "{changed:?}"
+        );
     });
 }
 
@@ -117,7 +120,8 @@ fn promote(house: &House) {
 pub(super) fn image_of(cluster: &Cluster, hash: &str) -> String {
     let sets = cluster.objects("apps/v1", "ReplicaSet", NAMESPACE);
     let own = sets.iter().find(|set| label(set) == hash);
-    let image = own.and_then(|set| set.pointer("/spec/template/spec/containers/0/image")).and_then(Value::as_str);
+    let image =
+        own.and_then(|set| set.pointer("/spec/template/spec/containers/0/image")).and_then(Value::as_str);
     image.and_then(|image| image.rsplit(':').next()).unwrap_or_default().to_owned()
 }
 
@@ -145,7 +149,12 @@ pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
     end.extend(pods.into_iter().map(|(hash, count)| (format!("pods {hash}"), count.to_string())));
     for run in cluster.objects("argoproj.io/v1alpha1", "AnalysisRun", NAMESPACE) {
         let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let role = format!("run {} {} {}", label(&run), text("/metadata/labels/rollout-type"), text("/metadata/labels/step-index"));
+        let role = format!(
+            "run {} {} {}",
+            label(&run),
+            text("/metadata/labels/rollout-type"),
+            text("/metadata/labels/step-index")
+        );
         end.insert(role, text("/status/phase").to_owned());
     }
     if let Some(web) = cluster.object(ROLLOUTS.0, ROLLOUTS.1, NAMESPACE, ROLLOUT) {

@@ -2,13 +2,15 @@
 
 use super::run::{Outcome, Run, play};
 use super::scenario::Scenario;
-use super::weather::{CALL_FAULTS, Fault, Faults, NEWS_FAULTS, Swarm};
+use super::weather::{CALL_FAULTS, CallFault, Fault, Faults, NEWS_FAULTS, Swarm};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// Faults at the Events that tell people: nothing waits for them, so that one of each sort shows as much as all.
+const EVENT_FAULTS: [CallFault; 3] = [CallFault::CrashAfter, CallFault::Silent, CallFault::Forbidden];
 /// Of the lines of a watch, one in so many meets the faults; the rest are counted.
 const NEWS_SAMPLED: u32 = 5;
 
@@ -44,6 +46,9 @@ pub struct Explored {
     pub failed: Vec<Failed>,
 }
 
+/// One seed in so many is played twice.
+const TWICE_EVERY: u64 = 16;
+
 struct Job<'s> {
     scenario: &'s Scenario,
     seed: u64,
@@ -64,12 +69,8 @@ impl Explored {
             && let Some(twin) = job.twin
             && let Some(what) = difference(twin, &outcome.end)
         {
-            outcome.violation = Some(super::Violation {
-                invariant: "O1",
-                at: crds::Time::default(),
-                revision: 0,
-                what,
-            });
+            outcome.violation =
+                Some(super::Violation { invariant: "O1", at: crds::Time::default(), revision: 0, what });
         }
         if outcome.violation.is_some() {
             self.failed.push(Failed {
@@ -105,6 +106,20 @@ fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String, String>) -
     })
 }
 
+/// Plays a run; some are played twice, and must be the same (O3).
+fn played(run: &Run<'_>) -> Outcome {
+    let mut outcome = play(run);
+    if run.seed.is_multiple_of(TWICE_EVERY) && run.faults.swarm.is_some() && play(run).hash != outcome.hash {
+        outcome.violation = Some(super::Violation {
+            invariant: "O3",
+            at: crds::Time::default(),
+            revision: 0,
+            what: "the same seed gave another run".to_owned(),
+        });
+    }
+    outcome
+}
+
 fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Explored::default());
@@ -120,7 +135,7 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
                         overlay: job.overlay,
                         trace: false,
                     };
-                    own.take(job, play(&run));
+                    own.take(job, played(&run));
                 }
                 let mut all = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *all = std::mem::take(&mut *all).join(own);
@@ -128,7 +143,9 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
         }
     });
     let mut explored = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    explored.failed.sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
+    explored
+        .failed
+        .sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
     explored
 }
 
@@ -140,6 +157,7 @@ pub fn singles(scenarios: &[Scenario], threads: usize) -> Explored {
         let calm = Run { scenario, seed: 1, faults: Faults::default(), overlay: true, trace: false };
         let twin = play(&calm);
         let (writes, news, end) = (twin.writes, twin.news, twin.end.clone());
+        let events = twin.events.clone();
         let calm_job = Job { scenario, seed: 1, faults: Faults::default(), overlay: true, twin: None };
         all.take(&calm_job, twin);
         let job = |fault, overlay| Job {
@@ -151,7 +169,9 @@ pub fn singles(scenarios: &[Scenario], threads: usize) -> Explored {
         };
         let mut jobs = Vec::new();
         for write in 0..writes {
-            jobs.extend(CALL_FAULTS.map(|fault| job(Fault::Write(write, fault), true)));
+            let faults: &[CallFault] = if events.contains(&write) { &EVENT_FAULTS } else { &CALL_FAULTS };
+            jobs.extend(faults.iter().map(|fault| job(Fault::Write(write, *fault), true)));
+            all.left_out += CALL_FAULTS.len() - faults.len();
         }
         for line in (0..news).filter(|line| line % NEWS_SAMPLED == 0) {
             jobs.extend(NEWS_FAULTS.map(|fault| job(Fault::News(line, fault), true)));

@@ -17,8 +17,7 @@ pub const NAMESPACE: &str = "default";
 static BLUEPRINT: LazyLock<Blueprint> = LazyLock::new(|| Blueprint::default().with(&definitions()));
 
 /// CustomResourceDefinitions of all kinds that the controller serves.
-#[must_use]
-pub fn definitions() -> Vec<Value> {
+fn definitions() -> Vec<Value> {
     crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, definition)| definition).collect()
 }
 

@@ -68,6 +68,14 @@ impl<'a> Look<'a> {
         self.phase() == "Paused" && self.step() == Some(step)
     }
 
+    /// Whether the status is about the template of the spec.
+    #[must_use]
+    pub fn is_newest(self) -> bool {
+        let template = self.0.pointer("/spec/template").cloned().unwrap_or_default();
+        let collisions = self.number("/status/collisionCount").and_then(|count| i32::try_from(count).ok());
+        crds::hash::pod_template_hash(&crds::PodTemplate(template), collisions) == self.current()
+    }
+
     /// `status.abort`.
     #[must_use]
     pub fn is_aborted(self) -> bool {
@@ -77,7 +85,10 @@ impl<'a> Look<'a> {
     /// Whether the controller has paused and nobody has lifted the pause.
     #[must_use]
     pub fn has_pause(self) -> bool {
-        self.0.pointer("/status/pauseConditions").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+        self.0
+            .pointer("/status/pauseConditions")
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty())
     }
 
     /// `spec.replicas`.

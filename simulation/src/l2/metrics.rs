@@ -65,7 +65,8 @@ impl Answers {
             let now = now.clone();
             async move {
                 let text = format!("{} {}", request.url, request.body);
-                let ok = |body: serde_json::Value| Response { status: 200, body: body.to_string().into_bytes() };
+                let ok =
+                    |body: serde_json::Value| Response { status: 200, body: body.to_string().into_bytes() };
                 let vector = |samples: serde_json::Value| {
                     ok(json!({"status": "success", "data": {"resultType": "vector", "result": samples}}))
                 };

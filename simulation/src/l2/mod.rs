@@ -6,9 +6,11 @@ mod explore;
 mod house;
 mod look;
 pub mod metrics;
+pub mod regressions;
 mod run;
 pub mod scenario;
 pub mod scenarios;
+mod shrink;
 mod weather;
 
 pub use checker::Violation;
@@ -16,4 +18,5 @@ pub use explore::{Explored, Failed, of_seed, singles, swarm};
 pub use house::{House, NAMESPACE, Settings};
 pub use look::Look;
 pub use run::{Outcome, Run, play};
+pub use shrink::shrink;
 pub use weather::{CALL_FAULTS, CallFault, Fault, Faults, NEWS_FAULTS, NewsFault, Swarm};

@@ -2,11 +2,10 @@
 
 use super::checker::{Actor, Checker, Kind, Verb, Violation};
 use super::deeds;
-use super::house::{House, NAMESPACE, Settings};
+use super::house::{House, Settings};
 use super::look::Look;
 use super::scenario::{Deed, End, Scenario, When};
-use super::scenarios::ROLLOUT;
-use super::weather::{CallFault, Faults};
+use super::weather::{CallFault, Fault, Faults, NewsFault, STALL};
 use crds::Time;
 use fastrand::Rng;
 use sandbox::api::registry::ResourceId;
@@ -53,6 +52,8 @@ pub struct Outcome {
     pub writes: u32,
     /// Lines of watches to the controllers.
     pub news: u32,
+    /// Which of the writes are Events for people.
+    pub events: Vec<u32>,
     /// Virtual time that it took.
     pub time: Duration,
     /// Two runs with the same hash are the same.
@@ -63,6 +64,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// Rare states that were met.
     pub reached: BTreeMap<&'static str, u32>,
+    /// The faults that were met, each at its exact place: set so, they give the same run without chance.
+    pub hits: Vec<Fault>,
     /// What happened, for people.
     pub trace: Vec<String>,
 }
@@ -77,11 +80,16 @@ pub(super) struct Core {
     calls: u32,
     writes: u32,
     news: u32,
+    events: Vec<u32>,
     hash: u64,
     /// The controller whose request made changes up to this revision.
     author: Option<(Arc<str>, u64)>,
+    /// Faults that were met, each at its exact place.
+    hits: Vec<Fault>,
     /// Controllers that die now.
     dying: mpsc::UnboundedSender<String>,
+    /// Until then a controller may not hear of everything: news are late, or a stream has died silently.
+    blind_until: Time,
     /// When something other than leases and events was last changed.
     changed: Time,
     trace: Option<Vec<String>>,
@@ -105,7 +113,7 @@ impl Core {
     /// Whether the faults are over and nothing has changed for a while.
     fn is_quiet(&self, now: Time) -> bool {
         let calm = self.faults.swarm.as_ref().and_then(|swarm| swarm.until).unwrap_or(self.begin);
-        self.changed.max(calm).plus(QUIET) <= now
+        self.changed.max(calm).max(self.blind_until).plus(QUIET) <= now
     }
 
     fn mix(&mut self, parts: &[&str]) {
@@ -121,19 +129,34 @@ struct Sky(Shared);
 impl Weather for Sky {
     fn call(&mut self, call: &Call, now: Time) -> Fate {
         let mut core = lock(&self.0);
+        let (number, write) = (core.calls, core.writes);
         core.calls += 1;
-        let number = core.writes;
         if call.is_write() && call.resource != "leases" {
             core.writes += 1;
+            if call.resource == "events" {
+                core.events.push(write);
+            }
         }
         let Core { faults, random, .. } = &mut *core;
-        let Some(fault) = faults.of_call(call, number, now, random) else { return Fate::Answered };
-        core.note(now, || format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client));
-        match fault {
-            CallFault::CrashBefore => core.checker.reach("a controller died before a write"),
-            CallFault::CrashAfter => core.checker.reach("a controller died after a write"),
-            _ => {}
-        }
+        let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
+        core.hits.push(Fault::Call(number, fault));
+        core.note(now, || {
+            format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client)
+        });
+        core.checker.reach(match fault {
+            CallFault::CrashBefore => "a controller died before a write",
+            CallFault::CrashAfter => "a controller died after a write",
+            CallFault::LostAnswer
+            | CallFault::SilentAnswer
+            | CallFault::BrokenAnswer
+            | CallFault::GatewayTimeout => "a write was carried out and its answer lost",
+            CallFault::Conflict => "a conflict that was none",
+            CallFault::Forbidden | CallFault::Invalid => "a write was refused for now",
+            CallFault::TooMany | CallFault::Broken | CallFault::Lost | CallFault::Silent => {
+                "a request got no good answer"
+            }
+            CallFault::Slow => "a request was carried out long after it was sent",
+        });
         if fault.is_crash() {
             let _ = core.dying.send(call.client.clone());
         }
@@ -146,8 +169,26 @@ impl Weather for Sky {
         core.news += 1;
         let Core { faults, random, .. } = &mut *core;
         let delivery = faults.of_news(news, number, now, random);
+        core.hits.extend(hit(&delivery, number, now));
+        match &delivery {
+            Delivery::Stalled => {
+                core.blind_until = core.blind_until.max(now.plus(STALL));
+                core.checker.reach("a stream died silently");
+            }
+            Delivery::Until(time) => {
+                core.blind_until = core.blind_until.max(*time);
+                core.checker.reach("news came late");
+            }
+            Delivery::Gone | Delivery::Failed => core.checker.reach("a watch began anew from a list"),
+            _ => {}
+        }
         if delivery != Delivery::Delivered {
-            core.note(now, || format!("FAULT {delivery:?}: {} {} @{} to {}", news.event, news.resource, news.revision, news.client));
+            core.note(now, || {
+                format!(
+                    "FAULT {delivery:?}: {} {} @{} to {}",
+                    news.event, news.resource, news.revision, news.client
+                )
+            });
         }
         delivery
     }
@@ -158,11 +199,21 @@ impl Weather for Sky {
         core.mix(&[&call.client, call.verb, &call.resource, &call.name, &call.subresource, &code_text]);
         if call.is_write() {
             core.author = Some((call.client.as_str().into(), revision));
+            if code == 409 && call.verb == "patch" {
+                core.checker.reach("a write that came too late was refused");
+            }
             if call.resource != "leases" {
                 core.note(now, || {
                     let body: String = String::from_utf8_lossy(&call.body).chars().take(300).collect();
-                    let sub = if call.subresource.is_empty() { String::new() } else { format!("/{}", call.subresource) };
-                    format!("{} {} {}/{}{sub} -> {code} @{revision} {body}", call.client, call.verb, call.resource, call.name)
+                    let sub = if call.subresource.is_empty() {
+                        String::new()
+                    } else {
+                        format!("/{}", call.subresource)
+                    };
+                    format!(
+                        "{} {} {}/{}{sub} -> {code} @{revision} {body}",
+                        call.client, call.verb, call.resource, call.name
+                    )
                 });
             }
         }
@@ -170,14 +221,33 @@ impl Weather for Sky {
     }
 }
 
+/// The fault that gives this delivery again.
+fn hit(delivery: &Delivery, number: u32, now: Time) -> Option<Fault> {
+    let fault = match delivery {
+        Delivery::Delivered => return None,
+        Delivery::Until(time) => {
+            let late = u64::try_from(now.until(*time).as_millis()).unwrap_or(u64::MAX);
+            return Some(Fault::Late(number, late));
+        }
+        Delivery::Twice => NewsFault::Twice,
+        Delivery::Closed => NewsFault::Closed,
+        Delivery::Broken => NewsFault::Broken,
+        Delivery::Gone => NewsFault::Gone,
+        Delivery::Failed => NewsFault::Failed,
+        Delivery::Stalled => NewsFault::Stalled,
+    };
+    Some(Fault::News(number, fault))
+}
+
 struct Eye(Shared);
 
 impl Witness for Eye {
     fn saw(&mut self, api: &ApiServer, resource: ResourceId, change: &Change, now: Time) {
         let mut core = lock(&self.0);
-        let kind = *core.kinds.entry(resource).or_insert_with(|| {
-            api.resource(resource).ok().and_then(|kind| Kind::of(&kind.kind))
-        });
+        let kind = *core
+            .kinds
+            .entry(resource)
+            .or_insert_with(|| api.resource(resource).ok().and_then(|kind| Kind::of(&kind.kind)));
         let Some(kind) = kind else { return };
         let actor = match &core.author {
             Some((client, revision)) if change.revision <= *revision => Actor::Controller(client.clone()),
@@ -198,7 +268,11 @@ impl Witness for Eye {
                     _ => "changes",
                 };
                 let status = change.object.value.get("status").map(Value::to_string).unwrap_or_default();
-                let status: String = if kind == Kind::Pod || kind == Kind::Rollout { String::new() } else { status.chars().take(160).collect() };
+                let status: String = if kind == Kind::Pod || kind == Kind::Rollout {
+                    String::new()
+                } else {
+                    status.chars().take(160).collect()
+                };
                 format!("  {kind:?} {name} {what} @{revision} {status}")
             });
         }
@@ -217,7 +291,8 @@ pub fn play(run: &Run<'_>) -> Outcome {
 }
 
 async fn play_here(run: &Run<'_>) -> Outcome {
-    let settings = Settings { seed: run.seed, overlay: run.overlay, resync_seconds: 300, ..Settings::default() };
+    let settings =
+        Settings { seed: run.seed, overlay: run.overlay, resync_seconds: 300, ..Settings::default() };
     let mut house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
@@ -230,9 +305,12 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         calls: 0,
         writes: 0,
         news: 0,
+        events: Vec::new(),
         hash: 0xcbf2_9ce4_8422_2325,
         author: None,
+        hits: Vec::new(),
         dying,
+        blind_until: begin,
         changed: begin,
         trace: run.trace.then(Vec::new),
         kinds: BTreeMap::new(),
@@ -245,7 +323,8 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     for number in 1..=run.scenario.controllers {
         house.start_controller(&format!("controller-{number}"), 0);
     }
-    let mut driver = Driver { house, core: core.clone(), deaths, scenario: run.scenario, away: BTreeMap::new() };
+    let mut driver =
+        Driver { house, core: core.clone(), deaths, scenario: run.scenario, away: BTreeMap::new() };
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
     driver.drive(limit).await;
     let end = deeds::ending(&driver.house.cluster);
@@ -256,11 +335,13 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         calls: core.calls,
         writes: core.writes,
         news: core.news,
+        events: core.events.clone(),
         time,
         hash: core.hash,
         end,
         violation: core.checker.violation.clone(),
         reached: core.checker.reached.clone(),
+        hits: core.hits.clone(),
         trace: core.trace.clone().unwrap_or_default(),
     }
 }
@@ -375,6 +456,9 @@ impl Driver<'_> {
         {
             let mut core = lock(&self.core);
             core.checker.verbs.push((now, verb));
+            if !self.away.is_empty() {
+                core.checker.reach("a person acted while a controller was away");
+            }
             core.note(now, || format!("PERSON {deed:?}"));
         }
         deeds::carry_out(&self.house, deed);
@@ -383,14 +467,20 @@ impl Driver<'_> {
     fn fail_waiting(&self, what: &str) {
         let now = self.house.now();
         let mut core = lock(&self.core);
-        let last = core.checker.world.rollout.as_ref().and_then(|web| web.get("status")).map(Value::to_string);
-        core.checker.fail("V1", now, format!("waited in vain for: {what}; last: {}", last.unwrap_or_default()));
+        let last =
+            core.checker.world.rollout.as_ref().and_then(|web| web.get("status")).map(Value::to_string);
+        core.checker.fail(
+            "V1",
+            now,
+            format!("waited in vain for: {what}; last: {}", last.unwrap_or_default()),
+        );
     }
 
     /// What must hold when nothing happens any more.
     fn at_rest(&self, now: Time) {
         let mut core = lock(&self.core);
         let checker = &mut core.checker;
+        checker.has_rested(QUIET, now);
         if matches!(self.scenario.end, End::Gone) {
             let left = checker.world.sets.len() + checker.world.pods.len() + checker.world.runs.len();
             if left > 0 {
@@ -402,12 +492,16 @@ impl Driver<'_> {
         let hash = checker.world.look().stable().to_owned();
         let own = checker.world.available(&hash);
         if own < wanted {
-            checker.fail("V1", now, format!("{own} of {wanted} pods of the stable version {hash} are available ({have} in all)"));
+            checker.fail(
+                "V1",
+                now,
+                format!("{own} of {wanted} pods of the stable version {hash} are available ({have} in all)"),
+            );
         }
-        if !self.scenario.serves.is_empty() && deeds::image_of(&self.house.cluster, &hash) != self.scenario.serves {
+        if !self.scenario.serves.is_empty()
+            && deeds::image_of(&self.house.cluster, &hash) != self.scenario.serves
+        {
             checker.fail("V5", now, format!("the stable version {hash} is not {}", self.scenario.serves));
         }
-        let _ = NAMESPACE;
-        let _ = ROLLOUT;
     }
 }

@@ -1,6 +1,5 @@
 //! The base scenarios, which every fault is tried on.
 
-use super::look::Look;
 use super::metrics::Answer;
 use super::scenario::{Deed, End, Scenario, When};
 use sandbox::{PodChange, PodRule};
@@ -63,10 +62,9 @@ fn analysis(template: &str) -> Value {
 const DONE: When = When::Is("healthy", |web| web.is_done());
 const AT_FIRST_PAUSE: When = When::Is("paused at step 1", |web| web.is_paused_at(1));
 
-/// The third version is what is paused: while its ReplicaSet is refused, the status still tells of the second.
-const THIRD_AT_FIRST_PAUSE: When = When::Is("the third version paused at step 1", |web| {
-    web.is_paused_at(1) && web.text("/metadata/annotations/rollout.argoproj.io~1revision") == "3"
-});
+/// The newest version is what is paused: one whose ReplicaSet is refused, or that was not seen yet, is not.
+const NEWEST_AT_FIRST_PAUSE: When =
+    When::Is("the newest version paused at step 1", |web| web.is_paused_at(1) && web.is_newest());
 
 fn secs(seconds: u64) -> When {
     When::After(Duration::from_secs(seconds))
@@ -120,7 +118,7 @@ fn canaries() -> Vec<Scenario> {
         Scenario::new("superseded", "a third version in the middle of the second", vec![rollout(4, &canary(&paused_steps()))])
             .then(DONE, Deed::Image("v2"))
             .then(AT_FIRST_PAUSE, Deed::Image("v3"))
-            .then(THIRD_AT_FIRST_PAUSE, Deed::PromoteFull)
+            .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
             .ends(End::Is("healthy", |web| web.is_done()), "v3"),
         Scenario::new(
             "services",
@@ -144,21 +142,40 @@ fn gates() -> Vec<Scenario> {
         "steps": [{"setWeight": 25}, {"pause": {"duration": "20s"}}, {"setWeight": 50}, {"pause": {}}],
     }});
     vec![
-        Scenario::new("gate-passed", "an analysis step lets a version through", vec![gate("gate", 2), rollout(2, &canary(&gated))])
-            .then(DONE, Deed::Image("v2"))
-            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
-        Scenario::new("gate-failed", "an analysis step stops a version", vec![gate("gate", 2), rollout(2, &canary(&gated))])
-            .then(DONE, Deed::Answer("errors_gate", Answer::Value(0.5)))
-            .then(secs(0), Deed::Image("v2"))
-            .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
-        Scenario::new("background-failed", "analysis in the background stops a version", vec![gate("behind", 1000), rollout(4, &behind)])
-            .then(DONE, Deed::Image("v2"))
-            .then(When::Is("at step 3", |web| web.is_paused_at(3)), Deed::Answer("errors_behind", Answer::Value(0.5)))
-            .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
-        Scenario::new("background-passed", "analysis in the background ends with the update", vec![gate("behind", 1000), rollout(4, &behind)])
-            .then(DONE, Deed::Image("v2"))
-            .then(When::Is("at step 3", |web| web.is_paused_at(3)), Deed::Promote)
-            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        Scenario::new(
+            "gate-passed",
+            "an analysis step lets a version through",
+            vec![gate("gate", 2), rollout(2, &canary(&gated))],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        Scenario::new(
+            "gate-failed",
+            "an analysis step stops a version",
+            vec![gate("gate", 2), rollout(2, &canary(&gated))],
+        )
+        .then(DONE, Deed::Answer("errors_gate", Answer::Value(0.5)))
+        .then(secs(0), Deed::Image("v2"))
+        .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
+        Scenario::new(
+            "background-failed",
+            "analysis in the background stops a version",
+            vec![gate("behind", 1000), rollout(4, &behind)],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(
+            When::Is("at step 3", |web| web.is_paused_at(3)),
+            Deed::Answer("errors_behind", Answer::Value(0.5)),
+        )
+        .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
+        Scenario::new(
+            "background-passed",
+            "analysis in the background ends with the update",
+            vec![gate("behind", 1000), rollout(4, &behind)],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(When::Is("at step 3", |web| web.is_paused_at(3)), Deed::Promote)
+        .ends(End::Is("healthy", |web| web.is_done()), "v2"),
     ]
 }
 
@@ -186,10 +203,14 @@ fn blue_greens() -> Vec<Scenario> {
         Scenario::new("blue-green", "a blue-green version goes live by itself", objects(json!({})))
             .then(DONE, Deed::Image("v2"))
             .ends(End::Is("healthy", |web| web.is_done()), "v2"),
-        Scenario::new("blue-green-by-hand", "a blue-green version waits for a person", objects(json!({"autoPromotionEnabled": false})))
-            .then(DONE, Deed::Image("v2"))
-            .then(When::Is("paused", |web| web.phase() == "Paused"), Deed::Promote)
-            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        Scenario::new(
+            "blue-green-by-hand",
+            "a blue-green version waits for a person",
+            objects(json!({"autoPromotionEnabled": false})),
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(When::Is("paused", |web| web.phase() == "Paused"), Deed::Promote)
+        .ends(End::Is("healthy", |web| web.is_done()), "v2"),
         Scenario::new("blue-green-gated", "both analyses let a version through", gated())
             .then(DONE, Deed::Image("v2"))
             .ends(End::Is("healthy", |web| web.is_done()), "v2"),
@@ -197,57 +218,86 @@ fn blue_greens() -> Vec<Scenario> {
             .then(DONE, Deed::Answer("errors_before", Answer::Value(0.5)))
             .then(secs(0), Deed::Image("v2"))
             .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
-        Scenario::new("blue-green-taken-back", "the analysis after the promotion takes a version back", gated())
-            .then(DONE, Deed::Answer("errors_after", Answer::Value(0.5)))
-            .then(secs(0), Deed::Image("v2"))
-            .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
+        Scenario::new(
+            "blue-green-taken-back",
+            "the analysis after the promotion takes a version back",
+            gated(),
+        )
+        .then(DONE, Deed::Answer("errors_after", Answer::Value(0.5)))
+        .then(secs(0), Deed::Image("v2"))
+        .ends(End::Is("degraded", |web| web.phase() == "Degraded" && web.is_aborted()), "v1"),
     ]
 }
 
 fn people() -> Vec<Scenario> {
     let bad = |change| Deed::Pods(PodRule { about: "v2".to_owned(), change });
     vec![
-        Scenario::new("scaled", "the scale changes in the middle of an update", vec![rollout(4, &canary(&paused_steps()))])
-            .then(DONE, Deed::Image("v2"))
-            .then(AT_FIRST_PAUSE, Deed::Scale(8))
-            .then(secs(10), Deed::Scale(2))
-            .then(secs(10), Deed::Promote)
-            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
-        Scenario::new("never-ready", "a version that never gets ready, and the way back", vec![rollout(3, &canary(&json!([{"setWeight": 50}])))])
-            .then(DONE, bad(PodChange::NeverReady))
-            .then(secs(0), Deed::Image("v2"))
-            .then(When::Is("degraded", |web| web.phase() == "Degraded"), Deed::Image("v1"))
-            .ends(End::Is("healthy", |web| web.is_done()), "v1"),
-        Scenario::new("crashing", "a version that crashes after its start, and the next one", vec![rollout(3, &canary(&paused_steps()))])
-            .then(DONE, bad(PodChange::CrashesAfter(Duration::from_secs(2))))
-            .then(secs(0), Deed::Image("v2"))
-            .then(secs(30), Deed::Image("v3"))
-            .then(THIRD_AT_FIRST_PAUSE, Deed::PromoteFull)
-            .ends(End::Is("healthy", |web| web.is_done()), "v3"),
+        Scenario::new(
+            "scaled",
+            "the scale changes in the middle of an update",
+            vec![rollout(4, &canary(&paused_steps()))],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(AT_FIRST_PAUSE, Deed::Scale(8))
+        .then(secs(10), Deed::Scale(2))
+        .then(secs(10), Deed::Promote)
+        .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        Scenario::new(
+            "never-ready",
+            "a version that never gets ready, and the way back",
+            vec![rollout(3, &canary(&json!([{"setWeight": 50}])))],
+        )
+        .then(DONE, bad(PodChange::NeverReady))
+        .then(secs(0), Deed::Image("v2"))
+        .then(When::Is("degraded", |web| web.phase() == "Degraded"), Deed::Image("v1"))
+        .ends(End::Is("healthy", |web| web.is_done()), "v1"),
+        Scenario::new(
+            "crashing",
+            "a version that crashes after its start, and the next one",
+            vec![rollout(3, &canary(&paused_steps()))],
+        )
+        .then(DONE, bad(PodChange::CrashesAfter(Duration::from_secs(2))))
+        .then(secs(0), Deed::Image("v2"))
+        .then(secs(30), Deed::Image("v3"))
+        .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
+        .ends(End::Is("healthy", |web| web.is_done()), "v3"),
         Scenario::new("restarted", "all pods are restarted", vec![rollout(3, &canary(&paused_steps()))])
             .then(DONE, Deed::Restart)
             .then(secs(30), Deed::Image("v2"))
             .then(AT_FIRST_PAUSE, Deed::PromoteFull)
             .ends(End::Is("healthy", |web| web.is_done()), "v2"),
-        Scenario::new("deleted", "a Rollout is deleted in the middle of an update", vec![rollout(3, &canary(&paused_steps()))])
-            .then(DONE, Deed::Image("v2"))
-            .then(AT_FIRST_PAUSE, Deed::Delete("argoproj.io/v1alpha1", "Rollout", ROLLOUT))
-            .ends(End::Gone, ""),
-        Scenario::new("mended", "a wrong Rollout says so, and is mended", vec![rollout(
-            2,
-            &json!({"canary": {"stableService": "later", "canaryService": "later-too"}}),
-        )])
+        Scenario::new(
+            "deleted",
+            "a Rollout is deleted in the middle of an update",
+            vec![rollout(3, &canary(&paused_steps()))],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(AT_FIRST_PAUSE, Deed::Delete("argoproj.io/v1alpha1", "Rollout", ROLLOUT))
+        .ends(End::Gone, ""),
+        Scenario::new(
+            "mended",
+            "a wrong Rollout says so, and is mended",
+            vec![rollout(2, &json!({"canary": {"stableService": "later", "canaryService": "later-too"}}))],
+        )
         .then(When::Is("degraded", |web| web.phase() == "Degraded"), Deed::Apply(service("later")))
         .then(secs(5), Deed::Apply(service("later-too")))
         .ends(End::Is("healthy", |web| web.is_done()), "v1"),
-        Scenario::new("steps-edited", "the steps change under way", vec![rollout(4, &canary(&paused_steps()))])
-            .then(DONE, Deed::Image("v2"))
-            .then(AT_FIRST_PAUSE, Deed::Steps(json!([{"setWeight": 10}, {"pause": {"duration": "5s"}}])))
-            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
-        Scenario::new("two-controllers", "one of two controllers leads", vec![rollout(2, &canary(&paused_steps()))])
-            .then(DONE, Deed::Image("v2"))
-            .then(AT_FIRST_PAUSE, Deed::Promote)
-            .ends(End::Is("healthy", |web| web.is_done()), "v2")
-            .with_controllers(2),
+        Scenario::new(
+            "steps-edited",
+            "the steps change under way",
+            vec![rollout(4, &canary(&paused_steps()))],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(AT_FIRST_PAUSE, Deed::Steps(json!([{"setWeight": 10}, {"pause": {"duration": "5s"}}])))
+        .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        Scenario::new(
+            "two-controllers",
+            "one of two controllers leads",
+            vec![rollout(2, &canary(&paused_steps()))],
+        )
+        .then(DONE, Deed::Image("v2"))
+        .then(AT_FIRST_PAUSE, Deed::Promote)
+        .ends(End::Is("healthy", |web| web.is_done()), "v2")
+        .with_controllers(2),
     ]
 }

@@ -1,12 +1,13 @@
 //! The faults of one run.
 
+use crds::Time;
 use fastrand::Rng;
 use sandbox::{Call, Delivery, Fate, News};
-use crds::Time;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What happens to one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CallFault {
     /// F1: the controller dies before the request is carried out.
     CrashBefore,
@@ -91,7 +92,7 @@ impl CallFault {
 }
 
 /// What happens to one line of a watch (F2, F3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum NewsFault {
     /// It comes a minute late.
     Late,
@@ -121,7 +122,7 @@ pub const NEWS_FAULTS: [NewsFault; 7] = [
 ];
 
 /// How late a late line is.
-pub const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_secs(60);
 
 impl NewsFault {
     fn delivery(self, now: Time, late: Duration) -> Delivery {
@@ -138,12 +139,16 @@ impl NewsFault {
 }
 
 /// One fault at one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Fault {
     /// At the write with this number (from 0), leases not counted.
     Write(u32, CallFault),
+    /// At the request with this number, reads and leases counted.
+    Call(u32, CallFault),
     /// At the line of a watch with this number.
     News(u32, NewsFault),
+    /// The line of a watch with this number comes so many milliseconds late.
+    Late(u32, u64),
 }
 
 /// Faults by chance: each kind on or off for a run, with a rate.
@@ -195,12 +200,27 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The fault of a request, when it has one. `number` counts the writes of controllers.
-    pub(super) fn of_call(&self, call: &Call, number: u32, now: Time, random: &mut Rng) -> Option<CallFault> {
+    /// The fault of a request, when it has one.
+    /// `number` counts all requests, `write` the writes.
+    pub(super) fn of_call(
+        &self,
+        call: &Call,
+        number: u32,
+        write: u32,
+        now: Time,
+        random: &mut Rng,
+    ) -> Option<CallFault> {
+        let exact = self.set.iter().find_map(|fault| match fault {
+            Fault::Call(at, fault) if *at == number => Some(*fault),
+            _ => None,
+        });
+        if exact.is_some() {
+            return exact;
+        }
         let lease = call.resource == "leases";
         if call.is_write() && !lease {
             let set = self.set.iter().find_map(|fault| match fault {
-                Fault::Write(at, fault) if *at == number => Some(*fault),
+                Fault::Write(at, fault) if *at == write => Some(*fault),
                 _ => None,
             });
             if set.is_some() {
@@ -214,27 +234,35 @@ impl Faults {
         if call.verb == "watch" {
             return None;
         }
-        let hit = swarm.calls.iter().find(|(_, chance)| random.u32(..1000) < *chance).map(|(fault, _)| *fault)?;
+        let hit =
+            swarm.calls.iter().find(|(_, chance)| random.u32(..1000) < *chance).map(|(fault, _)| *fault)?;
         // Reads cannot conflict and are not carried out; of them only the errors of the way matter.
-        let on_reads = matches!(hit, CallFault::Lost | CallFault::Silent | CallFault::Broken | CallFault::TooMany | CallFault::Slow);
+        let on_reads = matches!(
+            hit,
+            CallFault::Lost | CallFault::Silent | CallFault::Broken | CallFault::TooMany | CallFault::Slow
+        );
         (call.is_write() || on_reads).then_some(hit)
     }
 
     /// What becomes of a line of a watch. `number` counts the lines to controllers.
     pub(super) fn of_news(&self, news: &News<'_>, number: u32, now: Time, random: &mut Rng) -> Delivery {
         let set = self.set.iter().find_map(|fault| match fault {
-            Fault::News(at, fault) if *at == number => Some(*fault),
+            Fault::News(at, fault) if *at == number => Some(fault.delivery(now, LATE)),
+            Fault::Late(at, milliseconds) if *at == number => {
+                Some(Delivery::Until(now.plus(Duration::from_millis(*milliseconds))))
+            }
             _ => None,
         });
-        if let Some(fault) = set {
-            return fault.delivery(now, LATE);
+        if let Some(delivery) = set {
+            return delivery;
         }
         let Some(swarm) = self.swarm.as_ref().filter(|swarm| swarm.rages(now)) else {
             return Delivery::Delivered;
         };
         let _ = news;
         let hit = swarm.news.iter().find(|(_, chance)| random.u32(..1000) < *chance).map(|(fault, _)| *fault);
-        let lag = Duration::from_millis(random.u64(0..u64::try_from(swarm.lag.as_millis()).unwrap_or(1).max(1)));
+        let lag =
+            Duration::from_millis(random.u64(0..u64::try_from(swarm.lag.as_millis()).unwrap_or(1).max(1)));
         hit.map_or(Delivery::Delivered, |fault| fault.delivery(now, lag))
     }
 }
@@ -247,20 +275,23 @@ impl Faults {
             matches!(
                 fault,
                 Fault::News(_, NewsFault::Late)
+                    | Fault::Late(..)
+                    | Fault::Call(..)
                     | Fault::Write(_, CallFault::Slow | CallFault::Silent | CallFault::SilentAnswer)
             )
         });
         // A stream that has died silently is noticed when it ends: the client asks for less than five minutes.
         let stalled = self.set.iter().any(|fault| matches!(fault, Fault::News(_, NewsFault::Stalled)))
-            || self.swarm.as_ref().is_some_and(|swarm| {
-                swarm.news.iter().any(|(fault, _)| *fault == NewsFault::Stalled)
-            });
+            || self
+                .swarm
+                .as_ref()
+                .is_some_and(|swarm| swarm.news.iter().any(|(fault, _)| *fault == NewsFault::Stalled));
         let swarm = self.swarm.as_ref().map_or(Duration::ZERO, |swarm| swarm.lag + SLOW);
-        let set = if slow { LATE } else { Duration::ZERO };
+        let set = if slow { LATE + SLOW } else { Duration::ZERO };
         let stall = if stalled { STALL } else { Duration::ZERO };
         swarm.max(set).max(stall)
     }
 }
 
 /// Longest time until a stalled stream is noticed.
-const STALL: Duration = Duration::from_secs(320);
+pub(super) const STALL: Duration = Duration::from_secs(320);

@@ -42,6 +42,8 @@ static BLUEPRINT: LazyLock<Blueprint> = LazyLock::new(|| {
 pub struct Settings {
     /// Everything random comes from it.
     pub seed: u64,
+    /// What the clock shows when the stage is opened.
+    pub begin: crds::Time,
     /// How pods and built-in controllers are.
     pub nature: Nature,
     /// How late the nodes hear of changes of pods and Services.
@@ -56,6 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
+            begin: Options::default().begin,
             nature: Nature::default(),
             lag: Duration::ZERO,
             instance_id: String::new(),
@@ -111,6 +114,7 @@ impl SandboxStage {
     pub fn open(settings: &Settings) -> Self {
         let cluster = Cluster::new(&Options {
             seed: settings.seed,
+            begin: settings.begin,
             nature: settings.nature.clone(),
             namespaces: vec![NAMESPACE.to_owned()],
             blueprint: BLUEPRINT.clone(),

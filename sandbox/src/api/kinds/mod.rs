@@ -144,13 +144,24 @@ pub(super) fn prepare_change(kind: &ResourceType, part: Part, new: &mut Value, o
     {
         map.insert("spec".to_owned(), spec.clone());
     }
-    defaults(kind, new);
+    if !is_as_before(new, Some(old)) {
+        defaults(kind, new);
+    }
+}
+
+/// Whether what is wanted has not changed: then it is complete, and in order.
+fn is_as_before(new: &Value, old: Option<&Value>) -> bool {
+    let spec = new.get("spec");
+    spec.is_some() && old.is_some_and(|old| old.get("spec") == spec)
 }
 
 /// What is wrong with an object.
 pub(super) fn faults(kind: &ResourceType, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     if let Some(custom) = &kind.custom {
         return custom.schema.as_ref().map(|schema| schema.validate(new, old)).unwrap_or_default();
+    }
+    if is_as_before(new, old) {
+        return Vec::new();
     }
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("apps", "ReplicaSet" | "Deployment") | ("batch", "Job") => workloads::faults(kind, new, old),

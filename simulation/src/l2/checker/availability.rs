@@ -9,15 +9,16 @@ use serde_json::Value;
 /// go.
 fn max_unavailable(web: Look<'_>) -> i64 {
     let replicas = web.replicas();
-    let share = |key: &str, up: bool, default: i64| match web.0.pointer(&format!("/spec/strategy/canary/{key}")) {
-        Some(Value::Number(number)) => number.as_i64().unwrap_or(default),
-        Some(Value::String(text)) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(0);
-            let product = percent * replicas;
-            if up { (product + 99) / 100 } else { product / 100 }
-        }
-        _ => (default * replicas + if up { 99 } else { 0 }) / 100,
-    };
+    let share =
+        |key: &str, up: bool, default: i64| match web.0.pointer(&format!("/spec/strategy/canary/{key}")) {
+            Some(Value::Number(number)) => number.as_i64().unwrap_or(default),
+            Some(Value::String(text)) => {
+                let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(0);
+                let product = percent * replicas;
+                if up { (product + 99) / 100 } else { product / 100 }
+            }
+            _ => (default * replicas + if up { 99 } else { 0 }) / 100,
+        };
     let (surge, gone) = (share("maxSurge", true, 25), share("maxUnavailable", false, 25));
     if surge == 0 && gone == 0 { 1 } else { gone }
 }
@@ -73,16 +74,22 @@ impl Checker {
         }
         let replicas = self.believed_replicas(now);
         if self.is_blue_green() {
-            let active = self.production_services().any(|name| self.world.services.get(name).is_some_and(|h| h == hash));
+            let active = self
+                .production_services()
+                .any(|name| self.world.services.get(name).is_some_and(|h| h == hash));
             if active && own_left < own.min(replicas) {
-                let what = format!("the active version {hash} is left with {own_left} of {own} available pods, {replicas} are wanted");
+                let what = format!(
+                    "the active version {hash} is left with {own_left} of {own} available pods, {replicas} are wanted"
+                );
                 self.fail("S1", now, what);
             }
             return;
         }
         let needed = (replicas - max_unavailable(self.world.look())).max(0);
         if left < total.min(needed) {
-            let what = format!("{left} of {total} available pods are left after {hash} is scaled down, {needed} are needed");
+            let what = format!(
+                "{left} of {total} available pods are left after {hash} is scaled down, {needed} are needed"
+            );
             self.fail("S1", now, what);
         }
     }
@@ -94,7 +101,8 @@ impl Checker {
         if !was || is {
             return;
         }
-        let hash = before.map(|pod| world::text(pod, "/metadata/labels/rollouts-pod-template-hash").to_owned());
+        let hash =
+            before.map(|pod| world::text(pod, "/metadata/labels/rollouts-pod-template-hash").to_owned());
         let hash = hash.unwrap_or_default();
         let (total, own) = (self.world.all_available(), self.world.available(&hash));
         // A restart may always take one: with neither surge nor room nothing else could begin it.
@@ -137,8 +145,13 @@ impl Checker {
             return;
         }
         let (had, has) = (self.world.available(&old), self.world.available(&new));
-        if !new.is_empty() && has == 0 && (had > 0 || (old.is_empty() && self.world.all_available() > 0)) && !self.world_took_pods(now) {
-            let what = format!("Service {name} leaves {old} ({had} available pods) for {new}, which has none");
+        if !new.is_empty()
+            && has == 0
+            && (had > 0 || (old.is_empty() && self.world.all_available() > 0))
+            && !self.world_took_pods(now)
+        {
+            let what =
+                format!("Service {name} leaves {old} ({had} available pods) for {new}, which has none");
             self.fail("S2", now, what);
         }
         self.gate_before_traffic(&name, &new, now);

@@ -29,7 +29,10 @@ impl Checker {
         self.records_go_on(old, new, now);
         let same_version = !old.current().is_empty() && old.current() == new.current();
         let free = new.current() == new.stable() || old.flag("/status/promoteFull") || new.is_aborted();
-        if same_version && !free && let (Some(from), Some(to)) = (old.step(), new.step()) {
+        if same_version
+            && !free
+            && let (Some(from), Some(to)) = (old.step(), new.step())
+        {
             self.steps_passed(old, from, to, now);
         }
         if !old.stable().is_empty() && old.stable() != new.stable() {
@@ -154,13 +157,17 @@ impl Checker {
         }
         if before.is_none() && !new.owner.is_empty() {
             let alike = |run: &&world::Run| {
-                run.owner == new.owner && run.hash == new.hash && run.role == new.role && !final_phase(&run.phase)
+                run.owner == new.owner
+                    && run.hash == new.hash
+                    && run.role == new.role
+                    && !final_phase(&run.phase)
             };
             if self.world.runs.values().any(|run| alike(&run)) {
                 self.fail("S6", now, format!("a second run begins for {} {:?}", new.hash, new.role));
             }
         }
-        let just_passed = new.phase == "Successful" && before.is_none_or(|old| world::run(old).phase != "Successful");
+        let just_passed =
+            new.phase == "Successful" && before.is_none_or(|old| world::run(old).phase != "Successful");
         if just_passed && after.pointer("/spec/terminate") != Some(&Value::Bool(true)) {
             self.measured(after, now);
         }
@@ -179,7 +186,11 @@ impl Checker {
             let own = results.into_iter().flatten().find(|result| world::text(result, "/name") == name);
             let count = own.and_then(|own| own.get("count")).and_then(Value::as_i64).unwrap_or(0);
             if count < wanted {
-                self.fail("S6", now, format!("{name} was measured {count} of {wanted} times, and the run is successful"));
+                self.fail(
+                    "S6",
+                    now,
+                    format!("{name} was measured {count} of {wanted} times, and the run is successful"),
+                );
             }
         }
     }

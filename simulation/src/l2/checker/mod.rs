@@ -70,6 +70,7 @@ pub(super) struct Checker {
     /// The last time at which the world itself took a pod out of service.
     last_loss: Option<Time>,
     writes: VecDeque<Time>,
+    last_write: Option<Time>,
     /// Values of secrets, which must not be seen anywhere.
     pub(super) secrets: Vec<String>,
     /// Named rare states that this run has met.
@@ -86,6 +87,7 @@ impl Checker {
             verbs: Vec::new(),
             last_loss: None,
             writes: VecDeque::new(),
+            last_write: None,
             secrets: Vec::new(),
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
@@ -127,6 +129,7 @@ impl Checker {
         if !call.is_write() || matches!(call.resource.as_str(), "leases" | "events") {
             return;
         }
+        self.last_write = Some(now);
         if code >= 300 {
             return;
         }
@@ -141,7 +144,14 @@ impl Checker {
     }
 
     /// The cluster has changed.
-    pub(super) fn saw(&mut self, actor: &Actor, kind: Kind, before: Option<&Value>, after: Option<&Value>, now: Time) {
+    pub(super) fn saw(
+        &mut self,
+        actor: &Actor,
+        kind: Kind,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        now: Time,
+    ) {
         self.secrets_stay_hidden(after, now);
         if let Actor::Controller(_) = actor {
             self.owned(kind, before, after, now);
@@ -158,9 +168,11 @@ impl Checker {
         }
         if kind == Kind::Pod && *actor == Actor::World && world::lost_service(before, after) {
             self.last_loss = Some(now);
+            self.reach("the world took a pod out of service");
         }
         if kind == Kind::Rollout {
             self.sizes_changed(before, now);
+            self.rare_states(before, after);
         }
         self.world.take(kind, before, after);
         if kind == Kind::Set {
@@ -173,6 +185,25 @@ impl Checker {
         self.replicas.push_back((now, super::look::Look(before).replicas()));
         if self.replicas.len() > 64 {
             self.replicas.pop_front();
+        }
+    }
+
+    /// States that a simulator which is not blind must meet.
+    fn rare_states(&mut self, before: Option<&Value>, after: Option<&Value>) {
+        let (Some(old), Some(new)) = (before.map(super::look::Look), after.map(super::look::Look)) else {
+            return;
+        };
+        if new.is_aborted() && !old.is_aborted() {
+            self.reach("an update was aborted");
+        }
+        if old.current() != new.current() && !old.current().is_empty() && old.current() != old.stable() {
+            self.reach("a version was overtaken in flight");
+        }
+        if old.stable() != new.stable() && !old.stable().is_empty() {
+            self.reach("a version became the stable one");
+        }
+        if new.number("/status/collisionCount").is_some() {
+            self.reach("a name was taken by a foreign ReplicaSet");
         }
     }
 }

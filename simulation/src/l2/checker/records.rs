@@ -1,10 +1,14 @@
 //! S8, S9, S10, S12, S13, S14: what is written, to whom it belongs, and with which precondition.
 
-use super::{Actor, Checker, Kind, world};
+use super::{Checker, Kind, world};
 use crate::l2::look::Look;
 use crds::Time;
 use sandbox::Call;
 use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A write that changes nothing may follow the last change within this time.
+const MOMENT: Duration = Duration::from_secs(15);
 
 /// Annotations of Rollouts that are the controller's own.
 const OWN_ANNOTATIONS: [&str; 2] = ["rollout.argoproj.io/", "notified.notifications.argoproj.io"];
@@ -15,12 +19,14 @@ impl Checker {
         let body = String::from_utf8_lossy(&call.body);
         let needed = match (call.verb, call.resource.as_str(), call.subresource.as_str()) {
             ("patch" | "update", "rollouts" | "replicasets" | "services", _) => "resourceVersion",
-            ("patch" | "update", "analysisruns", _) => "uid",
-            ("delete", "replicasets" | "analysisruns", _) | ("create", "pods", "eviction") => "uid",
+            ("patch" | "update", "analysisruns", _)
+            | ("delete", "replicasets" | "analysisruns", _)
+            | ("create", "pods", "eviction") => "uid",
             _ => return,
         };
         if !body.contains(needed) {
-            let what = format!("{} {}/{} has no {needed} as precondition", call.verb, call.resource, call.name);
+            let what =
+                format!("{} {}/{} has no {needed} as precondition", call.verb, call.resource, call.name);
             self.fail("S12", now, what);
         }
     }
@@ -37,7 +43,11 @@ impl Checker {
                 let adopted = owner.is_empty() && after.map(world::controller_uid) == Some(uid.as_str());
                 owner == uid || adopted
             }
-            Kind::Pod => self.world.sets.values().any(|set| set.uid == world::controller_uid(object) && set.owner == uid),
+            Kind::Pod => self
+                .world
+                .sets
+                .values()
+                .any(|set| set.uid == world::controller_uid(object) && set.owner == uid),
             Kind::Service => {
                 let web = self.world.look();
                 let names = [
@@ -47,7 +57,9 @@ impl Checker {
                     "/spec/strategy/blueGreen/previewService",
                 ];
                 // One that is named no more is let go.
-                let managed = object.pointer("/metadata/annotations/argo-rollouts.argoproj.io~1managed-by-rollouts").is_some();
+                let managed = object
+                    .pointer("/metadata/annotations/argo-rollouts.argoproj.io~1managed-by-rollouts")
+                    .is_some();
                 managed || names.into_iter().any(|pointer| web.text(pointer) == name)
             }
             Kind::Job => true,
@@ -123,16 +135,19 @@ impl Checker {
     /// S14: no secret is told.
     pub(super) fn secrets_stay_hidden(&mut self, after: Option<&Value>, now: Time) {
         let Some(after) = after.filter(|_| !self.secrets.is_empty()) else { return };
-        let status = after.get("status").or_else(|| after.get("message")).map(Value::to_string).unwrap_or_default();
+        let status =
+            after.get("status").or_else(|| after.get("message")).map(Value::to_string).unwrap_or_default();
         if self.secrets.iter().any(|secret| status.contains(secret.as_str())) {
             self.fail("S14", now, "a status or an event tells a secret".to_owned());
         }
     }
 
-    /// S11: at rest nothing is written.
-    pub(super) fn rests(&mut self, actor: &Actor, what: &str, now: Time) {
-        if let Actor::Controller(name) = actor {
-            self.fail("S11", now, format!("at rest {name} writes: {what}"));
+    /// S11: when nothing has changed for so long, nothing was written either.
+    pub(in crate::l2) fn has_rested(&mut self, quiet: Duration, now: Time) {
+        // What ends a pass may come a moment after the last change.
+        let from = now.plus(MOMENT);
+        if let Some(last) = self.last_write.filter(|last| last.plus(quiet) > from) {
+            self.fail("S11", now, format!("a controller wrote at {last}, and nothing had changed"));
         }
     }
 }

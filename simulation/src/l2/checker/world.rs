@@ -76,7 +76,6 @@ pub(crate) struct Set {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pod {
     pub(crate) owner: String,
-    pub(crate) hash: String,
     pub(crate) ready: bool,
 }
 
@@ -182,7 +181,8 @@ pub(crate) fn selected(service: &Value) -> &str {
 
 pub(crate) fn set(object: &Value) -> Set {
     let annotations = object.pointer("/metadata/annotations");
-    let deadline = annotations.and_then(|map| map.get(SCALE_DOWN_DEADLINE_ANNOTATION)).and_then(Value::as_str);
+    let deadline =
+        annotations.and_then(|map| map.get(SCALE_DOWN_DEADLINE_ANNOTATION)).and_then(Value::as_str);
     Set {
         uid: text(object, "/metadata/uid").to_owned(),
         owner: controller_uid(object).to_owned(),
@@ -193,11 +193,7 @@ pub(crate) fn set(object: &Value) -> Set {
 }
 
 fn pod(object: &Value) -> Pod {
-    Pod {
-        owner: controller_uid(object).to_owned(),
-        hash: label(object, POD_TEMPLATE_HASH_LABEL).to_owned(),
-        ready: ready(object),
-    }
+    Pod { owner: controller_uid(object).to_owned(), ready: ready(object) }
 }
 
 pub(crate) fn run(object: &Value) -> Run {

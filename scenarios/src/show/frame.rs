@@ -1,7 +1,7 @@
 //! One picture of a release: where it is, what users get, what the gate measured.
 
 use super::screen::{Screen, Tone};
-use scenarios::{Kind, Play, RolloutView, Seen, Stage, StoryError};
+use crate::{Kind, Play, RolloutView, Seen, Stage, StoryError};
 use serde_json::Value;
 
 const BAR_CELLS: u64 = 32;

@@ -2,6 +2,9 @@
 //! the wrong type is refused, what is empty is left out. The types are made once from the schemas that the server
 //! publishes; a walk beside an object allocates only for what is not in order.
 
+#[cfg(test)]
+mod tests;
+
 use crate::kubectl::openapi;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -167,7 +170,7 @@ impl Type {
     /// # Errors
     /// What Go says of the first value of a wrong type.
     pub(crate) fn decode(self, object: &mut Value) -> Result<Vec<String>, String> {
-        let mut walk = Walk { path: Vec::new(), unknown: Vec::new() };
+        let mut walk = Walk { unknown: Vec::new() };
         walk.root(self.0, object).map(|()| walk.unknown).map_err(Fault::text)
     }
 }
@@ -180,8 +183,10 @@ pub(super) fn metadata(object: &mut Value) -> Result<Vec<String>, String> {
     let (Some(data), Some(index)) = (object.get_mut("metadata"), TYPES.indexes.get(OBJECT_META)) else {
         return Ok(Vec::new());
     };
-    let mut walk = Walk { path: vec!["metadata".to_owned()], unknown: Vec::new() };
-    walk.root(*index, data).map(|()| walk.unknown).map_err(Fault::text)
+    let mut walk = Walk { unknown: Vec::new() };
+    let walked = walk.root(*index, data);
+    walk.found_within(0, "metadata");
+    walked.map(|()| walk.unknown).map_err(Fault::text)
 }
 
 /// A value that is not of its type.
@@ -213,8 +218,8 @@ impl Fault {
     }
 }
 
+/// Paths are put together on the way back, so that what is in order costs nothing.
 struct Walk {
-    path: Vec<String>,
     unknown: Vec<String>,
 }
 
@@ -258,23 +263,19 @@ impl Walk {
             if value.is_null() && matches!(inner, Shape::Text | Shape::Bytes) {
                 *value = Value::String(String::new());
             }
-            self.within(key, |walk| walk.value(inner, value))?;
+            let before = self.unknown.len();
+            self.value(inner, value)?;
+            self.found_within(before, key);
         }
         Ok(())
     }
 
     fn list(&mut self, inner: &'static Shape, items: &mut [Value]) -> Result<(), Fault> {
         for (index, item) in items.iter_mut().enumerate() {
-            // Only structs have fields that can be unknown.
-            if matches!(inner, Shape::Struct(_)) {
-                let last = self.path.pop().unwrap_or_default();
-                self.path.push(format!("{last}[{index}]"));
-                let walked = self.value(inner, item);
-                self.path.pop();
-                self.path.push(last);
-                walked?;
-            } else {
-                self.value(inner, item)?;
+            let before = self.unknown.len();
+            self.value(inner, item)?;
+            if self.unknown.len() > before {
+                self.found_within(before, &format!("[{index}]"));
             }
         }
         Ok(())
@@ -284,11 +285,13 @@ impl Walk {
         let mut gone: Vec<String> = Vec::new();
         for (key, value) in map.iter_mut() {
             let Some((name, field)) = of.fields.get_key_value(key.as_str()) else {
-                self.within(key, |walk| walk.unknown.push(walk.path.join(".")));
+                self.unknown.push(key.clone());
                 gone.push(key.clone());
                 continue;
             };
-            let walked = self.within(key, |walk| walk.value(&field.shape, value));
+            let before = self.unknown.len();
+            let walked = self.value(&field.shape, value);
+            self.found_within(before, name);
             if let Err(mut fault) = walked {
                 if let Fault::Type { fields, within, .. } = &mut fault {
                     fields.push(name);
@@ -311,22 +314,28 @@ impl Walk {
         Ok(())
     }
 
-    fn within<R>(&mut self, key: &str, work: impl FnOnce(&mut Self) -> R) -> R {
-        self.path.push(key.to_owned());
-        let result = work(self);
-        self.path.pop();
-        result
+    /// Puts the name of a field before the paths that were found below it.
+    fn found_within(&mut self, before: usize, name: &str) {
+        for path in self.unknown.iter_mut().skip(before) {
+            let dot = if path.starts_with('[') { "" } else { "." };
+            *path = format!("{name}{dot}{path}");
+        }
     }
 }
 
 impl Field {
     /// Whether Go would not write it.
     fn is_left_out(&self, name: &str, value: &Value) -> bool {
+        if value.is_null() {
+            return true;
+        }
+        if self.required || matches!(self.shape, Shape::Any) {
+            return false;
+        }
         match value {
-            Value::Null => true,
-            Value::String(text) => text.is_empty() && !self.required && !MAY_BE_EMPTY.contains(&name),
-            Value::Array(items) => items.is_empty() && !self.required,
-            Value::Object(map) => map.is_empty() && matches!(self.shape, Shape::Map(_)) && !self.required,
+            Value::String(text) => text.is_empty() && !MAY_BE_EMPTY.contains(&name),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(map) => map.is_empty() && matches!(self.shape, Shape::Map(_)),
             _ => false,
         }
     }
