@@ -72,9 +72,10 @@ impl Look {
 
     /// Pods by version.
     pub(super) fn pods(&self) -> String {
-        let share = match self.old + self.new {
-            0 => String::new(),
-            all => format!(" ({}% new)", self.new * 100 / all),
+        // Blue-green has no weights: users go to one version or to the other.
+        let share = match (self.weight, self.old + self.new) {
+            (None, _) | (_, 0) => String::new(),
+            (Some(_), all) => format!(" ({}% new)", self.new * 100 / all),
         };
         format!("{} old, {} new ready{share}", self.old, self.new)
     }

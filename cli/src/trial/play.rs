@@ -93,7 +93,7 @@ pub(super) async fn play(
         None => player.go().await?,
     };
     player.count_rest();
-    let seconds = player.since_release().as_secs_f64();
+    let seconds = player.seconds();
     let gates = player.gates();
     let Player { lines, promotions, stage, .. } = player;
     Ok(Story { rollout: name, release, lines, seconds, end, gates, promotions, services: stage.services })
@@ -104,13 +104,13 @@ impl Player {
         self.stage.cluster.clock().elapsed()
     }
 
-    fn since_release(&self) -> Duration {
-        self.now().saturating_sub(self.began)
+    /// Since the release, in whole tenths: what happens within one look is at one time.
+    fn seconds(&self) -> f64 {
+        (self.now().saturating_sub(self.began).as_secs_f64() * 10.0).round() / 10.0
     }
 
     fn tell(&mut self, what: &'static str, text: impl Into<String>, more: Vec<String>) {
-        // Whole tenths: what happens within one look is at one time.
-        let at = (self.since_release().as_secs_f64() * 10.0).round() / 10.0;
+        let at = self.seconds();
         self.lines.push(Line { at, what, text: text.into(), more });
     }
 

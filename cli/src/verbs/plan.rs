@@ -108,7 +108,7 @@ fn differences(before: &RolloutStatus, after: &RolloutStatus) -> Vec<(String, St
 }
 
 fn short(value: Option<&Value>) -> String {
-    const LONGEST: usize = 120;
+    const LONGEST: usize = 240;
     let Some(value) = value else { return "unset".to_owned() };
     let conditions = value.as_array().filter(|all| all.iter().any(|one| one.get("type").is_some()));
     let text = conditions.map_or_else(
