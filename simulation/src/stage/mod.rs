@@ -118,7 +118,6 @@ impl SandboxStage {
             nature: settings.nature.clone(),
             namespaces: vec![NAMESPACE.to_owned()],
             blueprint: BLUEPRINT.clone(),
-            ..Options::default()
         });
         let traffic =
             Traffic::over(&cluster, traffic::Settings { seed: settings.seed, scrape: Some(SCRAPE) });
