@@ -14,9 +14,9 @@ mod shrink;
 mod weather;
 
 pub use checker::Violation;
-pub use explore::{Explored, Failed, of_seed, singles, swarm};
 #[cfg(feature = "defects")]
 pub(crate) use explore::difference;
+pub use explore::{Explored, Failed, of_seed, singles, swarm};
 pub use house::{House, NAMESPACE, Settings};
 pub use look::Look;
 pub use run::{Outcome, Run, play};

@@ -41,9 +41,11 @@ impl Checker {
 
     /// S12: whoever does not lead sends no write. Looked at as it is sent: it may be carried out much later.
     pub(in crate::l2) fn sent(&mut self, call: &Call, now: Time) {
-        let leads = self.leader.is_empty() || self.leader.strip_prefix(&call.client).is_some_and(|rest| rest.starts_with('_'));
+        let leads = self.leader.is_empty()
+            || self.leader.strip_prefix(&call.client).is_some_and(|rest| rest.starts_with('_'));
         if call.is_write() && !matches!(call.resource.as_str(), "leases" | "events") && !leads {
-            let what = format!("{} writes {}/{} while {} leads", call.client, call.resource, call.name, self.leader);
+            let what =
+                format!("{} writes {}/{} while {} leads", call.client, call.resource, call.name, self.leader);
             self.fail("S12", now, what);
         }
     }
