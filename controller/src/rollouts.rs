@@ -115,6 +115,10 @@ impl Rollouts {
 
     /// Whether something was written, as the answers in the caches say.
     fn wrote(&self, key: &Key, before: &Rollout, plan: &Plan) -> bool {
+        // Without the overlay the next look would only see again what this one saw.
+        if !self.caches.overlay {
+            return false;
+        }
         let after = self.caches.rollouts.get(&key.namespace, &key.name);
         !plan.writes.is_empty()
             || after.is_some_and(|after| after.resource_version() != before.resource_version())

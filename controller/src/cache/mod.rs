@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// All stores.
 #[derive(Clone)]
 pub(crate) struct Caches {
+    /// Whether answers to our own writes are in the stores at once.
+    pub(crate) overlay: bool,
     pub(crate) rollouts: Arc<Store<Rollout>>,
     pub(crate) replica_sets: Arc<Store<RawReplicaSet>>,
     pub(crate) services: Arc<Store<Service>>,
@@ -30,6 +32,7 @@ impl Caches {
     /// Empty stores. With `overlay` the answers to our own writes go in at once.
     pub(crate) fn new(overlay: bool) -> Self {
         Self {
+            overlay,
             rollouts: Arc::new(Store::new(overlay)),
             replica_sets: Arc::new(Store::new(overlay)),
             services: Arc::new(Store::new(overlay)),
