@@ -134,8 +134,11 @@ fn label(object: &Value) -> &str {
 pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
     let mut end = BTreeMap::new();
     for set in cluster.objects("apps/v1", "ReplicaSet", NAMESPACE) {
-        let size = set.pointer("/spec/replicas").cloned().unwrap_or_default();
-        end.insert(format!("ReplicaSet {}", label(&set)), size.to_string());
+        let size = set.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
+        // A version that was overtaken before anybody saw it has none at all.
+        if size > 0 {
+            end.insert(format!("ReplicaSet {}", label(&set)), size.to_string());
+        }
     }
     for service in cluster.objects("v1", "Service", NAMESPACE) {
         let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -169,7 +172,11 @@ pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
         for (key, value) in status.as_object().into_iter().flatten() {
             end.insert(format!("status {key}"), value.to_string());
         }
-        end.insert("spec".to_owned(), web.get("spec").map(Value::to_string).unwrap_or_default());
+        let mut spec = web.get("spec").cloned().unwrap_or_default();
+        if let Some(spec) = spec.as_object_mut() {
+            spec.remove("restartAt");
+        }
+        end.insert("spec".to_owned(), spec.to_string());
     }
     end
 }

@@ -141,6 +141,8 @@ impl Weather for Sky {
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
         core.hits.push(Fault::Call(number, fault));
+        // A controller that was disturbed may have something to do although nothing has changed.
+        core.blind_until = core.blind_until.max(now);
         core.note(now, || {
             format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client)
         });

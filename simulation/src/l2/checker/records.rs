@@ -7,8 +7,9 @@ use sandbox::Call;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// A write that changes nothing may follow the last change within this time.
-const MOMENT: Duration = Duration::from_secs(15);
+/// A write that changes nothing may follow the last change or fault within this time: a controller that died comes back
+/// when its lease has run out.
+const MOMENT: Duration = Duration::from_secs(30);
 
 /// Annotations of Rollouts that are the controller's own.
 const OWN_ANNOTATIONS: [&str; 2] = ["rollout.argoproj.io/", "notified.notifications.argoproj.io"];
@@ -163,9 +164,7 @@ impl Checker {
 
     /// S11: when nothing has changed for so long, nothing was written either.
     pub(in crate::l2) fn has_rested(&mut self, quiet: Duration, now: Time) {
-        // What ends a pass may come a moment after the last change.
-        let from = now.plus(MOMENT);
-        if let Some(last) = self.last_write.filter(|last| last.plus(quiet) > from) {
+        if let Some(last) = self.last_write.filter(|last| last.plus(quiet) > now.plus(MOMENT)) {
             self.fail("S11", now, format!("a controller wrote at {last}, and nothing had changed"));
         }
     }
