@@ -6,6 +6,7 @@ mod explore;
 mod house;
 mod look;
 pub mod metrics;
+mod observed;
 pub mod regressions;
 mod run;
 pub mod scenario;

@@ -1,32 +1,28 @@
 //! One run: a scenario under faults, checked all the way.
 
-use super::checker::{Actor, Checker, Kind, Verb, Violation};
+use super::checker::{Checker, Verb, Violation};
 use super::deeds;
 use super::house::{House, Settings};
 use super::look::Look;
+use super::observed::{Core, Eye, Shared, Sky, lock};
 use super::scenario::{Deed, End, Scenario, When};
-use super::weather::{CallFault, Fault, Faults, NewsFault, STALL};
+use super::weather::{Fault, Faults};
 use crds::Time;
 use fastrand::Rng;
-use sandbox::api::registry::ResourceId;
-use sandbox::api::store::Change;
-use sandbox::{ApiServer, Call, Delivery, Fate, News, Weather, Witness};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How often people look whether it is time to act.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// So long nothing may change before a scenario counts as ended.
-const QUIET: Duration = Duration::from_secs(45);
+pub(super) const QUIET: Duration = Duration::from_secs(45);
 /// So long a controller that died is away.
 const AWAY: Duration = Duration::from_secs(4);
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
-/// Most lines of a trace.
-const TRACE_MAX_LINES: usize = 20_000;
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -68,219 +64,6 @@ pub struct Outcome {
     pub hits: Vec<Fault>,
     /// What happened, for people.
     pub trace: Vec<String>,
-}
-
-/// What weather and witness share.
-#[derive(Debug)]
-pub(super) struct Core {
-    pub(super) checker: Checker,
-    faults: Faults,
-    random: Rng,
-    begin: Time,
-    calls: u32,
-    writes: u32,
-    news: u32,
-    events: Vec<u32>,
-    hash: u64,
-    /// The controller whose request made changes up to this revision.
-    author: Option<(Arc<str>, u64)>,
-    /// Faults that were met, each at its exact place.
-    hits: Vec<Fault>,
-    /// Controllers that die now.
-    dying: mpsc::UnboundedSender<String>,
-    /// Until then a controller may not hear of everything: news are late, or a stream has died silently.
-    blind_until: Time,
-    /// When something other than leases and events was last changed.
-    changed: Time,
-    trace: Option<Vec<String>>,
-    kinds: BTreeMap<ResourceId, Option<Kind>>,
-}
-
-pub(super) type Shared = Arc<Mutex<Core>>;
-
-pub(super) fn lock(core: &Shared) -> MutexGuard<'_, Core> {
-    core.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Core {
-    fn note(&mut self, now: Time, line: impl FnOnce() -> String) {
-        let begin = self.begin;
-        if let Some(trace) = self.trace.as_mut().filter(|trace| trace.len() < TRACE_MAX_LINES) {
-            trace.push(format!("{:9.3} s  {}", begin.until(now).as_secs_f64(), line()));
-        }
-    }
-
-    /// Whether the faults are over and nothing has changed for a while.
-    fn is_quiet(&self, now: Time) -> bool {
-        let calm = self.faults.swarm.as_ref().and_then(|swarm| swarm.until).unwrap_or(self.begin);
-        self.changed.max(calm).max(self.blind_until).plus(QUIET) <= now
-    }
-
-    fn mix(&mut self, parts: &[&str]) {
-        // FNV-1a: cheap, and the same everywhere.
-        for byte in parts.iter().flat_map(|part| part.bytes().chain([0])) {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
-struct Sky(Shared);
-
-impl Weather for Sky {
-    fn call(&mut self, call: &Call, now: Time) -> Fate {
-        let mut core = lock(&self.0);
-        let (number, write) = (core.calls, core.writes);
-        core.calls += 1;
-        if call.is_write() && call.resource != "leases" {
-            core.writes += 1;
-            if call.resource == "events" {
-                core.events.push(write);
-            }
-        }
-        core.checker.sent(call, now);
-        let Core { faults, random, .. } = &mut *core;
-        let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
-        core.hits.push(Fault::Call(number, fault));
-        // A controller that was disturbed may have something to do although nothing has changed.
-        core.blind_until = core.blind_until.max(now);
-        core.note(now, || {
-            format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client)
-        });
-        core.checker.reach(match fault {
-            CallFault::CrashBefore => "a controller died before a write",
-            CallFault::CrashAfter => "a controller died after a write",
-            CallFault::LostAnswer
-            | CallFault::SilentAnswer
-            | CallFault::BrokenAnswer
-            | CallFault::GatewayTimeout => "a write was carried out and its answer lost",
-            CallFault::Conflict => "a conflict that was none",
-            CallFault::Forbidden | CallFault::Invalid => "a write was refused for now",
-            CallFault::TooMany | CallFault::Broken | CallFault::Lost | CallFault::Silent => {
-                "a request got no good answer"
-            }
-            CallFault::Slow => "a request was carried out long after it was sent",
-        });
-        if fault.is_crash() {
-            let _ = core.dying.send(call.client.clone());
-        }
-        fault.fate()
-    }
-
-    fn news(&mut self, news: &News<'_>, now: Time) -> Delivery {
-        let mut core = lock(&self.0);
-        let number = core.news;
-        core.news += 1;
-        let Core { faults, random, .. } = &mut *core;
-        let delivery = faults.of_news(news, number, now, random);
-        core.hits.extend(hit(&delivery, number, now));
-        match &delivery {
-            Delivery::Stalled => {
-                core.blind_until = core.blind_until.max(now.plus(STALL));
-                core.checker.reach("a stream died silently");
-            }
-            Delivery::Until(time) => {
-                core.blind_until = core.blind_until.max(*time);
-                core.checker.reach("news came late");
-            }
-            Delivery::Gone | Delivery::Failed => core.checker.reach("a watch began anew from a list"),
-            _ => {}
-        }
-        if delivery != Delivery::Delivered {
-            core.note(now, || {
-                format!(
-                    "FAULT {delivery:?}: {} {} @{} to {}",
-                    news.event, news.resource, news.revision, news.client
-                )
-            });
-        }
-        delivery
-    }
-
-    fn done(&mut self, call: &Call, code: u16, revision: u64, now: Time) {
-        let mut core = lock(&self.0);
-        let code_text = code.to_string();
-        core.mix(&[&call.client, call.verb, &call.resource, &call.name, &call.subresource, &code_text]);
-        if call.is_write() {
-            core.author = Some((call.client.as_str().into(), revision));
-            if code == 409 && call.verb == "patch" {
-                core.checker.reach("a write that came too late was refused");
-            }
-            if call.resource != "leases" {
-                core.note(now, || {
-                    let body: String = String::from_utf8_lossy(&call.body).chars().take(300).collect();
-                    let sub = if call.subresource.is_empty() {
-                        String::new()
-                    } else {
-                        format!("/{}", call.subresource)
-                    };
-                    format!(
-                        "{} {} {}/{}{sub} -> {code} @{revision} {body}",
-                        call.client, call.verb, call.resource, call.name
-                    )
-                });
-            }
-        }
-        core.checker.called(call, code, now);
-    }
-}
-
-/// The fault that gives this delivery again.
-fn hit(delivery: &Delivery, number: u32, now: Time) -> Option<Fault> {
-    let fault = match delivery {
-        Delivery::Delivered => return None,
-        Delivery::Until(time) => {
-            let late = u64::try_from(now.until(*time).as_millis()).unwrap_or(u64::MAX);
-            return Some(Fault::Late(number, late));
-        }
-        Delivery::Twice => NewsFault::Twice,
-        Delivery::Closed => NewsFault::Closed,
-        Delivery::Broken => NewsFault::Broken,
-        Delivery::Gone => NewsFault::Gone,
-        Delivery::Failed => NewsFault::Failed,
-        Delivery::Stalled => NewsFault::Stalled,
-    };
-    Some(Fault::News(number, fault))
-}
-
-struct Eye(Shared);
-
-impl Witness for Eye {
-    fn saw(&mut self, api: &ApiServer, resource: ResourceId, change: &Change, now: Time) {
-        let mut core = lock(&self.0);
-        let kind = *core
-            .kinds
-            .entry(resource)
-            .or_insert_with(|| api.resource(resource).ok().and_then(|kind| Kind::of(&kind.kind)));
-        let Some(kind) = kind else { return };
-        let actor = match &core.author {
-            Some((client, revision)) if change.revision <= *revision => Actor::Controller(client.clone()),
-            _ => Actor::World,
-        };
-        let before = change.before.as_ref().map(|before| &before.value);
-        let after = (!change.deleted).then_some(&change.object.value);
-        core.checker.world.revision = change.revision;
-        core.changed = now;
-        let name = change.object.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let revision = change.revision.to_string();
-        core.mix(&[name, &revision]);
-        if actor == Actor::World {
-            core.note(now, || {
-                let what = match (before, after) {
-                    (None, _) => "appears",
-                    (_, None) => "goes",
-                    _ => "changes",
-                };
-                let status = change.object.value.get("status").map(Value::to_string).unwrap_or_default();
-                let status: String = if kind == Kind::Pod || kind == Kind::Rollout {
-                    String::new()
-                } else {
-                    status.chars().take(160).collect()
-                };
-                format!("  {kind:?} {name} {what} @{revision} {status}")
-            });
-        }
-        core.checker.saw(&actor, kind, before, after, now);
-    }
 }
 
 /// Plays a run on a runtime of its own.
