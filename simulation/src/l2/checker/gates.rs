@@ -27,7 +27,9 @@ impl Checker {
         let (old, new) = (Look(before), Look(after));
         self.spec_is_untouched(before, after, now);
         self.records_go_on(old, new, now);
-        let same_version = !old.current().is_empty() && old.current() == new.current();
+        // Other steps are another way: it begins anew.
+        let same_steps = old.text("/status/currentStepHash") == new.text("/status/currentStepHash");
+        let same_version = !old.current().is_empty() && old.current() == new.current() && same_steps;
         let free = new.current() == new.stable() || old.flag("/status/promoteFull") || new.is_aborted();
         if same_version
             && !free
