@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use conformance::{Difference, Line, Lines, Place, Recording, Transport, compare, play, read};
+use conformance::{Difference, Line, LineBuffer, Lines, Place, Recording, Transport, compare, play, read};
 use futures::TryStreamExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, BodyStream, Full};
@@ -36,7 +36,10 @@ impl Transport for InMemory {
     }
 
     async fn watch(&self, request: Request<Vec<u8>>) -> Result<Response<WatchLines>, Broken> {
-        Ok(self.ask(request).await?.map(|body| WatchLines { body: BodyStream::new(body), read: Vec::new() }))
+        Ok(self
+            .ask(request)
+            .await?
+            .map(|body| WatchLines { body: BodyStream::new(body), read: LineBuffer::default() }))
     }
 
     async fn rest(&self, time: Duration) {
@@ -46,7 +49,7 @@ impl Transport for InMemory {
 
 struct WatchLines {
     body: BodyStream<Body>,
-    read: Vec<u8>,
+    read: LineBuffer,
 }
 
 impl Lines for WatchLines {
@@ -54,16 +57,14 @@ impl Lines for WatchLines {
 
     async fn next(&mut self, limit: Duration) -> Result<Line, Broken> {
         loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.read.drain(..=end).collect();
-                return Ok(Line::Text(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            if let Some(line) = self.read.line() {
+                return Ok(Line::Text(line));
             }
             match tokio::time::timeout(limit, self.body.try_next()).await {
                 Err(_) => return Ok(Line::Late),
                 Ok(Err(error)) => return Err(error),
-                Ok(Ok(Some(frame))) => self.read.extend(frame.into_data().unwrap_or_default()),
-                Ok(Ok(None)) if self.read.is_empty() => return Ok(Line::End),
-                Ok(Ok(None)) => self.read.push(b'\n'),
+                Ok(Ok(Some(frame))) => self.read.add(&frame.into_data().unwrap_or_default()),
+                Ok(Ok(None)) => return Ok(self.read.last().map_or(Line::End, Line::Text)),
             }
         }
     }
