@@ -75,7 +75,6 @@ macro_rules! not_built {
 /// The one table. Whoever builds a field takes its line out.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotBuilt] = not_built! {
-    Spec "spec.workloadRef", |s| s.workload_ref.is_some(), "write the pod template into spec.template";
     Spec "spec.rollbackWindow", |s| s.rollback_window.as_ref().is_some_and(|w| w.revisions.unwrap_or(0) != 0), "a rollback goes through the steps, except back to the stable version";
     Router "spec.strategy.canary.trafficRouting.istio", |r| r.istio.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.nginx", |r| r.nginx.is_some(), ROUTER;

@@ -19,6 +19,7 @@ mod services;
 mod status;
 mod steps;
 mod verdict;
+mod workload;
 
 pub use fold::plan;
 pub use phase::{Phase, phase_of};

@@ -216,6 +216,8 @@ impl Cluster {
                 let there = self.runs.iter().any(|run| run.view.name == target.name);
                 if there { Ok(()) } else { Err(Refused::Conflict) }
             }
+            // No Rollout refers to a workload here.
+            Write::ScaleWorkload { .. } => Err(Refused::Conflict),
             Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => Ok(()),
         }
     }
@@ -284,6 +286,7 @@ impl Cluster {
                 }
             }
             Write::EvictPod { target } => self.delete_pod(&target.uid),
+            Write::ScaleWorkload { .. } => {}
         }
     }
 

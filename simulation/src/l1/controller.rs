@@ -97,7 +97,10 @@ impl Controller {
             }
             Write::CreateAnalysisRun { name, .. } => run(name),
             Write::TerminateAnalysisRun { target } => run(&target.name),
-            Write::DeleteReplicaSet { .. } | Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => None,
+            Write::DeleteReplicaSet { .. }
+            | Write::DeleteAnalysisRun { .. }
+            | Write::EvictPod { .. }
+            | Write::ScaleWorkload { .. } => None,
         };
         if let Some(event) = event {
             view::learn(&mut self.seen, event);
