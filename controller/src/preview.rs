@@ -145,8 +145,7 @@ async fn look_up<K: Referable>(
     shelf: &Shelf<K>,
 ) -> Result<(), PreviewError> {
     let name = rollout.spec.workload_ref.as_ref().map_or("", |reference| reference.name());
-    let api: Api<RawWorkload<K>> =
-        Api::namespaced(client.clone(), &rollout.namespace().unwrap_or_default());
+    let api: Api<RawWorkload<K>> = Api::namespaced(client.clone(), &rollout.namespace().unwrap_or_default());
     // Without a name it would be the list.
     if !name.is_empty()
         && let Some(object) = api.get_opt(name).await.map_err(unread::<RawWorkload<K>>)?
@@ -157,11 +156,7 @@ async fn look_up<K: Referable>(
     Ok(())
 }
 
-async fn pods(
-    client: &Client,
-    namespace: &str,
-    world: &World,
-) -> Result<Vec<planner::Pod>, PreviewError> {
+async fn pods(client: &Client, namespace: &str, world: &World) -> Result<Vec<planner::Pod>, PreviewError> {
     let selector = world.selector().cloned().unwrap_or_default().to_string();
     let api: Api<DeserializeGuard<Pod>> = Api::namespaced(client.clone(), namespace);
     let mut pods = Vec::new();

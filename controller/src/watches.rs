@@ -108,6 +108,17 @@ pub(crate) fn start(
         },
     );
     start_template_watches(watches, client, caches, queue, args, scope);
+}
+
+/// Prepares the watches of workloads: each begins with the first Rollout that refers to its kind. `scope` is the one
+/// namespace that is looked at, if it is one.
+pub(crate) fn start_when_wanted(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    scope: Option<&str>,
+) {
     let of = &caches.workloads;
     watch_workloads(watches, &of.deployments, api(client, scope), caches, queue);
     watch_workloads(watches, &of.replica_sets, api(client, scope), caches, queue);

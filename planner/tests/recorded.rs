@@ -30,7 +30,10 @@ const DIFFERS: [(&str, &str); 5] = [
         "canary-services",
         "the stable Service leaves a version before that is emptied, not after the promotion",
     ),
-    ("workloadref-plain", "the making of the first ReplicaSet is told, whatever the watch of the workload does"),
+    (
+        "workloadref-plain",
+        "the making of the first ReplicaSet is told, whatever the watch of the workload does",
+    ),
 ];
 
 /// Messages that come and go while pods become ready: how often depends on the order of milliseconds.
@@ -226,27 +229,27 @@ fn compare(model: &Model, lines: &[Value]) -> Result<(), Vec<String>> {
             wrong.push(format!("Service {name} selects {ours:?}, recorded {hash:?}"));
         }
     }
-    if let Some(workload) = &model.world.workload {
-        // How many generations there were depends on when pods become ready.
-        let generation = workload.generation.to_string();
-        let status = model.world.rollout.status.clone().unwrap_or_default();
-        let annotations = model.world.rollout.metadata.annotations.clone().unwrap_or_default();
-        let annotation = annotations.get(crds::meta::WORKLOAD_GENERATION_ANNOTATION);
-        if status.workload_observed_generation != generation || annotation != Some(&generation) {
-            wrong.push(format!("generation {generation} of the workload: {annotation:?}, {status:?}"));
-        }
-    }
-    let of_deployment = lines.iter().filter(|line| line["kind"] == "Deployment");
-    let sizes = of_deployment.filter_map(|line| line["spec"].as_i64());
-    if let Some(size) = sizes.last()
-        && model.world.workload.as_ref().and_then(|workload| workload.replicas).map(i64::from) != Some(size)
-    {
-        wrong.push(format!("the Deployment has {:?}, recorded {size}", model.world.workload));
-    }
+    wrong.extend(deployment(model, lines));
     wrong.extend(messages(model, lines));
     wrong.extend(conditions(model, lines));
     wrong.extend(fields(model, lines));
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// The referenced Deployment at the end, and whether the Rollout knows its generation. How many there were depends on when
+/// pods become ready.
+fn deployment(model: &Model, lines: &[Value]) -> Option<String> {
+    let workload = model.world.workload.as_ref()?;
+    let generation = workload.generation.to_string();
+    let status = model.world.rollout.status.clone().unwrap_or_default();
+    let annotations = model.world.rollout.metadata.annotations.clone().unwrap_or_default();
+    let noted = annotations.get(crds::meta::WORKLOAD_GENERATION_ANNOTATION);
+    let of_deployment = lines.iter().filter(|line| line["kind"] == "Deployment");
+    let recorded = of_deployment.filter_map(|line| line["spec"].as_i64()).next_back();
+    let differs = status.workload_observed_generation != generation
+        || noted != Some(&generation)
+        || workload.replicas.map(i64::from) != recorded;
+    differs.then(|| format!("Deployment: {recorded:?} recorded; {noted:?}, {status:?}, {workload:?}"))
 }
 
 /// After this many events in a row the recorder of Argo Rollouts drops what comes: client-go's limit for one object.

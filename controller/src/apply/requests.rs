@@ -10,7 +10,8 @@ use crds::{AnalysisRun, Rollout, meta};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+    ApiResource, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams, Preconditions,
+    PropagationPolicy,
 };
 use kube::{Api, Resource, ResourceExt};
 use planner::defect;
@@ -193,8 +194,7 @@ impl<'a> Requests<'a> {
     async fn scale_workload(&self, target: &Target, from: i32, to: i32) -> kube::Result<()> {
         let kind = ApiResource::erase::<RawWorkload<Deployment>>(&());
         let namespace = self.rollout.namespace().unwrap_or_default();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.applier.client.clone(), &namespace, &kind);
+        let api: Api<DynamicObject> = Api::namespaced_with(self.applier.client.clone(), &namespace, &kind);
         let mut object = api.get(&target.name).await?;
         let size = object.data.pointer("/spec/replicas").and_then(Value::as_i64);
         if object.uid().as_ref() != Some(&target.uid) || size != Some(i64::from(from)) {

@@ -169,8 +169,9 @@ fn workload_goes_last(world: &World, plan: &Plan, after: &World) -> Option<Strin
     plan.writes.iter().find_map(|planned| match &planned.write {
         Write::ScaleWorkload { from, to, .. } if to < from => {
             let left = to.saturating_add(available);
-            (left < wanted.min(*from))
-                .then(|| format!("Deployment goes from {from} to {to} while the Rollout has {available} pods"))
+            (left < wanted.min(*from)).then(|| {
+                format!("Deployment goes from {from} to {to} while the Rollout has {available} pods")
+            })
         }
         _ => None,
     })
