@@ -11,3 +11,4 @@ mod canary;
 mod play;
 mod restart;
 mod versions;
+mod workload;
