@@ -6,6 +6,7 @@
 
 mod act;
 mod compare;
+mod known;
 mod play;
 mod read;
 mod seen;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use act::ActError;
 pub use compare::{Difference, Topic, compare};
+pub use known::{is_played, judge};
 pub use play::{PlayError, play};
 pub use read::{Action, ReadError, Recording, Scenario, read};
 pub use seen::Seen;

@@ -2,66 +2,16 @@
 #![allow(clippy::disallowed_methods, reason = "recordings are read from where the environment says")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use recordings::{Difference, Recording, Topic, compare, play, read};
+use recordings::{Difference, Recording, Topic, compare, is_played, judge, play, read};
 use sandbox::{Nature, PodChange, PodRule};
 use serde_json::json;
 use simulation::l2::metrics::Answer;
 use simulation::l2::{House, NAMESPACE, Settings};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Scenarios that need what is not built yet, by the beginning of their names.
-const NOT_PLAYED: [(&str, &str); 6] = [
-    ("nginx-", "traffic routing"),
-    ("experiment-", "experiments"),
-    ("workloadref-", "workloadRef"),
-    ("canary-ephemeral-metadata", "ephemeral metadata"),
-    ("bluegreen-ephemeral-metadata", "ephemeral metadata"),
-    ("canary-rollback-window", "rollback window"),
-];
-
-/// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 8] = [
-    ("analysis-background-fail-mid", &[Topic::Events], "the start of a run is told once, not twice"),
-    (
-        "canary-annotation-change",
-        &[Topic::Sets],
-        "an annotation that changes makes no revision, and so none that was",
-    ),
-    (
-        "canary-bad-image-deadline-abort",
-        &[Topic::Events, Topic::Messages],
-        "an abort at the deadline is told once, not twice",
-    ),
-    ("canary-basic-n1", &[Topic::Decisions], "steps that end at once are recorded in one write"),
-    (
-        "canary-replicas-zero",
-        &[Topic::Decisions, Topic::Phases],
-        "steps that end at once are recorded in one write",
-    ),
-    (
-        "canary-services",
-        &[Topic::Events],
-        "the stable Service leaves a version before that is emptied, not after the promotion",
-    ),
-    (
-        "canary-spec-and-scale",
-        &[Topic::Events, Topic::Sizes],
-        "the new version gets the size of its first step at once, not all pods before",
-    ),
-    (
-        "canary-weight-0-and-100",
-        &[Topic::Decisions, Topic::Phases],
-        "steps that end at once are recorded in one write",
-    ),
-];
-
-/// What is not built yet in any scenario.
-const NOT_COMPARED: [Topic; 1] = [Topic::Duration];
 
 /// Images that never get ready there.
 const NEVER_READY: [&str; 5] = ["argo-error", "does-not-exist", "nonexistent", ":error", "bad"];
@@ -103,11 +53,8 @@ fn recorded_scenarios_are_played_alike() {
     };
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let all = read(&Path::new(&folder).join("traces")).unwrap();
-    let is_left_out = |name: &str| NOT_PLAYED.iter().any(|(start, _)| name.starts_with(start));
-    let chosen: Vec<&Recording> = all
-        .iter()
-        .filter(|one| !is_left_out(&one.scenario.name) && one.scenario.name.contains(&only))
-        .collect();
+    let chosen: Vec<&Recording> =
+        all.iter().filter(|one| is_played(&one.scenario.name) && one.scenario.name.contains(&only)).collect();
     let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -119,20 +66,9 @@ fn recorded_scenarios_are_played_alike() {
             });
         }
     });
-    let mut report = String::new();
-    for (name, differences) in found.into_inner().unwrap() {
-        let meant =
-            DIFFERS.iter().find(|(differs, ..)| *differs == name).map_or(&[][..], |(_, topics, _)| topics);
-        let is_meant = |one: &&Difference| meant.contains(&one.topic) || NOT_COMPARED.contains(&one.topic);
-        differences
-            .iter()
-            .filter(|one| !is_meant(one))
-            .for_each(|one| writeln!(report, "{name}: {one}").unwrap());
-        for topic in meant.iter().filter(|topic| !differences.iter().any(|one| one.topic == **topic)) {
-            writeln!(report, "{name}: {topic:?} does not differ any more").unwrap();
-        }
-    }
+    let found = found.into_inner().unwrap();
+    let wrong: Vec<String> = found.iter().flat_map(|(name, differences)| judge(name, differences)).collect();
     println!("{} scenarios were played", chosen.len());
     assert!(!only.is_empty() || chosen.len() == 81, "{} scenarios were found", chosen.len());
-    assert!(report.is_empty(), "{report}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

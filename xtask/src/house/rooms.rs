@@ -36,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("cli", &["crds", "analysis", "planner", "controller", "providers", "sandbox"]),
     ("demo-server", &[]),
     ("scenarios", &["crds"]),
-    ("e2e", &["crds", "scenarios", "demo-server", "conformance"]),
+    ("e2e", &["crds", "scenarios", "demo-server", "conformance", "recordings"]),
     ("xtask", &["crds", "sandbox", "scenarios", "e2e", "demo-server"]),
 ];
 
