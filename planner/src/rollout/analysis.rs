@@ -134,7 +134,7 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if let Some(new) = pass.new.filter(|_| !is_idle(pass)) {
         let active = pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash());
         let (pre, post) = (&strategy.pre_promotion_analysis, &strategy.post_promotion_analysis);
-        let begun = |kind| current(pass, kind).is_some();
+        let begun = |kind| current(pass, kind).is_some() && !defect!(AnalysisNeedsPods);
         let full = status::is_saturated(pass, new)
             || strategy
                 .preview_replica_count

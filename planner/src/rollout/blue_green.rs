@@ -161,6 +161,7 @@ fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     services::is_fast_rollback(pass)
         || pass.old.promote_full
         || pass.old.stable_rs.is_empty()
+        || (active.is_empty() && defect!(EmptySelectorIsFirst))
         || pass.new.is_some_and(|new| new.hash() == active)
 }
 
