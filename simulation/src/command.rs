@@ -68,6 +68,9 @@ struct Args {
     /// Plays the scenarios without faults, with their traces.
     #[arg(long)]
     calm: bool,
+    /// Plays the museum of outages, each piece with its rule and, in a build with the defects, without it.
+    #[arg(long)]
+    museum: bool,
     /// Seeds each defect of the list, and wants it caught.
     #[cfg(feature = "defects")]
     #[arg(long)]
@@ -97,6 +100,9 @@ pub fn run() -> anyhow::Result<()> {
     }
     if args.calm {
         return calm(&scenarios);
+    }
+    if args.museum {
+        return crate::museum::run(&args.only, args.show > 20);
     }
     if args.gate {
         (args.singles, args.seeds, args.planner_seeds) = (true, GATE_SEEDS, GATE_L1_SEEDS);

@@ -119,6 +119,24 @@ defects! {
     EmptySelectorIsFirst: Museum, "rollout/blue_green.rs is_fast_tracked", ["gate-opened-by-an-empty-selector"], 1, [];
     /// A deadline that cannot be read has passed.
     BlankIsOver: Museum, "world.rs scale_down_deadline", ["blank-deadline"], 1, [];
+    /// A ReplicaSet of an earlier Rollout of the same name counts as ours.
+    OwnerByName: Museum, "controller observe/objects.rs replica_set", ["recreated-under-the-same-name"], 1, [];
+    /// A Service that no Rollout names any more is left as it is.
+    ServiceKeepsTheHash: Museum, "controller services.rs look", ["service-keeps-the-hash-of-another-strategy"], 1, [];
+    /// A metric that has not been measured yet does not count.
+    UnmeasuredIsPassed: Museum, "controller analysis_runs reconcile", ["delayed-metric-never-measured"], 1, [];
+    /// A phase of our own writing wakes no Rollout.
+    VerdictWakesNobody: Museum, "controller watches.rs start, controller.rs look_at_run", ["verdict-that-nobody-hears"], 1, [];
+    /// A list that follows the first one brings nothing new.
+    ListBringsNothing: Museum, "controller cache/watch.rs take", ["promote-never-seen", "lost-replicaset-event"], 1, [];
+    /// A plan that met a conflict is not made anew.
+    ConflictIsTheEnd: Museum, "controller rollouts.rs look", ["conflict-ends-the-update"], 1, [];
+    /// A look that failed is not repeated.
+    RetryIsForgotten: Museum, "controller queue/mod.rs done", ["conflicts-until-somebody-restarts-the-controller"], 1, [];
+    /// A Service or a template that appears wakes no Rollout.
+    MendingWakesNobody: Museum, "controller services.rs look, watches.rs", ["missing-service-is-never-looked-for-again"], 1, [];
+    /// An object that cannot be read ends its watch.
+    UnreadableIsFatal: Museum, "controller cache/watch.rs readable", ["one-bad-object-stops-all"], 1, [];
     /// An abort is obeyed although nothing is in progress.
     AbortsNothing: L2, "rollout/pass.rs run", ["V1"], 0, ["nothing-to-abort"];
     /// Versions without pods wait for their scale-down again and again.

@@ -1,5 +1,6 @@
 //! L2: the controller's real tasks over the cluster in memory, in paused time, under faults.
 
+pub mod aimed;
 mod checker;
 mod deeds;
 mod explore;

@@ -1,5 +1,6 @@
 //! Where a run is disturbed and watched: the weather of its requests, the witness of its changes, and what both share.
 
+use super::aimed::Quiver;
 use super::checker::{Actor, Checker, Kind};
 use super::run::QUIET;
 use super::weather::{CallFault, Fault, Faults, NewsFault, STALL};
@@ -21,10 +22,12 @@ const TRACE_MAX_LINES: usize = 20_000;
 pub(super) struct Core {
     pub(super) checker: Checker,
     pub(super) faults: Faults,
+    pub(super) quiver: Quiver,
     pub(super) random: Rng,
     pub(super) begin: Time,
     pub(super) calls: u32,
     pub(super) writes: u32,
+    pub(super) conflicts: u32,
     pub(super) news: u32,
     pub(super) events: Vec<u32>,
     pub(super) hash: u64,
@@ -84,6 +87,10 @@ impl Weather for Sky {
             }
         }
         core.checker.sent(call, now);
+        if let Some(fate) = core.quiver.at_call(call) {
+            core.note(now, || format!("AIMED {fate:?}: {} {}/{}", call.verb, call.resource, call.name));
+            return fate;
+        }
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
         core.hits.push(Fault::Call(number, fault));
@@ -116,9 +123,14 @@ impl Weather for Sky {
         let mut core = lock(&self.0);
         let number = core.news;
         core.news += 1;
-        let Core { faults, random, .. } = &mut *core;
-        let delivery = faults.of_news(news, number, now, random);
-        core.hits.extend(hit(&delivery, number, now));
+        let Core { faults, random, quiver, .. } = &mut *core;
+        let aimed = quiver.at_news(news, now);
+        let is_aimed = aimed.is_some();
+        let delivery = aimed.unwrap_or_else(|| faults.of_news(news, number, now, random));
+        // What is aimed is of the scenario, and comes again with it.
+        if !is_aimed {
+            core.hits.extend(hit(&delivery, number, now));
+        }
         match &delivery {
             Delivery::Stalled => {
                 core.blind_until = core.blind_until.max(now.plus(STALL));
@@ -149,6 +161,7 @@ impl Weather for Sky {
         if call.is_write() {
             core.author = Some((call.client.as_str().into(), revision));
             if code == 409 && call.verb == "patch" {
+                core.conflicts += 1;
                 core.checker.reach("a write that came too late was refused");
             }
             if call.resource != "leases" {

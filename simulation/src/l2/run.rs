@@ -1,5 +1,6 @@
 //! One run: a scenario under faults, checked all the way.
 
+use super::aimed::Quiver;
 use super::checker::{Checker, Verb, Violation};
 use super::deeds;
 use super::house::{House, Settings};
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub calls: u32,
     /// Writes of the controllers, leases not counted.
     pub writes: u32,
+    /// Patches that were refused with a conflict.
+    pub conflicts: u32,
     /// Lines of watches to the controllers.
     pub news: u32,
     /// Which of the writes are Events for people.
@@ -82,14 +85,17 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     let mut house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
-    let lag = run.faults.lag();
+    let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
+    let lag = run.faults.lag().max(aimed);
     let core: Shared = Arc::new(Mutex::new(Core {
         checker: Checker::new(lag),
         faults: run.faults.clone(),
+        quiver: Quiver::new(&run.scenario.aimed),
         random: Rng::with_seed(run.seed ^ 0x0077_6561_7468_6572),
         begin,
         calls: 0,
         writes: 0,
+        conflicts: 0,
         news: 0,
         events: Vec::new(),
         hash: 0xcbf2_9ce4_8422_2325,
@@ -120,6 +126,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     Outcome {
         calls: core.calls,
         writes: core.writes,
+        conflicts: core.conflicts,
         news: core.news,
         events: core.events.clone(),
         time,
@@ -247,6 +254,7 @@ impl Driver<'_> {
             }
             core.note(now, || format!("PERSON {deed:?}"));
         }
+        lock(&self.core).quiver.acts += 1;
         deeds::carry_out(&self.house, deed);
     }
 

@@ -125,7 +125,7 @@ pub const NEWS_FAULTS: [NewsFault; 7] = [
 const LATE: Duration = Duration::from_secs(60);
 
 impl NewsFault {
-    fn delivery(self, now: Time, late: Duration) -> Delivery {
+    pub(super) fn delivery(self, now: Time, late: Duration) -> Delivery {
         match self {
             Self::Late => Delivery::Until(now.plus(late)),
             Self::Twice => Delivery::Twice,
