@@ -131,6 +131,8 @@ defects! {
     ListBringsNothing: Museum, "controller cache/watch.rs take", ["promote-never-seen", "lost-replicaset-event"], 1, [];
     /// A plan that met a conflict is not made anew.
     ConflictIsTheEnd: Museum, "controller rollouts.rs look", ["conflict-ends-the-update"], 1, [];
+    /// A plan goes on after the lease is lost.
+    GuardIsOpen: Museum, "controller apply/mod.rs guard", ["two-leaders"], 1, [];
     /// A look that failed is not repeated.
     RetryIsForgotten: Museum, "controller queue/mod.rs done", ["conflicts-until-somebody-restarts-the-controller"], 1, [];
     /// A Service or a template that appears wakes no Rollout.

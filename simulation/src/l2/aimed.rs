@@ -14,8 +14,8 @@ pub enum Blow {
     Answer(Duration),
     /// To lines of watches.
     News(NewsFault),
-    /// Lines of watches come so late.
-    Late(Duration),
+    /// Lines of watches come in batches, with so long between them.
+    Batches(Duration),
 }
 
 /// An aimed fault.
@@ -35,6 +35,8 @@ pub struct Aimed {
     pub blow: Blow,
 }
 
+/// So long it takes to deliver a batch.
+const BATCH_MILLISECONDS: i64 = 20;
 /// As often as it fits.
 const ALWAYS: u32 = u32::MAX;
 
@@ -55,7 +57,7 @@ impl Aimed {
     #[must_use]
     pub fn lag(&self) -> Duration {
         match self.blow {
-            Blow::Late(late) | Blow::Answer(late) => late,
+            Blow::Batches(late) | Blow::Answer(late) => late,
             Blow::News(NewsFault::Late) => Duration::from_secs(60),
             Blow::News(NewsFault::Stalled) => super::weather::STALL,
             Blow::Write(_) | Blow::News(_) => Duration::ZERO,
@@ -106,7 +108,7 @@ impl Quiver {
         self.shoot(&call.resource, &call.client, |blow| match blow {
             Blow::Write(fault) => Some(fault.fate()),
             Blow::Answer(late) => Some(Fate::Slow { before: Duration::ZERO, after: late }),
-            Blow::News(_) | Blow::Late(_) => None,
+            Blow::News(_) | Blow::Batches(_) => None,
         })
     }
 
@@ -114,8 +116,16 @@ impl Quiver {
     pub(super) fn at_news(&mut self, news: &News<'_>, now: Time) -> Option<Delivery> {
         self.shoot(news.resource, news.client, |blow| match blow {
             Blow::News(fault) => Some(fault.delivery(now, Duration::from_secs(60))),
-            Blow::Late(late) => Some(Delivery::Until(now.plus(late))),
+            Blow::Batches(every) => next_batch(now, every).map(Delivery::Until),
             Blow::Write(_) | Blow::Answer(_) => None,
         })
     }
+}
+
+/// When the next batch comes; `None` while one is being delivered.
+fn next_batch(now: Time, every: Duration) -> Option<Time> {
+    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
+    let over = now.0.timestamp_millis().rem_euclid(every);
+    let wait = u64::try_from(every.saturating_sub(over)).unwrap_or(0);
+    (over > BATCH_MILLISECONDS).then(|| now.plus(Duration::from_millis(wait)))
 }

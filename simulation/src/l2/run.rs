@@ -284,7 +284,7 @@ impl Driver<'_> {
         }
         let (wanted, have) = (checker.world.look().replicas(), checker.world.all_available());
         let hash = checker.world.look().stable().to_owned();
-        let own = checker.world.available(&hash);
+        let own = checker.world.set_of(&hash).map_or(0, |set| checker.world.available_of(&set.uid));
         if own < wanted {
             checker.fail(
                 "V1",

@@ -155,7 +155,7 @@ fn analyses() -> Vec<Piece> {
         })
     };
     let job = json!([{"name": "smoke", "count": 1, "provider": {"job": {"spec": {"backoffLimit": 0, "template": {
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "smoke", "image": "busybox", "command": ["true"]}]},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "smoke", "image": "busybox", "command": ["sleep", "15"]}]},
     }}}}}]);
     let mut slow = metric("late", Some("60s"));
     if let Some(map) = slow.as_object_mut() {
@@ -185,7 +185,7 @@ fn analyses() -> Vec<Piece> {
             "VerdictWakesNobody",
             Scenario::new(
                 "verdict-that-nobody-hears",
-                "a job ends as soon as it has begun",
+                "a job ends when everything else is long still",
                 vec![template("job", job), service("active"), rollout(2, &behind)],
             )
             .then(DONE, Deed::Image("v2"))
@@ -282,33 +282,31 @@ fn conflicts() -> Vec<Piece> {
                 "somebody writes the ReplicaSets faster than their news come, for five minutes",
                 vec![rollout(3, &stepped)],
             )
-            .under(Aimed::always("replicasets", Blow::Late(Duration::from_millis(400))))
+            .under(Aimed::always("replicasets", Blow::Batches(Duration::from_millis(1_000))))
             .under(Aimed { times: 3, ..Aimed::once("", 3, conflict) })
             .then(DONE, Deed::Stubborn(Duration::from_secs(300)))
             .then(secs(1), Deed::Image("v2"))
-            .then(secs(300), Deed::PodsAsUsual)
-            .ends(HEALTHY, "v2")
+            .then(secs(300), Deed::Image("v3"))
+            .ends(HEALTHY, "v3")
             .within(430),
         )
         .judged(not_aborted),
         Piece::new(
-            "LeaseNotAsked",
+            "GuardIsOpen",
             Scenario::new(
                 "two-leaders",
-                "the leader cannot renew its lease, and one of its writes is on its way for half a minute",
-                vec![rollout(3, &stepped)],
+                "the leader cannot renew its lease while it waits, and another one takes over",
+                vec![rollout(3, &canary(&paused_steps()))],
             )
             .with_controllers(2)
             .under(Aimed {
                 client: "controller-1",
                 times: ALWAYS,
-                ..Aimed::once("leases", 1, Blow::Write(CallFault::Lost))
-            })
-            .under(Aimed {
-                client: "controller-1",
-                ..Aimed::once("replicasets", 1, Blow::Write(CallFault::Slow))
+                ..Aimed::once("leases", 3, Blow::Write(CallFault::Lost))
             })
             .then(DONE, Deed::Image("v2"))
+            .then(AT_FIRST_PAUSE, Deed::PodsAsUsual)
+            .then(secs(40), Deed::Promote)
             .ends(HEALTHY, "v2"),
         ),
     ]
