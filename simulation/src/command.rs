@@ -215,6 +215,10 @@ fn tell(what: &str, explored: &Explored, begun: Instant, show: usize) -> usize {
         explored.time.as_secs_f64() / SECONDS_PER_DAY,
         explored.left_out,
     );
+    println!(
+        "  most writes within a minute, people's acts taken off: {} ({})",
+        explored.busiest.0, explored.busiest.1
+    );
     for (name, count) in &explored.reached {
         println!("  sometimes: {name}: in {count} runs");
     }

@@ -88,6 +88,10 @@ impl Weather for Sky {
         }
         core.checker.sent(call, now);
         if let Some(fate) = core.quiver.at_call(call) {
+            // What never comes to rest has no end to wait for.
+            if !matches!(call.resource.as_str(), "events" | "leases") {
+                core.blind_until = core.blind_until.max(now);
+            }
             core.note(now, || format!("AIMED {fate:?}: {} {}/{}", call.verb, call.resource, call.name));
             return fate;
         }

@@ -49,6 +49,8 @@ pub struct Outcome {
     pub writes: u32,
     /// Patches that were refused with a conflict.
     pub conflicts: u32,
+    /// Most writes within a minute, without those that acts of people account for.
+    pub busiest: usize,
     /// Lines of watches to the controllers.
     pub news: u32,
     /// Which of the writes are Events for people.
@@ -127,6 +129,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         calls: core.calls,
         writes: core.writes,
         conflicts: core.conflicts,
+        busiest: core.checker.busiest,
         news: core.news,
         events: core.events.clone(),
         time,
@@ -215,6 +218,13 @@ impl Driver<'_> {
                 }
                 () = tokio::time::sleep_until(until) => break,
             }
+        }
+        let now = self.house.now();
+        {
+            let mut core = lock(&self.core);
+            let (begin, last) = (core.begin, core.blind_until);
+            let calm = if self.away.is_empty() { last } else { now };
+            core.checker.tick(now, calm, last > begin || !self.away.is_empty());
         }
         let now = self.house.elapsed();
         let back: Vec<String> =

@@ -302,7 +302,7 @@ fn conflicts() -> Vec<Piece> {
             .under(Aimed {
                 client: "controller-1",
                 times: ALWAYS,
-                ..Aimed::once("leases", 3, Blow::Write(CallFault::Lost))
+                ..Aimed::once("leases", 2, Blow::Write(CallFault::Lost))
             })
             .then(DONE, Deed::Image("v2"))
             .then(AT_FIRST_PAUSE, Deed::PodsAsUsual)
