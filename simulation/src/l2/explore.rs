@@ -18,7 +18,7 @@ const NEWS_SAMPLED: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct Failed {
     /// The scenario.
-    pub scenario: &'static str,
+    pub scenario: Scenario,
     /// The seed.
     pub seed: u64,
     /// The faults.
@@ -51,12 +51,13 @@ pub struct Explored {
 /// One seed in so many is played twice.
 const TWICE_EVERY: u64 = 16;
 
-struct Job<'s> {
-    scenario: &'s Scenario,
-    seed: u64,
-    faults: Faults,
-    overlay: bool,
-    twin: Option<&'s BTreeMap<String, String>>,
+/// A run that is to be played; with a twin its end is compared.
+pub(super) struct Job<'s> {
+    pub(super) scenario: &'s Scenario,
+    pub(super) seed: u64,
+    pub(super) faults: Faults,
+    pub(super) overlay: bool,
+    pub(super) twin: Option<&'s BTreeMap<String, String>>,
 }
 
 impl Explored {
@@ -77,7 +78,7 @@ impl Explored {
         }
         if outcome.violation.is_some() {
             self.failed.push(Failed {
-                scenario: job.scenario.name,
+                scenario: job.scenario.clone(),
                 seed: job.seed,
                 faults: job.faults.clone(),
                 overlay: job.overlay,
@@ -161,7 +162,8 @@ fn played(run: &Run<'_>) -> Outcome {
     outcome
 }
 
-fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
+/// Plays all of them.
+pub(super) fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Explored::default());
     std::thread::scope(|scope| {
@@ -184,9 +186,9 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
         }
     });
     let mut explored = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    explored
-        .failed
-        .sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
+    explored.failed.sort_by(|a, b| {
+        (a.scenario.name, a.seed, &a.faults.set).cmp(&(b.scenario.name, b.seed, &b.faults.set))
+    });
     explored
 }
 

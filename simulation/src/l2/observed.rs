@@ -3,7 +3,7 @@
 use super::aimed::Quiver;
 use super::checker::{Actor, Checker, Kind};
 use super::run::QUIET;
-use super::weather::{CallFault, Fault, Faults, NewsFault, STALL};
+use super::weather::{CallFault, Fault, Faults, NewsFault, SLOW, STALL};
 use crds::Time;
 use fastrand::Rng;
 use sandbox::api::registry::ResourceId;
@@ -41,6 +41,8 @@ pub(super) struct Core {
     pub(super) blind_until: Time,
     /// When something other than leases and events was last changed.
     pub(super) changed: Time,
+    /// Whether anything has ever gone wrong.
+    pub(super) troubled: bool,
     pub(super) trace: Option<Vec<String>>,
     pub(super) kinds: BTreeMap<ResourceId, Option<Kind>>,
 }
@@ -88,6 +90,7 @@ impl Weather for Sky {
         }
         core.checker.sent(call, now);
         if let Some(fate) = core.quiver.at_call(call) {
+            core.troubled = true;
             // What never comes to rest has no end to wait for.
             if !matches!(call.resource.as_str(), "events" | "leases") {
                 core.blind_until = core.blind_until.max(now);
@@ -99,7 +102,14 @@ impl Weather for Sky {
         let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
         core.hits.push(Fault::Call(number, fault));
         // A controller that was disturbed may have something to do although nothing has changed.
-        core.blind_until = core.blind_until.max(now);
+        let over = match fault {
+            CallFault::Slow => now.plus(SLOW),
+            // A list without an answer is given up as a watch is.
+            CallFault::Silent if !call.is_write() => now.plus(STALL),
+            _ => now,
+        };
+        core.blind_until = core.blind_until.max(over);
+        core.troubled = true;
         core.note(now, || {
             format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client)
         });
@@ -135,6 +145,7 @@ impl Weather for Sky {
         if !is_aimed {
             core.hits.extend(hit(&delivery, number, now));
         }
+        core.troubled |= delivery != Delivery::Delivered;
         match &delivery {
             Delivery::Stalled => {
                 core.blind_until = core.blind_until.max(now.plus(STALL));

@@ -25,6 +25,11 @@ const AWAY: Duration = Duration::from_secs(4);
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
 
+/// With faults for ever a run takes so long.
+const FOR_EVER: Duration = Duration::from_secs(900);
+/// With faults for ever people wait so long for what they want to see before they act, and then act all the same.
+const GIVES_UP: Duration = Duration::from_secs(90);
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Run<'s> {
@@ -106,6 +111,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         dying,
         blind_until: begin,
         changed: begin,
+        troubled: false,
         trace: run.trace.then(Vec::new),
         kinds: BTreeMap::new(),
     }));
@@ -117,8 +123,14 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     for number in 1..=run.scenario.controllers {
         house.start_controller(&format!("controller-{number}"), 0);
     }
-    let mut driver =
-        Driver { house, core: core.clone(), deaths, scenario: run.scenario, away: BTreeMap::new() };
+    let mut driver = Driver {
+        house,
+        core: core.clone(),
+        deaths,
+        scenario: run.scenario,
+        away: BTreeMap::new(),
+        endless: run.faults.is_endless(),
+    };
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
     driver.drive(limit).await;
     let end = deeds::ending(&driver.house.cluster);
@@ -149,6 +161,8 @@ struct Driver<'s> {
     scenario: &'s Scenario,
     /// Controllers that died, and when they come back.
     away: BTreeMap<String, Duration>,
+    /// Faults never end, so that no end of the scenario is asked for.
+    endless: bool,
 }
 
 impl Driver<'_> {
@@ -164,7 +178,7 @@ impl Driver<'_> {
                     When::After(wait) => now >= last + wait,
                     When::Is(_, holds) => self.look(holds),
                 };
-                if due {
+                if due || (self.endless && now >= last + GIVES_UP) {
                     break;
                 }
                 if now > limit {
@@ -180,8 +194,12 @@ impl Driver<'_> {
             last = self.house.elapsed();
         }
         loop {
-            if self.is_over() {
+            if self.is_over() || (self.endless && self.house.elapsed() >= FOR_EVER) {
                 return;
+            }
+            if self.endless {
+                self.rest(LOOK_EVERY).await;
+                continue;
             }
             let now = self.house.now();
             let quiet = self.away.is_empty() && lock(&self.core).is_quiet(now);
@@ -222,9 +240,9 @@ impl Driver<'_> {
         let now = self.house.now();
         {
             let mut core = lock(&self.core);
-            let (begin, last) = (core.begin, core.blind_until);
-            let calm = if self.away.is_empty() { last } else { now };
-            core.checker.tick(now, calm, last > begin || !self.away.is_empty());
+            let (troubled, last) = (core.troubled, core.blind_until);
+            let calm = if self.away.is_empty() && !self.endless { last } else { now };
+            core.checker.tick(now, calm, troubled || !self.away.is_empty());
         }
         let now = self.house.elapsed();
         let back: Vec<String> =
