@@ -133,6 +133,10 @@ defects! {
     ConflictIsTheEnd: Museum, "controller rollouts.rs look", ["conflict-ends-the-update"], 1, [];
     /// A plan goes on after the lease is lost.
     GuardIsOpen: Museum, "controller apply/mod.rs guard", ["two-leaders"], 1, [];
+    /// The definition lets the selector change.
+    SelectorMayChange: Museum, "crds manifest", ["selector-change-leaves-pods-behind"], 1, [];
+    /// A pod that goes long after an update is late by the deadline of that update.
+    IdleHasADeadline: Museum, "rollout/status.rs update_progress", ["idle-rollout-called-degraded"], 1, [];
     /// A look that failed is not repeated.
     RetryIsForgotten: Museum, "controller queue/mod.rs done", ["conflicts-until-somebody-restarts-the-controller"], 1, [];
     /// A Service or a template that appears wakes no Rollout.

@@ -263,7 +263,7 @@ pub(super) fn record_canary(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
 /// a retry. `[analysis.runs]`
 pub(super) fn record_blue_green(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     let mut runs = current_runs(pass);
-    if pass.is_aborted() || pass.old.aborted_at.is_none() {
+    if (pass.is_aborted() || pass.old.aborted_at.is_none()) && !defect!(AnalysisNeedsPods) {
         for kind in [RunKind::PrePromotion, RunKind::PostPromotion] {
             let seen = current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned());
             if let Some(seen) = seen {

@@ -232,6 +232,11 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         let (reason, message) =
             (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
+    } else if was_complete(status) && !defect!(IdleHasADeadline) {
+        // A pod that went long after the update has a deadline of its own.
+        let (reason, message) =
+            (conditions::REASON_SET_NOT_AVAILABLE, format!("ReplicaSet {name:?} is not available."));
+        conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
     } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
         let mut progress =
@@ -250,6 +255,14 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
             pass.plan.wake_at(deadline.plus_seconds(1), "the progress deadline");
         }
     }
+}
+
+/// The update is over, and its condition still says so.
+fn was_complete(status: &RolloutStatus) -> bool {
+    !status.stable_rs.is_empty()
+        && status.stable_rs == status.current_pod_hash
+        && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
+        && conditions::is_true(status, conditions::PROGRESSING)
 }
 
 /// A pause holds, and its condition stays: counts that change meanwhile are no progress of the update.

@@ -49,6 +49,7 @@ const PIECES: &[(&str, fn(), Defect)] = &[
         blue_green::gate_skipped_by_a_leaked_checkpoint,
         Defect::CheckpointLeaks,
     ),
+    ("idle-rollout-called-degraded", versions::idle_rollout_called_degraded, Defect::IdleHasADeadline),
     ("invalid-spec-sticks", versions::invalid_spec_sticks, Defect::InvalidStays),
     ("newest-template-ignored", canary::newest_template_ignored, Defect::NewTemplateIgnored),
     (

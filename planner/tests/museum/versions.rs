@@ -103,3 +103,21 @@ pub(crate) fn invalid_spec_sticks() {
     assert_eq!(play.phase(), "Healthy");
     assert!(play.status().conditions.iter().flatten().all(|condition| condition.kind != "InvalidSpec"));
 }
+
+#[test]
+pub(crate) fn idle_rollout_called_degraded() {
+    let deadline = json!({"progressDeadlineSeconds": 30, "progressDeadlineAbort": true});
+    for strategy in guarded() {
+        let mut play = Play::with(3, &strategy, &deadline);
+        play.run(3600);
+        for round in 0..2 {
+            play.model.act("deletePod", &json!({"revision": 1}));
+            play.watch(20, |play| {
+                assert!(!play.status().abort, "{strategy}");
+                assert_ne!(play.phase(), "Degraded", "{strategy} {round}");
+            });
+            assert_eq!(play.phase(), "Healthy", "{strategy}");
+            play.run(600);
+        }
+    }
+}

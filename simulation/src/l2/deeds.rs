@@ -37,6 +37,20 @@ fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
     }
 }
 
+/// Gives an object another spec, if the API server takes it.
+fn try_spec(cluster: &Cluster, object: &Value) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    cluster.with(|api| {
+        let Some(resource) = api.resource_of(text("/apiVersion"), text("/kind")) else { return };
+        let at = At { resource, namespace: NAMESPACE.to_owned(), name: text("/metadata/name").to_owned() };
+        let _ = api.change(&at, Part::Main, false, |old| {
+            let mut new = old.clone();
+            put(&mut new, "spec", object.get("spec").cloned().unwrap_or_default());
+            Ok(new)
+        });
+    });
+}
+
 fn change(
     cluster: &Cluster,
     (version, kind): (&str, &str),
@@ -71,6 +85,7 @@ fn status(house: &House, edit: impl FnOnce(&mut Value)) {
 pub(super) fn carry_out(house: &House, deed: &Deed) {
     match deed {
         Deed::Apply(object) => apply(&house.cluster, object),
+        Deed::Try(object) => try_spec(&house.cluster, object),
         Deed::Image(tag) => spec(house, |web| set(web, "/spec", "template", template(tag))),
         Deed::Steps(steps) => spec(house, |web| set(web, "/spec/strategy/canary", "steps", steps.clone())),
         Deed::Scale(size) => spec(house, |web| set(web, "/spec", "replicas", (*size).into())),

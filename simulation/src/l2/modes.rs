@@ -23,6 +23,15 @@ const LASTING: [(&str, Aimed); 6] = [
     ("AnalysisRuns are seen once a minute", Aimed::always("analysisruns", BATCHES)),
 ];
 
+/// What is refused for good.
+const REFUSALS: [Aimed; 5] = [
+    Aimed::always("replicasets", Blow::Write(CallFault::Forbidden)),
+    Aimed::always("replicasets", Blow::Write(CallFault::Broken)),
+    Aimed::always("services", Blow::Write(CallFault::Forbidden)),
+    Aimed::always("services", Blow::Write(CallFault::Invalid)),
+    Aimed::always("analysisruns", Blow::Write(CallFault::Invalid)),
+];
+
 /// The end of a run without faults, and how many writes it has.
 struct Twin {
     writes: u32,
@@ -61,16 +70,32 @@ fn faults_of_a_write() -> u64 {
     u64::try_from(CALL_FAULTS.len()).unwrap_or(u64::MAX)
 }
 
-/// Faults for ever, by seed: no end is asked for, but what must never happen must not.
+/// Faults for ever, by seed, and in every second run a kind of write that is always refused: no end is asked for, but
+/// what must never happen must not, and what is refused for long must be told.
 #[must_use]
 pub fn safety(scenarios: &[Scenario], from: u64, count: u64, threads: usize) -> Explored {
-    let jobs: Vec<Job<'_>> = (from..from.saturating_add(count))
-        .filter_map(|seed| {
-            let mut random = Rng::with_seed(seed);
-            let scenario = random.choice(scenarios)?;
-            let swarm = Swarm::random(&mut random, sandbox::Options::default().begin);
-            let faults = Faults { set: Vec::new(), swarm: Some(Swarm { until: None, ..swarm }) };
-            Some(Job { scenario, seed, faults, overlay: random.bool(), twin: None })
+    let drawn = |seed| {
+        let mut random = Rng::with_seed(seed);
+        let mut scenario = random.choice(scenarios)?.clone();
+        let swarm = Swarm::random(&mut random, sandbox::Options::default().begin);
+        if random.bool() {
+            scenario = scenario.under(random.choice(REFUSALS)?);
+        }
+        let faults = Faults { set: Vec::new(), swarm: Some(Swarm { until: None, ..swarm }) };
+        Some((seed, scenario, faults, random.bool()))
+    };
+    play_all(&(from..from.saturating_add(count)).filter_map(drawn).collect::<Vec<_>>(), threads)
+}
+
+fn play_all(drawn: &[(u64, Scenario, Faults, bool)], threads: usize) -> Explored {
+    let jobs: Vec<Job<'_>> = drawn
+        .iter()
+        .map(|(seed, scenario, faults, overlay)| Job {
+            scenario,
+            seed: *seed,
+            faults: faults.clone(),
+            overlay: *overlay,
+            twin: None,
         })
         .collect();
     carry_out(&jobs, threads)
@@ -90,21 +115,9 @@ pub fn lasting_of_seed(scenarios: &[Scenario], seed: u64) -> Option<(Scenario, F
 /// Faults that end, and one thing that stays broken for good: the end has to be reached all the same.
 #[must_use]
 pub fn lasting(scenarios: &[Scenario], from: u64, count: u64, threads: usize) -> Explored {
-    let played: Vec<(u64, Scenario, Faults, bool)> = (from..from.saturating_add(count))
-        .filter_map(|seed| {
-            let (scenario, faults, overlay, _) = lasting_of_seed(scenarios, seed)?;
-            Some((seed, scenario, faults, overlay))
-        })
-        .collect();
-    let jobs: Vec<Job<'_>> = played
-        .iter()
-        .map(|(seed, scenario, faults, overlay)| Job {
-            scenario,
-            seed: *seed,
-            faults: faults.clone(),
-            overlay: *overlay,
-            twin: None,
-        })
-        .collect();
-    carry_out(&jobs, threads)
+    let drawn = |seed| {
+        let (scenario, faults, overlay, _) = lasting_of_seed(scenarios, seed)?;
+        Some((seed, scenario, faults, overlay))
+    };
+    play_all(&(from..from.saturating_add(count)).filter_map(drawn).collect::<Vec<_>>(), threads)
 }

@@ -21,6 +21,8 @@ pub enum When {
 pub enum Deed {
     /// Creates an object, or gives an existing one this spec, these labels and annotations.
     Apply(Value),
+    /// The same, by somebody who lives with a refusal.
+    Try(Value),
     /// `promote`.
     Promote,
     /// `promote --full`.

@@ -100,7 +100,22 @@ fn objects() -> Vec<Piece> {
         let limits = json!({"limits": {"memory": "1 GB too many"}});
         set(other, "/spec/template/spec/containers/0", "resources", limits);
     });
+    let mut other = rollout(2, &canary(&json!([])));
+    let labels = json!({"app": "web", "tier": "front"});
+    set(&mut other, "/spec/selector", "matchLabels", labels.clone());
+    set(&mut other, "/spec/template/metadata", "labels", labels);
     vec![
+        Piece::new(
+            "SelectorMayChange",
+            Scenario::new(
+                "selector-change-leaves-pods-behind",
+                "somebody wants other pods to belong to a Rollout",
+                vec![rollout(2, &canary(&json!([])))],
+            )
+            .then(DONE, Deed::Try(other))
+            .ends(HEALTHY, "v1"),
+        )
+        .judged(|outcome| ends_with(outcome, "spec", |spec| !spec.contains("tier"))),
         Piece::new("OwnerByName", recreated.ends(HEALTHY, "v1").within(240)),
         Piece::new(
             "ServiceKeepsTheHash",
