@@ -63,7 +63,7 @@ fn deployment(replicas: u32) -> Value {
 }
 
 fn rollout(replicas: Option<u32>, scale_down: &str, canary: &Value) -> Value {
-    let mut rollout = json!({"apiVersion": crds::API_VERSION, "kind": "Rollout", "metadata": {"name": "web"},
+    let mut rollout = json!({"apiVersion": crds::API_VERSION, "kind": "Rollout", "metadata": {"name": "shop"},
         "spec": {"strategy": {"canary": canary}, "workloadRef":
             {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "scaleDown": scale_down}}});
     if let Some(replicas) = replicas {
@@ -94,7 +94,7 @@ impl World {
     }
 
     fn rollout(&self) -> Value {
-        self.stage.cluster().object(crds::API_VERSION, "Rollout", NAMESPACE, "web").unwrap_or_default()
+        self.stage.cluster().object(crds::API_VERSION, "Rollout", NAMESPACE, "shop").unwrap_or_default()
     }
 
     fn deployment(&self) -> Value {
@@ -263,7 +263,7 @@ fn a_kind_is_watched_once_and_rest_is_rest() {
     paused(async || {
         let world = World::open(Ear::default());
         world.create(&rollout(Some(2), "never", &steps()));
-        let why = "InvalidSpec: The Rollout \"web\" is invalid: deployments.apps \"default/web\" not found";
+        let why = "InvalidSpec: The Rollout \"shop\" is invalid: deployments.apps \"default/web\" not found";
         let why = why.replace("default", NAMESPACE);
         world.until("InvalidSpec", |world| world.rollout()["status"]["message"] == why).await;
         tokio::time::sleep(Duration::from_secs(100)).await;
@@ -397,30 +397,30 @@ fn verbs_reach_the_workload() {
         world.create(&rollout(Some(2), "never", &steps()));
         world.until_healthy().await;
         let stage = &world.stage;
-        let said = stage.command(&["set", "image", "web", "web=demo-server:2"]).await.unwrap();
-        assert_eq!(said, "rollout \"web\" image updated");
+        let said = stage.command(&["set", "image", "shop", "web=demo-server:2"]).await.unwrap();
+        assert_eq!(said, "rollout \"shop\" image updated");
         let container = "/spec/template/spec/containers/0/image";
         assert_eq!(world.deployment().pointer(container).unwrap(), "demo-server:2");
         // At once: the controller has not seen it, and nobody is told that all is well.
-        let seen = stage.command(&["status", "web", "--watch=false"]).await.unwrap();
+        let seen = stage.command(&["status", "shop", "--watch=false"]).await.unwrap();
         assert!(seen.starts_with("Progressing - "), "{seen}");
         let seen =
-            stage.command(&["status", "web", "--image", "demo-server:2", "--timeout", "60s"]).await.unwrap();
+            stage.command(&["status", "shop", "--image", "demo-server:2", "--timeout", "60s"]).await.unwrap();
         assert!(seen.ends_with("Healthy"), "{seen}");
-        let tree = stage.command(&["get", "rollout", "web"]).await.unwrap();
+        let tree = stage.command(&["get", "rollout", "shop"]).await.unwrap();
         assert!(tree.contains("revision:2") && tree.contains("demo-server:2 (stable)"), "{tree}");
-        assert!(stage.command(&["plan", "web"]).await.unwrap().contains("writes: none"));
+        assert!(stage.command(&["plan", "shop"]).await.unwrap().contains("Writes: none"));
 
-        assert_eq!(stage.command(&["undo", "web"]).await.unwrap(), "rollout 'web' undo");
+        assert_eq!(stage.command(&["undo", "shop"]).await.unwrap(), "rollout 'shop' undo");
         assert_eq!(world.deployment().pointer(container).unwrap(), "demo-server:1");
         world.until_healthy().await;
-        let again = stage.command(&["undo", "web", "--to-revision", "3"]).await.unwrap();
+        let again = stage.command(&["undo", "shop", "--to-revision", "3"]).await.unwrap();
         assert_eq!(again, "skipped rollback (current template already matches revision 3)");
         assert_eq!(world.rollout()["spec"]["template"], Value::Null);
 
         world.delete_deployment().await;
-        let error = stage.command(&["set", "image", "web", "web=x"]).await.unwrap_err().to_string();
-        assert_eq!(error, "deployments.apps \"web\", to which rollout \"web\" refers, not found");
+        let error = stage.command(&["set", "image", "shop", "web=x"]).await.unwrap_err().to_string();
+        assert_eq!(error, "deployments.apps \"web\", to which rollout \"shop\" refers, not found");
     });
 }
 
