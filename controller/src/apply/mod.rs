@@ -7,6 +7,7 @@ pub(crate) mod status;
 use crate::cache::Caches;
 use crate::events::{Events, Message};
 use crate::lease::Claim;
+use crate::metrics::Metrics;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use planner::defect;
@@ -59,6 +60,7 @@ pub(crate) struct Applier {
     pub(crate) claim: Claim,
     pub(crate) caches: Caches,
     pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
 }
 
 impl Applier {
@@ -88,6 +90,9 @@ impl Applier {
         if let (Ok(()), Some(status)) = (&result, &plan.status) {
             result = self.guard("status", requests.status(status)).await;
             recorded = result.is_ok();
+            let before = rollout.status.clone().unwrap_or_default();
+            let ended = planner::rollout::ended(&before, status).filter(|_| recorded);
+            ended.into_iter().for_each(|ended| self.metrics.update_ended(ended));
             if let Err(error) = &result {
                 self.forget_if_gone(rollout, true, error);
             }

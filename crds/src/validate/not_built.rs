@@ -76,7 +76,6 @@ macro_rules! not_built {
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotBuilt] = not_built! {
     Spec "spec.workloadRef", |s| s.workload_ref.is_some(), "write the pod template into spec.template";
-    Spec "spec.rollbackWindow", |s| s.rollback_window.as_ref().is_some_and(|w| w.revisions.unwrap_or(0) != 0), "a rollback goes through the steps, except back to the stable version";
     Router "spec.strategy.canary.trafficRouting.istio", |r| r.istio.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.nginx", |r| r.nginx.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.alb", |r| r.alb.is_some(), ROUTER;
@@ -89,7 +88,6 @@ pub(super) const TABLE: &[NotBuilt] = not_built! {
     Canary "spec.strategy.canary.trafficRouting", |c| c.traffic_routing.is_some(), ROUTER;
     Canary "spec.strategy.canary.pingPong", |c| c.ping_pong.is_some(), "use canaryService and stableService";
     Canary "spec.strategy.canary.dynamicStableScale", |c| c.dynamic_stable_scale == Some(true), "it needs a router";
-    Canary "spec.strategy.canary.replicaProgressThreshold", |c| c.replica_progress_threshold.is_some(), "a step waits until all of its pods are available";
     Canary "spec.strategy.canary.antiAffinity", |c| c.anti_affinity.is_some(), "put the affinity into the pod template";
     Canary "spec.strategy.canary.canaryMetadata", |c| is_set(c.canary_metadata.as_ref()), METADATA;
     Canary "spec.strategy.canary.stableMetadata", |c| is_set(c.stable_metadata.as_ref()), METADATA;

@@ -46,6 +46,8 @@ pub struct Model {
     pub events: Vec<(String, String)>,
     /// Phase, message and step of each status that differs from the one before.
     pub phases: Vec<(String, String, Option<i32>)>,
+    /// What `status.duration` said, one after the other: which fields are set, and how the update ended.
+    pub durations: Vec<String>,
     /// Outcomes of AnalysisRuns, by name with hashes replaced.
     pub scripts: BTreeMap<String, Script>,
     pub runs_began: BTreeMap<String, Time>,
@@ -66,6 +68,15 @@ pub fn at(milliseconds: u64) -> Time {
     Time::from_unix_seconds(1_900_000_000).unwrap().plus(Duration::from_millis(milliseconds))
 }
 
+/// Which fields of `status.duration` are set, and how the update ended.
+pub fn duration_text(field: impl Fn(&str) -> Value) -> String {
+    let times = ["rolloutStartedAt", "manualPauseStartedAt", "totalManualPauseDurationSeconds", "finishedAt"];
+    let mut set: Vec<&str> = times.into_iter().filter(|key| !field(key).is_null()).collect();
+    let outcome = field("completionStatus");
+    set.extend(outcome.as_str());
+    set.join(" ")
+}
+
 impl Model {
     pub fn new() -> Self {
         Self {
@@ -74,6 +85,7 @@ impl Model {
             pods: Vec::new(),
             events: Vec::new(),
             phases: Vec::new(),
+            durations: Vec::new(),
             scripts: BTreeMap::new(),
             runs_began: BTreeMap::new(),
             changed: at(0),

@@ -45,6 +45,11 @@ impl Model {
             if self.phases.last() != Some(&phase) {
                 self.phases.push(phase);
             }
+            let duration = serde_json::to_value(&status.duration).unwrap();
+            let duration = super::duration_text(|key| duration.get(key).cloned().unwrap_or_default());
+            if self.durations.last() != Some(&duration) {
+                self.durations.push(duration);
+            }
             self.world.rollout.status = Some(status);
         }
     }
