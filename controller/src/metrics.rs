@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,13 +23,13 @@ const PROGRESSION_SECONDS: [f64; 7] = [30.0, 60.0, 300.0, 600.0, 900.0, 1800.0, 
 /// Bounds of the histogram of waits for people, in seconds; the first counts updates without any.
 const PAUSE_SECONDS: [f64; 9] = [0.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct ObjectLabels {
     namespace: String,
     name: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct EventLabels {
     namespace: String,
     name: String,
@@ -61,6 +62,8 @@ pub(crate) struct Metrics {
     events_dropped: Counter,
     /// Seconds of updates: in all, without the waits for people, and of these waits.
     updates: [Family<EndLabels, Histogram>; 3],
+    /// Which series of events an object has, so that it takes them along when it goes.
+    told: Arc<Mutex<BTreeMap<ObjectLabels, BTreeSet<EventLabels>>>>,
 }
 
 impl Default for Metrics {
@@ -79,6 +82,7 @@ impl Default for Metrics {
                 Family::new_with_constructor(|| Histogram::new(PROGRESSION_SECONDS)),
                 Family::new_with_constructor(|| Histogram::new(PAUSE_SECONDS)),
             ],
+            told: Arc::default(),
         };
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register(
@@ -146,6 +150,13 @@ impl Metrics {
         };
         seconds.remove(&labels);
         errors.remove(&labels);
+        for series in self.told().remove(&labels).unwrap_or_default() {
+            self.events.remove(&series);
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectLabels, BTreeSet<EventLabels>>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn event(&self, namespace: &str, name: &str, event_type: &str, reason: &str) {
@@ -156,6 +167,8 @@ impl Metrics {
             reason: reason.to_owned(),
         };
         self.events.get_or_create(&labels).inc();
+        let object = ObjectLabels { namespace: namespace.to_owned(), name: name.to_owned() };
+        self.told().entry(object).or_default().insert(labels);
     }
 
     /// Counts an update that is over. To be called once its end is recorded. `[status.duration]`

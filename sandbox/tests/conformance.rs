@@ -18,6 +18,20 @@ const NOT_THERE: &str = include_str!("../NOT_THERE.md");
 /// Differences that are told of one case: the first ones say most.
 const TOLD_MAX: usize = 12;
 
+/// The table of what agrees, for people.
+const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/conformance.md");
+const TABLE_HEAD: &str = "# The cluster in memory beside a real one
+
+Requests that were played on a real API server, with real controllers and a real kubelet behind it, and what of them the
+cluster in memory answers alike; the [cases](../conformance/cases/README.md) say what is compared. The test that
+compares them makes this table. `cargo xtask e2e conformance` plays the same cases on a real cluster again, and so does
+the run of `cargo xtask test`. Cases that do not agree stand with their reasons in
+[NOT_THERE.md](../sandbox/NOT_THERE.md).
+
+| Topic | What of | Recorded on | Cases | Agree |
+| --- | --- | --- | --- | --- |
+";
+
 struct InMemory(Handle);
 
 impl InMemory {
@@ -110,8 +124,10 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
     let blueprint = Blueprint::default().with(&definitions);
     let (mut agreed, mut report, mut met) = (0_usize, String::new(), 0_usize);
     let mut differing = Vec::new();
+    let mut table = TABLE_HEAD.to_owned();
     for (topic, cases) in read(folder).unwrap() {
         let recording = Recording::read(folder, &topic).unwrap();
+        let before = agreed;
         for case in cases.cases.iter().filter(|case| only.split(' ').any(|word| case.name.contains(word))) {
             let Some(recorded) = recording.of(&case.name).filter(|recorded| recorded.is_of(case)) else {
                 differing.push(case.name.clone());
@@ -137,6 +153,9 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
                 }
             }
         }
+        let count = cases.cases.len();
+        let (about, agree) = (cases.about.trim(), agreed - before);
+        writeln!(table, "| {topic} | {about} | {} | {count} | {agree} |", recording.server).unwrap();
     }
     println!("{agreed} cases agree, {met} are listed as not there");
     assert!(
@@ -145,5 +164,13 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
         differing.len(),
         differing.join(" ")
     );
-    assert!(!only.is_empty() || met == listed.len(), "NOT_THERE.md lists cases that are not there");
+    if !only.is_empty() {
+        return;
+    }
+    assert_eq!(met, listed.len(), "NOT_THERE.md lists cases that are not there");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(TABLE_FILE, &table).unwrap();
+    }
+    let kept = std::fs::read_to_string(TABLE_FILE).unwrap();
+    assert_eq!(kept, table, "the table is not what was found; UPDATE_GOLDEN=1 writes it anew");
 }

@@ -2,7 +2,7 @@
 
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
-use e2e::{Cluster, accepted, conformance, install, prometheus, stage::Theatre, suite};
+use e2e::{Cluster, accepted, conformance, install, prometheus, recorded, stage::Theatre, suite};
 use std::path::Path;
 
 /// Tag of the images that are built here.
@@ -93,6 +93,20 @@ pub(crate) fn conformance(run_id: &str, helper: &Path, only: &[String], record: 
         }
     }
     Ok(())
+}
+
+/// Plays recorded scenarios of Argo Rollouts on a cluster of its own.
+pub(crate) fn recorded(run_id: &str, helper: &Path, only: &[String], keep: bool) -> Result<()> {
+    let folder = std::env::var_os("STEPGATE_PEER_DIR")
+        .context("STEPGATE_PEER_DIR must name the folder of the recordings of Argo Rollouts")?;
+    let images = image::quick(&[Name::Controller, Name::DemoServer], TAG)?;
+    let cluster = Cluster::up(run_id, keep, helper)?;
+    for made in &images {
+        cluster.add_image(&made.written.folder, &made.written.reference)?;
+    }
+    install::cluster_wide(&cluster)?;
+    let server = images.last().context("the demo server was not built")?;
+    recorded::as_recorded(&cluster, Path::new(&folder), &server.written.folder, only)
 }
 
 /// What the conformance cases need, with this image of the demo server.
