@@ -92,6 +92,7 @@ impl Controller {
             caches: caches.clone(),
             events,
             metrics: metrics.clone(),
+            pod_threads: args.ephemeral_metadata_threads,
         };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
         let settings = Settings { instance_id };

@@ -3,14 +3,8 @@
 use crate::compare::{Difference, Topic};
 
 /// Scenarios that need what is not built yet, by the beginning of their names.
-const NOT_PLAYED: [(&str, &str); 6] = [
-    ("nginx-", "traffic routing"),
-    ("experiment-", "experiments"),
-    ("workloadref-", "workloadRef"),
-    ("canary-ephemeral-metadata", "ephemeral metadata"),
-    ("bluegreen-ephemeral-metadata", "ephemeral metadata"),
-    ("canary-rollback-window", "rollback window"),
-];
+const NOT_PLAYED: [(&str, &str); 3] =
+    [("nginx-", "traffic routing"), ("experiment-", "experiments"), ("workloadref-", "workloadRef")];
 
 /// What differs on purpose: scenario, topics, reason.
 const DIFFERS: [(&str, &[Topic], &str); 8] = [
@@ -48,9 +42,6 @@ const DIFFERS: [(&str, &[Topic], &str); 8] = [
     ),
 ];
 
-/// What is not built yet in any scenario.
-const NOT_COMPARED: [Topic; 1] = [Topic::Duration];
-
 /// Whether a scenario can be played.
 #[must_use]
 pub fn is_played(name: &str) -> bool {
@@ -62,7 +53,7 @@ pub fn is_played(name: &str) -> bool {
 pub fn judge(name: &str, differences: &[Difference]) -> Vec<String> {
     let meant =
         DIFFERS.iter().find(|(differs, ..)| *differs == name).map_or(&[][..], |(_, topics, _)| topics);
-    let is_meant = |one: &&Difference| meant.contains(&one.topic) || NOT_COMPARED.contains(&one.topic);
+    let is_meant = |one: &&Difference| meant.contains(&one.topic);
     let mut wrong: Vec<String> =
         differences.iter().filter(|one| !is_meant(one)).map(|one| format!("{name}: {one}")).collect();
     let settled = meant.iter().filter(|topic| !differences.iter().any(|one| one.topic == **topic));

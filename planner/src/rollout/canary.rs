@@ -1,7 +1,9 @@
 //! A canary without a router: weights are approximated by numbers of pods. `[canary]`
 
 use super::pass::Pass;
-use super::{analysis, history, pause, promotion, restart, rollback, scale_down, services, status, steps};
+use super::{
+    analysis, history, metadata, pause, promotion, restart, rollback, scale_down, services, status, steps,
+};
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
 use crate::defect;
@@ -32,6 +34,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
         pause_step(pass);
     }
     wait_for_pause(pass);
+    metadata::run(pass);
     conclude(pass, restarted.done_at)
 }
 

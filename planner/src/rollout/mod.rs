@@ -10,6 +10,8 @@ pub(crate) mod fold;
 mod gate;
 mod history;
 mod identify;
+mod injected;
+mod metadata;
 mod pass;
 mod pause;
 mod phase;

@@ -7,6 +7,8 @@ mod play;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anti_affinity;
 mod duration;
+mod metadata;
 mod rollback;
 mod threshold;

@@ -195,6 +195,7 @@ impl Cluster {
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::AnnotateReplicaSet { target, .. } => {
                 let set = self.set(&target.name).ok_or(Refused::Conflict)?;
                 fits(target, &set.view.uid, &set.view.resource_version)
@@ -216,7 +217,7 @@ impl Cluster {
                 let there = self.runs.iter().any(|run| run.view.name == target.name);
                 if there { Ok(()) } else { Err(Refused::Conflict) }
             }
-            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => Ok(()),
+            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } | Write::LabelPod { .. } => Ok(()),
         }
     }
 
@@ -284,6 +285,13 @@ impl Cluster {
                 }
             }
             Write::EvictPod { target } => self.delete_pod(&target.uid),
+            Write::EditTemplate { target, to, annotations, .. } => self.edit(target, versions, |set| {
+                (set.view.counts.generation_observed, set.dirty) = (false, true);
+                set.view.template = to.clone();
+                merge(&mut set.view.annotations, annotations);
+            }),
+            // Pods have no metadata here.
+            Write::LabelPod { .. } => {}
         }
     }
 

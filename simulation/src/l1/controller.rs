@@ -88,6 +88,7 @@ impl Controller {
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::AnnotateReplicaSet { target, .. } => set(&target.name),
             Write::SelectService { target, .. } => {
                 cluster.services.get(&target.name).map(|service| Event::Service(Box::new(service.clone())))
@@ -97,7 +98,10 @@ impl Controller {
             }
             Write::CreateAnalysisRun { name, .. } => run(name),
             Write::TerminateAnalysisRun { target } => run(&target.name),
-            Write::DeleteReplicaSet { .. } | Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => None,
+            Write::DeleteReplicaSet { .. }
+            | Write::DeleteAnalysisRun { .. }
+            | Write::EvictPod { .. }
+            | Write::LabelPod { .. } => None,
         };
         if let Some(event) = event {
             view::learn(&mut self.seen, event);
