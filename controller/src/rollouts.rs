@@ -1,5 +1,6 @@
 //! One look at a Rollout: observe, plan, apply.
 
+use crate::apply::pods::{Pods, metadata};
 use crate::apply::{Applier, ApplyError, reference};
 use crate::cache::Caches;
 use crate::clock::Clock;

@@ -76,7 +76,8 @@ impl Applier {
         pod.types = Some(TypeMeta { api_version: "v1".to_owned(), kind: "Pod".to_owned() });
         let params =
             PostParams { field_manager: Some(crate::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let sent = self.guard(&describe(write), async {
+        let what = describe(write);
+        let sent = self.guard(&what, async {
             self.pods(namespace).replace(&target.name, &params, &pod).await.map(|_| ())
         });
         match sent.await {

@@ -10,5 +10,6 @@ mod support;
 mod anti_affinity;
 mod duration;
 mod metadata;
+mod records;
 mod rollback;
 mod threshold;
