@@ -15,7 +15,7 @@ use crate::{services, watches};
 use crds::Time;
 use futures::FutureExt;
 use kube::{Api, Client, ResourceExt};
-use planner::Settings;
+use planner::{Settings, defect};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -229,7 +229,9 @@ impl Work {
         let before = runs.get(&key.namespace, &key.name).and_then(|run| run.resource_version());
         let outcome = self.runs.look(key).await;
         let after = runs.get(&key.namespace, &key.name);
-        if let Some(after) = after.filter(|after| after.resource_version() != before) {
+        if let Some(after) =
+            after.filter(|after| after.resource_version() != before && !defect!(VerdictWakesNobody))
+        {
             watches::enqueue_owner(&after.metadata, &|namespace, name| {
                 self.queue.add_at(Key { namespace, kind: Kind::Rollout, name }, Instant::now() + UNTOLD);
             });

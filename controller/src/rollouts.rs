@@ -81,7 +81,7 @@ impl Rollouts {
             Err(ApplyError::NotLeading) => Outcome::Done,
             Err(error) if error.is_stale() => {
                 tracing::debug!(namespace = key.namespace, name = key.name, %error, "planned anew");
-                Outcome::Retry
+                if defect!(ConflictIsTheEnd) { Outcome::Done } else { Outcome::Retry }
             }
             Err(error) => {
                 tracing::warn!(namespace = key.namespace, name = key.name, %error, "a plan could not be carried out");

@@ -80,9 +80,11 @@ pub(crate) fn start(
         api(client, scope),
         own_kinds(args),
         caches.runs.clone(),
-        move |new: &crds::AnalysisRun, _| {
+        move |new: &crds::AnalysisRun, old| {
             // On every event: a phase of our own writing is in the store before the watch tells of it.
-            enqueue_owner(&new.metadata, &owner);
+            if !defect!(VerdictWakesNobody) || old.is_some_and(|old| phase(old) != phase(new)) {
+                enqueue_owner(&new.metadata, &owner);
+            }
             run(new.namespace().unwrap_or_default(), new.name_any());
         },
     );
@@ -121,7 +123,7 @@ fn start_template_watches(
             for rollout in caches.rollouts.all() {
                 let own = rollout.namespace().unwrap_or_default();
                 let near = namespace.as_ref().is_none_or(|namespace| *namespace == own);
-                if near && !observe::template_refs(&rollout).is_empty() {
+                if near && !observe::template_refs(&rollout).is_empty() && !defect!(MendingWakesNobody) {
                     queue.add(Key { namespace: own, kind: Kind::Rollout, name: rollout.name_any() });
                 }
             }
@@ -160,6 +162,11 @@ where
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     }
+}
+
+/// The phase of a run.
+fn phase(run: &crds::AnalysisRun) -> Option<crds::analysis::AnalysisPhase> {
+    run.status.as_ref().map(|status| status.phase)
 }
 
 /// Tells `add` of the Rollout that controls an object.

@@ -154,7 +154,8 @@ impl ReplicaSet {
     /// DIFFERS: Argo Rollouts takes what it cannot read for a deadline that has passed. `[scale-down]`
     #[must_use]
     pub fn scale_down_deadline(&self) -> Option<Time> {
-        Time::parse(self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)?)
+        let text = self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)?;
+        Time::parse(text).or_else(|| crate::defect!(BlankIsOver).then(Time::default))
     }
 
     /// Whether it carries the annotation of a scale-down deadline, readable or not.

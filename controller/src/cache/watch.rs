@@ -54,6 +54,11 @@ pub(crate) fn start<K>(
         let mut pause = RETRY_MIN;
         while let Some(event) = events.next().await {
             match event {
+                Ok(Event::Apply(object) | Event::InitApply(object))
+                    if object.0.is_err() && defect!(UnreadableIsFatal) =>
+                {
+                    break;
+                }
                 Ok(event) => {
                     pause = RETRY_MIN;
                     take(event, &store, &mut listed, &sender, &changed);
@@ -83,7 +88,9 @@ fn take<K>(
         Event::InitApply(object) => {
             if let Some(object) = readable(object) {
                 listed.insert(id(&object));
-                put(store, object, changed);
+                if !(defect!(ListBringsNothing) && *filled.borrow()) {
+                    put(store, object, changed);
+                }
             }
         }
         Event::InitDone => {

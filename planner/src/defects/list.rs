@@ -8,6 +8,8 @@ pub const MARKER: &str = "stepgate: seeded defects are compiled into this binary
 /// Where a defect shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
+    /// A play of the museum of outages has been made for it: the invariants of such a defect are names of pieces.
+    Museum,
     /// The planner against models.
     L1,
     /// The whole controller over the cluster in memory.
@@ -85,6 +87,62 @@ impl Defect {
 }
 
 defects! {
+    /// A step waits for pods of the stable version.
+    StepWaitsForStable: Museum, "rollout/steps.rs has_reached_replicas", ["bad-stable-holds-a-good-canary", "stable-that-cannot-make-pods"], 1, [];
+    /// A pause that a person has ended goes on.
+    ResumedPauseStays: Museum, "rollout/steps.rs is_completed", ["pause-begins-again"], 1, [];
+    /// The scale is looked at before the template.
+    ScaleComesFirst: Museum, "rollout/canary.rs is_scaling_event", ["replicas-and-template-in-one-apply"], 1, [];
+    /// Other steps begin anew although the version is the stable one.
+    StepsOfTheStable: Museum, "rollout/canary.rs conclude", ["stuck-after-changing-strategy"], 1, [];
+    /// A version inherits the checkpoint of the one before it.
+    CheckpointLeaks: Museum, "rollout/status.rs reset", ["gate-skipped-by-a-leaked-checkpoint"], 1, [];
+    /// The progress deadline counts from the last change of the condition.
+    DeadlineFromTheFirst: Museum, "rollout/status.rs deadline", ["next-version-pays-for-an-invalid-one"], 1, [];
+    /// Versions without pods hold the progress deadline up.
+    EmptyOnesHoldTheDeadline: Museum, "rollout/status.rs deadline", ["old-deadline-hides-the-progress-deadline"], 1, [];
+    /// A mistake that was mended stays in the status.
+    InvalidStays: Museum, "rollout/status.rs base", ["invalid-spec-sticks"], 1, [];
+    /// A full promotion is not ended by an abort.
+    FullPromotionFirst: Museum, "rollout/pass.rs run", ["abort-ignored-after-full-promotion"], 1, [];
+    /// The stable version is among those that may go.
+    StableIsAnOldOne: Museum, "rollout/pass.rs others", ["stable-taken-down-when-the-strategy-changes"], 1, [];
+    /// An equal template with another hash is another version.
+    OnlyHashesCount: Museum, "rollout/identify.rs find_new", ["controller-upgrade-restarts-everything"], 1, [];
+    /// An undecided analysis does not keep a version from being promoted.
+    UndecidedIsPromoted: Museum, "rollout/promotion.rs reason", ["undecided-background-analysis-is-promoted"], 1, [];
+    /// An analysis is cancelled when a pod is away.
+    AnalysisNeedsPods: Museum, "rollout/analysis.rs blue_green", ["analysis-cancelled-when-a-pod-restarts"], 1, [];
+    /// A restart evicts while a version gives up pods.
+    EvictsBesideScaling: Museum, "rollout/restart.rs run", ["restart-during-an-update"], 1, [];
+    /// An active Service without a hash opens the gate.
+    EmptySelectorIsFirst: Museum, "rollout/blue_green.rs is_fast_tracked", ["gate-opened-by-an-empty-selector"], 1, [];
+    /// A deadline that cannot be read has passed.
+    BlankIsOver: Museum, "world.rs scale_down_deadline", ["blank-deadline"], 1, [];
+    /// A ReplicaSet of an earlier Rollout of the same name counts as ours.
+    OwnerByName: Museum, "controller observe/objects.rs replica_set", ["recreated-under-the-same-name"], 1, [];
+    /// A Service that no Rollout names any more is left as it is.
+    ServiceKeepsTheHash: Museum, "controller services.rs look", ["service-keeps-the-hash-of-another-strategy"], 1, [];
+    /// A metric that has not been measured yet does not count.
+    UnmeasuredIsPassed: Museum, "controller analysis_runs reconcile", ["delayed-metric-never-measured"], 1, [];
+    /// A phase of our own writing wakes no Rollout.
+    VerdictWakesNobody: Museum, "controller watches.rs start, controller.rs look_at_run", ["verdict-that-nobody-hears"], 1, [];
+    /// A list that follows the first one brings nothing new.
+    ListBringsNothing: Museum, "controller cache/watch.rs take", ["promote-never-seen", "lost-replicaset-event"], 1, [];
+    /// A plan that met a conflict is not made anew.
+    ConflictIsTheEnd: Museum, "controller rollouts.rs look", ["conflict-ends-the-update"], 1, [];
+    /// A plan goes on after the lease is lost.
+    GuardIsOpen: Museum, "controller apply/mod.rs guard", ["two-leaders"], 1, [];
+    /// The definition lets the selector change.
+    SelectorMayChange: Museum, "crds manifest", ["selector-change-leaves-pods-behind"], 1, [];
+    /// A pod that goes long after an update is late by the deadline of that update.
+    IdleHasADeadline: Museum, "rollout/status.rs update_progress", ["idle-rollout-called-degraded"], 1, [];
+    /// A look that failed is not repeated.
+    RetryIsForgotten: Museum, "controller queue/mod.rs done", ["conflicts-until-somebody-restarts-the-controller"], 1, [];
+    /// A Service or a template that appears wakes no Rollout.
+    MendingWakesNobody: Museum, "controller services.rs look, watches.rs", ["missing-service-is-never-looked-for-again"], 1, [];
+    /// An object that cannot be read ends its watch.
+    UnreadableIsFatal: Museum, "controller cache/watch.rs readable", ["one-bad-object-stops-all"], 1, [];
     /// An abort is obeyed although nothing is in progress.
     AbortsNothing: L2, "rollout/pass.rs run", ["V1"], 0, ["nothing-to-abort"];
     /// Versions without pods wait for their scale-down again and again.

@@ -134,7 +134,9 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if let Some(new) = pass.new.filter(|_| !is_idle(pass)) {
         let active = pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash());
         let (pre, post) = (&strategy.pre_promotion_analysis, &strategy.post_promotion_analysis);
-        let begun = |kind| current(pass, kind).is_some_and(|run| !is_used_up(pass, run));
+        let begun = |kind| {
+            current(pass, kind).is_some_and(|run| !is_used_up(pass, run)) && !defect!(AnalysisNeedsPods)
+        };
         let full = status::is_saturated(pass, new)
             || strategy
                 .preview_replica_count
@@ -261,7 +263,7 @@ pub(super) fn record_canary(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
 /// a retry. `[analysis.runs]`
 pub(super) fn record_blue_green(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     let mut runs = current_runs(pass);
-    if pass.is_aborted() || pass.old.aborted_at.is_none() {
+    if (pass.is_aborted() || pass.old.aborted_at.is_none()) && !defect!(AnalysisNeedsPods) {
         for kind in [RunKind::PrePromotion, RunKind::PostPromotion] {
             let seen = current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned());
             if let Some(seen) = seen {

@@ -76,7 +76,7 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
         return;
     }
     let replicas = pass.replicas;
-    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable)) {
+    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable) && !defect!(StableIsAnOldOne)) {
         scale_down::clear_deadline(pass, stable);
         pass.scale(stable, replicas, "the stable version keeps its size until the switch");
     }
@@ -127,7 +127,9 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
 fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let active = active_hash(pass, strategy);
     let mut others = pass.others();
-    others.retain(|set| (set.replicas > 0 || defect!(EmptyOnesWait)) && set.hash() != active);
+    others.retain(|set| {
+        (set.replicas > 0 || defect!(EmptyOnesWait)) && (set.hash() != active || defect!(StableIsAnOldOne))
+    });
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let mut line = DelayLine::new(pass);
     for set in others {
@@ -162,6 +164,7 @@ fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     services::is_fast_rollback(pass)
         || pass.old.promote_full
         || pass.old.stable_rs.is_empty()
+        || (active.is_empty() && defect!(EmptySelectorIsFirst))
         || pass.new.is_some_and(|new| new.hash() == active)
 }
 
@@ -243,7 +246,7 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
         services::switch(pass, &strategy.active_service, new.hash());
     } else if pass.is_aborted() {
         switch_back(pass, strategy, new);
-    } else if active_hash(pass, strategy).is_empty() {
+    } else if active_hash(pass, strategy).is_empty() && !defect!(EmptySelectorIsFirst) {
         take_up(pass, strategy);
     }
     forward

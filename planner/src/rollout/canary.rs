@@ -44,7 +44,8 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
 /// DIFFERS: Argo Rollouts scales first.
 pub(super) fn is_scaling_event(pass: &Pass<'_>) -> bool {
     let is_resized = |set: &ReplicaSet| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas);
-    !status::has_changed(pass) && [pass.new, pass.stable].into_iter().flatten().any(is_resized)
+    (!status::has_changed(pass) || defect!(ScaleComesFirst))
+        && [pass.new, pass.stable].into_iter().flatten().any(is_resized)
 }
 
 /// Scales stable, then new, then the others. True when a size has changed.
@@ -136,7 +137,10 @@ fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutSta
     }
     if status::has_changed(pass) {
         status::reset(pass, &mut base);
-        if count > 0 && pass.new.is_some_and(|new| new.hash() == pass.old.stable_rs) {
+        if count > 0
+            && pass.new.is_some_and(|new| new.hash() == pass.old.stable_rs)
+            && !defect!(StepsOfTheStable)
+        {
             base.current_step_index = Some(count);
             pass.tell("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         } else if count > 0

@@ -23,6 +23,7 @@ pub(super) const REASON_CREATED: &str = "NewReplicaSetCreated";
 pub(super) const REASON_CREATE_ERROR: &str = "ReplicaSetCreateError";
 pub(super) const REASON_UPDATED: &str = "ReplicaSetUpdated";
 pub(super) const REASON_SET_AVAILABLE: &str = "NewReplicaSetAvailable";
+pub(super) const REASON_SET_NOT_AVAILABLE: &str = "ReplicaSetNotAvailable";
 pub(super) const REASON_TIMED_OUT: &str = "ProgressDeadlineExceeded";
 
 /// A condition that was confirmed and changed at `now`.

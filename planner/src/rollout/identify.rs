@@ -48,6 +48,9 @@ fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
         return None;
     }
     let by_hash = pass.all.iter().copied().find(|set| set.hash() == wanted);
+    if defect!(OnlyHashesCount) {
+        return by_hash;
+    }
     by_hash.or_else(|| {
         let is_equal =
             |set: &ReplicaSet| template_eq::equal_ignoring_injected(&injected::bare(set), template);

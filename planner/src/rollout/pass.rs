@@ -54,7 +54,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
-    if pass.old.abort && pass.old.aborted_at.is_none() {
+    if pass.old.abort && pass.old.aborted_at.is_none() && !defect!(FullPromotionFirst) {
         // Asked for since the last look. DIFFERS: Argo Rollouts ignores it until the full promotion is over.
         pass.old.promote_full = false;
     }
@@ -138,7 +138,11 @@ impl<'w> Pass<'w> {
 
     /// Our ReplicaSets that are neither new nor stable, oldest first.
     pub(super) fn others(&self) -> Vec<&'w ReplicaSet> {
-        self.all.iter().copied().filter(|set| !self.is_new(set) && !self.is_stable(set)).collect()
+        self.all
+            .iter()
+            .copied()
+            .filter(|set| !self.is_new(set) && (!self.is_stable(set) || defect!(StableIsAnOldOne)))
+            .collect()
     }
 
     pub(super) fn write(&mut self, write: Write, reason: impl Into<String>) -> Anchor {

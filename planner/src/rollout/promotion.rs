@@ -45,7 +45,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         return Some("Rollback within window".to_owned());
     }
     // DIFFERS: Argo Rollouts promotes past an analysis beside the steps that could not decide.
-    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
+    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) && !defect!(UndecidedIsPromoted) {
         return None;
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);

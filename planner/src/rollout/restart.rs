@@ -42,7 +42,8 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
         return Restarted { evicted: false, done_at: Some(at) };
     }
     pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
-    let evicted = !pass.all.iter().any(|set| is_shrinking(set)) && evict(pass, &old, at);
+    let shrinking = pass.all.iter().any(|set| is_shrinking(set)) && !defect!(EvictsBesideScaling);
+    let evicted = !shrinking && evict(pass, &old, at);
     Restarted { evicted, done_at: None }
 }
 

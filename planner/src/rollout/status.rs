@@ -53,7 +53,9 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
         current_pod_hash: current,
         ..RolloutStatus::default()
     };
-    conditions::remove(&mut status, conditions::INVALID_SPEC);
+    if !defect!(InvalidStays) {
+        conditions::remove(&mut status, conditions::INVALID_SPEC);
+    }
     if pass.blue_green().is_some() {
         let (active, preview) = super::services::blue_green_hashes(pass);
         let old = old.blue_green.clone().unwrap_or_default();
@@ -119,7 +121,8 @@ pub(super) fn reset(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
     if let Some(blue_green) = &mut status.blue_green {
         blue_green.pre_promotion_analysis_run_status = None;
         blue_green.post_promotion_analysis_run_status = None;
-        blue_green.scale_up_preview_check_point = false;
+        blue_green.scale_up_preview_check_point =
+            blue_green.scale_up_preview_check_point && defect!(CheckpointLeaks);
     }
     status.current_step_index = (!pass.steps().is_empty()).then_some(0);
 }
@@ -230,6 +233,11 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         let (reason, message) =
             (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
+    } else if was_complete(status) && !defect!(IdleHasADeadline) {
+        // A pod that went long after the update has a deadline of its own.
+        let (reason, message) =
+            (conditions::REASON_SET_NOT_AVAILABLE, format!("ReplicaSet {name:?} is not available."));
+        conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
     } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
         let mut progress =
@@ -248,6 +256,14 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
             pass.plan.wake_at(deadline.plus_seconds(1), "the progress deadline");
         }
     }
+}
+
+/// The update is over, and its condition still says so.
+fn was_complete(status: &RolloutStatus) -> bool {
+    !status.stable_rs.is_empty()
+        && status.stable_rs == status.current_pod_hash
+        && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
+        && conditions::is_true(status, conditions::PROGRESSING)
 }
 
 /// A pause holds, and its condition stays: counts that change meanwhile are no progress of the update.
@@ -287,7 +303,9 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let endless =
         step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
     // One without pods waits for nothing, and one that is active stays, whatever an annotation says that was left behind.
-    let goes = |set: &&ReplicaSet| set.replicas > 0 && set.hash() != active_of(status);
+    let goes = |set: &&ReplicaSet| {
+        (set.replicas > 0 || defect!(EmptyOnesHoldTheDeadline)) && set.hash() != active_of(status)
+    };
     let delayed = pass.others().into_iter().filter(goes).any(|set| set.scale_down_deadline().is_some());
     let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
         && progressing.status == "True"
@@ -301,7 +319,12 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
         return None;
     }
     let seconds = defaults::progress_deadline_seconds(&pass.world.rollout);
-    Some(progressing.last_update_time.plus_seconds(i64::from(seconds)))
+    let since = if defect!(DeadlineFromTheFirst) {
+        progressing.last_transition_time
+    } else {
+        progressing.last_update_time
+    };
+    Some(since.plus_seconds(i64::from(seconds)))
 }
 
 fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {

@@ -41,7 +41,7 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
     if let Some(step) = &step.pause {
         let condition = pause::get(&pass.old, pause::CANARY_PAUSE_STEP);
         // Only when nothing else holds it: an undecided analysis may have begun to wait as the pause before this ended.
-        let resumed = pass.old.controller_pause && !pause::any(&pass.old);
+        let resumed = pass.old.controller_pause && !pause::any(&pass.old) && !defect!(ResumedPauseStays);
         let over = condition
             .zip(duration_seconds(step))
             .is_some_and(|(condition, seconds)| pass.now >= condition.start_time.plus_seconds(seconds));
@@ -80,10 +80,11 @@ fn has_reached_replicas(pass: &Pass<'_>) -> bool {
         Some(threshold) => arithmetic::reaches(threshold, new.counts.available, desired.new),
         None => new.replicas == desired.new && new.counts.available == desired.new,
     };
-    let stable_is_there = pass
-        .stable
-        .filter(|stable| !pass.is_new(stable))
-        .is_none_or(|stable| stable.replicas == desired.stable && stable.counts.replicas <= desired.stable);
+    let stable_is_there = pass.stable.filter(|stable| !pass.is_new(stable)).is_none_or(|stable| {
+        stable.replicas == desired.stable
+            && stable.counts.replicas <= desired.stable
+            && (stable.counts.available == desired.stable || !defect!(StepWaitsForStable))
+    });
     new_is_there && stable_is_there && pass.others().iter().all(|set| set.counts.available == 0)
 }
 

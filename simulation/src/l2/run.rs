@@ -1,5 +1,6 @@
 //! One run: a scenario under faults, checked all the way.
 
+use super::aimed::Quiver;
 use super::checker::{Checker, Verb, Violation};
 use super::deeds;
 use super::house::{House, Settings};
@@ -24,6 +25,11 @@ const AWAY: Duration = Duration::from_secs(4);
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
 
+/// With faults for ever a run takes so long.
+const FOR_EVER: Duration = Duration::from_secs(900);
+/// With faults for ever people wait so long for what they want to see before they act, and then act all the same.
+const GIVES_UP: Duration = Duration::from_secs(90);
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Run<'s> {
@@ -46,6 +52,10 @@ pub struct Outcome {
     pub calls: u32,
     /// Writes of the controllers, leases not counted.
     pub writes: u32,
+    /// Patches that were refused with a conflict.
+    pub conflicts: u32,
+    /// Most writes within a minute, without those that acts of people account for.
+    pub busiest: usize,
     /// Lines of watches to the controllers.
     pub news: u32,
     /// Which of the writes are Events for people.
@@ -82,14 +92,17 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     let mut house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
-    let lag = run.faults.lag();
+    let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
+    let lag = run.faults.lag().max(aimed);
     let core: Shared = Arc::new(Mutex::new(Core {
         checker: Checker::new(lag),
         faults: run.faults.clone(),
+        quiver: Quiver::new(&run.scenario.aimed),
         random: Rng::with_seed(run.seed ^ 0x0077_6561_7468_6572),
         begin,
         calls: 0,
         writes: 0,
+        conflicts: 0,
         news: 0,
         events: Vec::new(),
         hash: 0xcbf2_9ce4_8422_2325,
@@ -98,6 +111,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         dying,
         blind_until: begin,
         changed: begin,
+        troubled: false,
         trace: run.trace.then(Vec::new),
         kinds: BTreeMap::new(),
     }));
@@ -109,8 +123,14 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     for number in 1..=run.scenario.controllers {
         house.start_controller(&format!("controller-{number}"), 0);
     }
-    let mut driver =
-        Driver { house, core: core.clone(), deaths, scenario: run.scenario, away: BTreeMap::new() };
+    let mut driver = Driver {
+        house,
+        core: core.clone(),
+        deaths,
+        scenario: run.scenario,
+        away: BTreeMap::new(),
+        endless: run.faults.is_endless(),
+    };
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
     driver.drive(limit).await;
     let end = deeds::ending(&driver.house.cluster);
@@ -120,6 +140,8 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     Outcome {
         calls: core.calls,
         writes: core.writes,
+        conflicts: core.conflicts,
+        busiest: core.checker.busiest,
         news: core.news,
         events: core.events.clone(),
         time,
@@ -139,6 +161,8 @@ struct Driver<'s> {
     scenario: &'s Scenario,
     /// Controllers that died, and when they come back.
     away: BTreeMap<String, Duration>,
+    /// Faults never end, so that no end of the scenario is asked for.
+    endless: bool,
 }
 
 impl Driver<'_> {
@@ -154,7 +178,7 @@ impl Driver<'_> {
                     When::After(wait) => now >= last + wait,
                     When::Is(_, holds) => self.look(holds),
                 };
-                if due {
+                if due || (self.endless && now >= last + GIVES_UP) {
                     break;
                 }
                 if now > limit {
@@ -170,8 +194,12 @@ impl Driver<'_> {
             last = self.house.elapsed();
         }
         loop {
-            if self.is_over() {
+            if self.is_over() || (self.endless && self.house.elapsed() >= FOR_EVER) {
                 return;
+            }
+            if self.endless {
+                self.rest(LOOK_EVERY).await;
+                continue;
             }
             let now = self.house.now();
             let quiet = self.away.is_empty() && lock(&self.core).is_quiet(now);
@@ -208,6 +236,13 @@ impl Driver<'_> {
                 }
                 () = tokio::time::sleep_until(until) => break,
             }
+        }
+        let now = self.house.now();
+        {
+            let mut core = lock(&self.core);
+            let (troubled, last) = (core.troubled, core.blind_until);
+            let calm = if self.away.is_empty() && !self.endless { last } else { now };
+            core.checker.tick(now, calm, troubled || !self.away.is_empty());
         }
         let now = self.house.elapsed();
         let back: Vec<String> =
@@ -247,6 +282,7 @@ impl Driver<'_> {
             }
             core.note(now, || format!("PERSON {deed:?}"));
         }
+        lock(&self.core).quiver.acts += 1;
         deeds::carry_out(&self.house, deed);
     }
 
@@ -276,7 +312,7 @@ impl Driver<'_> {
         }
         let (wanted, have) = (checker.world.look().replicas(), checker.world.all_available());
         let hash = checker.world.look().stable().to_owned();
-        let own = checker.world.available(&hash);
+        let own = checker.world.set_of(&hash).map_or(0, |set| checker.world.available_of(&set.uid));
         if own < wanted {
             checker.fail(
                 "V1",

@@ -1,5 +1,6 @@
 //! What is played: objects, what people do and when, and how it must end.
 
+use super::aimed::Aimed;
 use super::look::Look;
 use super::metrics::Answer;
 use sandbox::PodRule;
@@ -20,6 +21,8 @@ pub enum When {
 pub enum Deed {
     /// Creates an object, or gives an existing one this spec, these labels and annotations.
     Apply(Value),
+    /// The same, by somebody who lives with a refusal.
+    Try(Value),
     /// `promote`.
     Promote,
     /// `promote --full`.
@@ -46,6 +49,10 @@ pub enum Deed {
     Pods(PodRule),
     /// No rule about pods any more.
     PodsAsUsual,
+    /// The cluster's own controllers behave so from now on.
+    Nature(fn(&mut sandbox::Nature)),
+    /// Somebody annotates every ReplicaSet again and again for so long.
+    Stubborn(Duration),
 }
 
 /// An act of a scenario.
@@ -85,6 +92,8 @@ pub struct Scenario {
     pub limit: Duration,
     /// Controllers that run side by side.
     pub controllers: u32,
+    /// What goes wrong in it by design.
+    pub aimed: Vec<Aimed>,
 }
 
 impl Scenario {
@@ -100,6 +109,7 @@ impl Scenario {
             serves: "",
             limit: Duration::from_secs(900),
             controllers: 1,
+            aimed: Vec::new(),
         }
     }
 
@@ -115,6 +125,20 @@ impl Scenario {
     pub fn ends(mut self, end: End, serves: &'static str) -> Self {
         self.end = end;
         self.serves = serves;
+        self
+    }
+
+    /// With a fault by design.
+    #[must_use]
+    pub fn under(mut self, aimed: Aimed) -> Self {
+        self.aimed.push(aimed);
+        self
+    }
+
+    /// It must be over, quiet included, so many seconds after its beginning.
+    #[must_use]
+    pub fn within(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
         self
     }
 

@@ -4,7 +4,7 @@ use crate::l2::look::Look;
 use crds::meta::{POD_TEMPLATE_HASH_LABEL, SCALE_DOWN_DEADLINE_ANNOTATION};
 use sandbox::Dig;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds that the checker follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub(crate) enum Kind {
     Service,
     Run,
     Job,
+    Template,
 }
 
 impl Kind {
@@ -26,6 +27,7 @@ impl Kind {
             "Service" => Self::Service,
             "AnalysisRun" => Self::Run,
             "Job" => Self::Job,
+            "AnalysisTemplate" | "ClusterAnalysisTemplate" => Self::Template,
             _ => return None,
         })
     }
@@ -102,6 +104,8 @@ pub(crate) struct World {
     /// Hash that each Service selects.
     pub(crate) services: BTreeMap<String, String>,
     pub(crate) runs: BTreeMap<String, Run>,
+    /// Names of AnalysisTemplates.
+    pub(crate) templates: BTreeSet<String>,
 }
 
 static NOTHING: Value = Value::Null;
@@ -164,6 +168,12 @@ impl World {
             Kind::Service => put(&mut self.services, name, after.map(|service| selected(service).to_owned())),
             Kind::Run => put(&mut self.runs, name, after.map(run)),
             Kind::Job => {}
+            Kind::Template if after.is_some() => {
+                self.templates.insert(name);
+            }
+            Kind::Template => {
+                self.templates.remove(&name);
+            }
         }
     }
 }

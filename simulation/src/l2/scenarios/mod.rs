@@ -3,6 +3,7 @@
 mod blue_greens;
 mod canaries;
 mod gates;
+pub mod outages;
 mod people;
 
 use super::scenario::{Scenario, When};
