@@ -19,7 +19,11 @@ const DIFFERS: [(&str, &[Topic], &str); 8] = [
         &[Topic::Events, Topic::Messages],
         "an abort at the deadline is told once, not twice",
     ),
-    ("canary-basic-n1", &[Topic::Decisions, Topic::Duration], "steps that end at once are recorded in one write"),
+    (
+        "canary-basic-n1",
+        &[Topic::Decisions, Topic::Duration],
+        "steps that end at once are recorded in one write",
+    ),
     (
         "canary-replicas-zero",
         &[Topic::Decisions, Topic::Phases],
