@@ -88,7 +88,14 @@ impl Controller {
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);
         let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
-        let applier = Applier { client: around.client, claim: claim.clone(), caches: caches.clone(), events };
+        let applier = Applier {
+            client: around.client,
+            claim: claim.clone(),
+            caches: caches.clone(),
+            events,
+            metrics: metrics.clone(),
+            pod_threads: args.ephemeral_metadata_threads,
+        };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
         let settings = Settings { instance_id };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());

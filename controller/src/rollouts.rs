@@ -1,5 +1,6 @@
 //! One look at a Rollout: observe, plan, apply.
 
+use crate::apply::pods::{Pods, metadata};
 use crate::apply::{Applier, ApplyError, reference};
 use crate::cache::{Caches, Referenced};
 use crate::clock::Clock;
@@ -126,9 +127,11 @@ impl Rollouts {
             if restart_is_due(&rollout, now) {
                 world.pods = self.pods(&rollout, &world).await?;
             }
+            let pods = self.pods_to_label(&rollout, &world).await?;
+            world.pod_metadata = metadata(&pods);
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
-            match self.applier.apply(&rollout, &plan).await {
+            match self.applier.apply(&rollout, &plan, &pods).await {
                 Ok(()) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
@@ -185,6 +188,23 @@ impl Rollouts {
             all.entry(key.clone()).or_insert_with(|| Refused { refusals: Vec::new(), generation, until });
         entry.refusals.retain(|known| known.target != refusal.target);
         entry.refusals.push(refusal);
+    }
+
+    /// Pods whose metadata a strategy may ask to be changed. Without a list of them the rest of the plan goes on.
+    async fn pods_to_label(&self, rollout: &Rollout, world: &World) -> Result<Pods, ApplyError> {
+        if !world.needs_pod_metadata() {
+            return Ok(Pods::new());
+        }
+        let namespace = rollout.namespace().unwrap_or_default();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
+        match self.applier.list_pods(&namespace, &selector).await {
+            Err(ApplyError::NotLeading) => Err(ApplyError::NotLeading),
+            Err(error) => {
+                tracing::warn!(namespace, name = rollout.name_any(), %error, "metadata of pods was not looked at");
+                Ok(Pods::new())
+            }
+            listed => listed,
+        }
     }
 
     /// Pods of our ReplicaSets, in the order of the API's list. They are asked for only while a restart is due: a

@@ -17,6 +17,9 @@ pub struct World {
     pub replica_sets: Vec<ReplicaSet>,
     /// Pods of our ReplicaSets, in the order of the API's list. Only filled while a restart is due.
     pub pods: Vec<Pod>,
+    /// Metadata of the pods that the selector matches, sorted by uid. Only filled where a strategy puts metadata on
+    /// pods, or has put it there.
+    pub pod_metadata: Vec<PodMetadata>,
     /// Services of the namespace that the Rollout names, by name; a missing one has no entry.
     pub services: BTreeMap<String, Service>,
     /// The workload that `workloadRef` names, when it is there and of a kind that can be referred to.
@@ -41,6 +44,22 @@ impl World {
     pub fn selector(&self) -> Option<&LabelSelector> {
         let own = self.rollout.spec.selector.as_ref();
         own.or_else(|| self.workload.as_ref().and_then(|workload| workload.selector.as_ref()))
+    }
+
+    /// Whether [`World::pod_metadata`] decides anything: a strategy puts metadata on pods, or one has put it into a
+    /// ReplicaSet that still has pods.
+    #[must_use]
+    pub fn needs_pod_metadata(&self) -> bool {
+        let strategy = self.rollout.spec.strategy.as_ref();
+        let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+        let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
+        let asked = canary.is_some_and(|c| c.canary_metadata.is_some() || c.stable_metadata.is_some())
+            || blue_green.is_some_and(|b| b.preview_metadata.is_some() || b.active_metadata.is_some());
+        let with_pods = |set: &&ReplicaSet| set.owner == Owner::Ours && set.replicas > 0;
+        self.replica_sets
+            .iter()
+            .filter(with_pods)
+            .any(|set| asked || set.annotations.contains_key(crds::meta::EPHEMERAL_METADATA_ANNOTATION))
     }
 
     /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have
@@ -173,6 +192,25 @@ pub struct Pod {
     pub available: bool,
     /// What came of our last try to evict it.
     pub eviction: Option<Eviction>,
+}
+
+/// Labels and annotations of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodMetadata {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// Uid of its controller.
+    pub replica_set_uid: String,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What came of an eviction.

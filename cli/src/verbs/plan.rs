@@ -95,6 +95,8 @@ pub(super) fn told(write: &Write) -> String {
         Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
         Write::TerminateAnalysisRun { target } => format!("end AnalysisRun {}", target.name),
         Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),
+        Write::EditTemplate { target, .. } => format!("put metadata into ReplicaSet {}", target.name),
+        Write::LabelPod { target, .. } => format!("label pod {}", target.name),
         Write::EvictPod { target } => format!("evict pod {}", target.name),
     }
 }

@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::workload::Workload;
 use anyhow::Context;
-use crds::template_eq::equal_ignoring_injected;
+use crds::template_eq::{equal_ignoring_injected, without_anti_affinity, without_metadata};
 use crds::{PodTemplate, Rollout, meta};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
@@ -67,7 +67,8 @@ fn plan(rollout: &Rollout, sets: &[ReplicaSet], to_revision: i64) -> anyhow::Res
             .find(|set| revision(set) == wanted)
             .with_context(|| format!("unable to find specified revision {wanted} in history of {name:?}"))?,
     };
-    let mut template = serde_json::to_value(found.spec.as_ref().and_then(|spec| spec.template.as_ref()))?;
+    let template = serde_json::to_value(found.spec.as_ref().and_then(|spec| spec.template.as_ref()))?;
+    let mut template = without_injected(found, PodTemplate(template));
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove(meta::POD_TEMPLATE_HASH_LABEL);
     }
@@ -76,6 +77,15 @@ fn plan(rollout: &Rollout, sets: &[ReplicaSet], to_revision: i64) -> anyhow::Res
         return Ok(Undo::Skipped { revision: revision(found) });
     }
     Ok(Undo::To(template))
+}
+
+/// The template without what the controller has put there for the role that the version had.
+///
+/// DIFFERS: the plugin of Argo Rollouts takes only the hash away; the anti-affinity of then would stay for good.
+fn without_injected(set: &ReplicaSet, template: PodTemplate) -> Value {
+    let record = set.annotations().get(meta::EPHEMERAL_METADATA_ANNOTATION);
+    let metadata = record.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    without_anti_affinity(&without_metadata(&template, &metadata)).0
 }
 
 #[cfg(test)]
@@ -118,5 +128,25 @@ mod tests {
         assert_eq!(image(9), "unable to find specified revision 9 in history of \"web\"");
         let alone = plan(&rollout, &sets[1..2], 0).unwrap_err().to_string();
         assert_eq!(alone, "no rollout history found for \"web\": there is one revision");
+    }
+
+    #[test]
+    fn what_the_controller_has_put_there_stays_behind() {
+        let rollout: Rollout = serde_json::from_value(json!({
+            "metadata": {"name": "web", "uid": "u"}, "spec": {"template": template("c")},
+        }))
+        .unwrap();
+        let mut old = serde_json::to_value(set("1", "a", "u")).unwrap();
+        old["metadata"]["annotations"][meta::EPHEMERAL_METADATA_ANNOTATION] =
+            json!(r#"{"labels":{"role":"x"}}"#);
+        old["spec"]["template"]["metadata"]["labels"]["role"] = json!("x");
+        let version = json!({"key": meta::POD_TEMPLATE_HASH_LABEL, "operator": "In", "values": ["bb"]});
+        let term = json!({"topologyKey": "node", "labelSelector": {"matchExpressions": [version]}});
+        old["spec"]["template"]["spec"]["affinity"] =
+            json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+        let sets = [set("2", "c", "u"), serde_json::from_value(old).unwrap()];
+        let Ok(Undo::To(found)) = plan(&rollout, &sets, 1) else { panic!("there is an older version") };
+        assert_eq!(found["metadata"]["labels"], json!({"app": "web"}));
+        assert!(found.pointer("/spec/affinity").is_none());
     }
 }

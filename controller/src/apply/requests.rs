@@ -74,6 +74,15 @@ impl<'a> Requests<'a> {
                 }
                 self.patch_replica_set(target, patch).await
             }
+            Write::EditTemplate { target, from, to, annotations } => {
+                let mut patch = json!({"metadata": {"annotations": annotations}});
+                if let (Some(changed), Some(patch)) = (difference(&from.0, &to.0), patch.as_object_mut()) {
+                    patch.insert("spec".to_owned(), json!({"template": changed}));
+                }
+                self.patch_replica_set(target, patch).await
+            }
+            // Sent together with the others, when all else is done.
+            Write::LabelPod { .. } => Ok(()),
             Write::DeleteReplicaSet { target } => {
                 let (uid, version) = self.preconditions(target);
                 self.api::<RawReplicaSet>()

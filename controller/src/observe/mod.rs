@@ -122,4 +122,4 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
     }
 }
 
-pub(crate) use objects::{pod, replica_set};
+pub(crate) use objects::{controller_uid, pod, replica_set};

@@ -1,6 +1,6 @@
 //! Rules about what is waited for.
 
-use crate::{Plan, ReplicaSet, World, Write};
+use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::rollout::blue_green::BlueGreenStrategy;
@@ -62,6 +62,9 @@ fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<Strin
     }
     // Within its delay, an old version of a rollback has passed its gates before.
     let is_kept = |set: &ReplicaSet| set.scale_down_deadline().is_some_and(|end| now < end);
+    if is_in_rollback_window(world, old, switched_to) {
+        return None;
+    }
     if world.replica_sets.iter().any(|set| set.hash() == switched_to && is_kept(set)) {
         return None;
     }
@@ -71,6 +74,19 @@ fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<Strin
     }
     let waits = !is_promoted(blue_green, old, now);
     waits.then(|| format!("{service} is switched to {switched_to}, whose promotion is still waited for"))
+}
+
+/// The version of that hash is one that a rollback may go to at once.
+fn is_in_rollback_window(world: &World, old: &RolloutStatus, hash: &str) -> bool {
+    let made = |hash: &str| {
+        let set = world.replica_sets.iter().find(|set| set.owner == Owner::Ours && set.hash() == hash);
+        set.map(|set| set.created)
+    };
+    let (Some(target), Some(stable)) = (made(hash), made(&old.stable_rs)) else { return false };
+    let ours = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let between = ours.filter(|set| set.created > target && set.created < stable).count();
+    let window = world.rollout.spec.rollback_window.as_ref().and_then(|window| window.revisions);
+    target < stable && usize::try_from(window.unwrap_or(0)).is_ok_and(|window| between < window)
 }
 
 /// The analysis before the switch has succeeded, or there is none.
@@ -99,7 +115,7 @@ fn skipped_step(world: &World, plan: &Plan, now: Time) -> Option<String> {
     let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
     let guarded =
         same && !old.promote_full && !old.stable_rs.is_empty() && old.stable_rs != new.current_pod_hash;
-    if !guarded {
+    if !guarded || is_in_rollback_window(world, old, &new.current_pod_hash) {
         return None;
     }
     let from = usize::try_from(old.current_step_index?).ok()?;

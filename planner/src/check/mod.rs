@@ -81,10 +81,17 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 }
                 continue;
             }
+            Write::LabelPod { target, .. } => {
+                if !world.pod_metadata.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
+                    return Some(format!("pod {} is not ours", target.name));
+                }
+                continue;
+            }
             Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. } => continue,
             Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
             | Write::AnnotateReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::DeleteReplicaSet { target }
             | Write::TerminateAnalysisRun { target }
             | Write::DeleteAnalysisRun { target } => target,

@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
-use super::{analysis, canary, history, pause, promotion, restart, services, status};
+use super::{analysis, canary, history, metadata, pause, promotion, restart, services, status};
 use crate::ReplicaSet;
 use crate::defect;
 use crds::Time;
@@ -31,6 +31,7 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
+    metadata::run(pass);
     conclude(pass, strategy, restarted.done_at)
 }
 

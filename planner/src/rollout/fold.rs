@@ -120,6 +120,17 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             merge(&mut set.annotations, annotations);
             set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
         }),
+        Write::EditTemplate { target, to, annotations, .. } => edit(world, target, |set| {
+            set.counts.generation_observed = false;
+            set.template = to.clone();
+            merge(&mut set.annotations, annotations);
+        }),
+        Write::LabelPod { target, labels, annotations } => {
+            for pod in world.pod_metadata.iter_mut().filter(|pod| pod.uid == target.uid) {
+                merge(&mut pod.labels, labels);
+                merge(&mut pod.annotations, annotations);
+            }
+        }
         Write::DeleteReplicaSet { target } => world.replica_sets.retain(|set| set.name != target.name),
         Write::SelectService { target, hash, managed_by } => select(world, &target.name, hash, managed_by),
         Write::AnnotateRollout { annotations } => {
@@ -131,6 +142,19 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
                 workload.replicas = Some(*to);
             }
         }
+        Write::CreateAnalysisRun { .. }
+        | Write::TerminateAnalysisRun { .. }
+        | Write::DeleteAnalysisRun { .. } => apply_to_runs(world, write),
+        Write::EvictPod { target } => {
+            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
+                pod.deleting = true;
+            }
+        }
+    }
+}
+
+fn apply_to_runs(world: &mut World, write: &Write) {
+    match write {
         Write::CreateAnalysisRun { name, labels, annotations, spec } => {
             world.analysis_runs.push(crate::AnalysisRunView {
                 name: name.clone(),
@@ -147,11 +171,7 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             }
         }
         Write::DeleteAnalysisRun { target } => world.analysis_runs.retain(|run| run.name != target.name),
-        Write::EvictPod { target } => {
-            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
-                pod.deleting = true;
-            }
-        }
+        _ => {}
     }
 }
 

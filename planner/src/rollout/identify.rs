@@ -1,6 +1,7 @@
 //! Which ReplicaSet is the new one, which is the stable one, and the making of a new one. `[identify]`
 
 use super::conditions::{self, condition};
+use super::injected::{self, Injected};
 use super::pass::{Pass, target};
 use super::status;
 use crate::defect;
@@ -61,7 +62,9 @@ fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
         return by_hash;
     }
     by_hash.or_else(|| {
-        pass.all.iter().copied().find(|set| template_eq::equal_ignoring_injected(&set.template, template))
+        let is_equal =
+            |set: &ReplicaSet| template_eq::equal_ignoring_injected(&injected::bare(set), template);
+        pass.all.iter().copied().find(|set| is_equal(set))
     })
 }
 
@@ -165,9 +168,16 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     let mut annotations = copied_annotations(pass);
     annotations.insert(meta::REVISION_ANNOTATION.to_owned(), revision.to_string());
     annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), pass.replicas.to_string());
+    let labels = template.labels();
+    let wanted = injected::metadata_for(pass, true, false);
+    let Injected { template, metadata } =
+        injected::with_metadata(injected::with_anti_affinity(pass, &template), &wanted);
+    if let Some(record) = injected::record_of(&metadata) {
+        annotations.insert(meta::EPHEMERAL_METADATA_ANNOTATION.to_owned(), record);
+    }
     let write = Write::CreateReplicaSet {
         name: name.clone(),
-        labels: template.labels(),
+        labels,
         annotations,
         selector,
         template: Arc::new(template),

@@ -28,6 +28,8 @@ pub(super) struct Pass<'w> {
     pub(super) replicas: i32,
     pub(super) pause: PauseChange,
     pub(super) runs: super::analysis::CurrentRuns,
+    /// How the new version was promoted in this pass, if it was.
+    pub(super) promoted: Option<&'static str>,
     pub(super) plan: Plan,
 }
 
@@ -84,6 +86,7 @@ impl<'w> Pass<'w> {
             replicas: defaults::replicas(&world.rollout),
             pause: PauseChange::default(),
             runs: None,
+            promoted: None,
             plan: Plan::default(),
         };
         identify::sort_out(&mut pass);

@@ -111,7 +111,7 @@ pub(super) fn switch(pass: &mut Pass<'_>, name: &str, to: &str) {
 /// The update goes back to a version that can be had at once: without steps, pauses and analyses.
 pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     let (Some(new), Some(stable)) = (pass.new, pass.stable) else { return false };
-    if pass.is_new(stable) {
+    if pass.is_new(stable) || super::rollback::passes_by_steps(pass) {
         return true;
     }
     let delayed =

@@ -2,7 +2,7 @@
 
 use super::conditions::{self, condition};
 use super::pass::Pass;
-use super::{pause, phase, workload};
+use super::{duration, pause, phase, workload};
 use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet};
 use crds::Time;
@@ -134,6 +134,7 @@ pub(super) fn conclude(pass: &mut Pass<'_>, mut status: RolloutStatus) -> Rollou
     let switched = active_of(&status) == status.current_pod_hash;
     let keep_resumed = pass.is_frozen() || (pass.blue_green().is_some() && !switched);
     pass.pause.clone().record(&pass.old, &mut status, pass.now, keep_resumed);
+    duration::record(pass, &mut status);
     let was_paused = pause::any(&pass.old);
     let aborted = pass.is_aborted();
     update_conditions(pass, &mut status, aborted);

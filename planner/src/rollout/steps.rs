@@ -76,13 +76,22 @@ fn has_reached_replicas(pass: &Pass<'_>) -> bool {
         None => arithmetic::CanaryReplicas { new: pass.replicas, stable: 0 },
     };
     let Some(new) = pass.new else { return false };
-    let new_is_there = new.replicas == desired.new && new.counts.available == desired.new;
+    let new_is_there = match threshold(pass) {
+        Some(threshold) => arithmetic::reaches(threshold, new.counts.available, desired.new),
+        None => new.replicas == desired.new && new.counts.available == desired.new,
+    };
     let stable_is_there = pass.stable.filter(|stable| !pass.is_new(stable)).is_none_or(|stable| {
         stable.replicas == desired.stable
             && stable.counts.replicas <= desired.stable
             && (stable.counts.available == desired.stable || !defect!(StepWaitsForStable))
     });
     new_is_there && stable_is_there && pass.others().iter().all(|set| set.counts.available == 0)
+}
+
+/// How many pods are enough, where the Rollout says so in words that count. `[canary.threshold]`
+pub(super) fn threshold(pass: &Pass<'_>) -> Option<arithmetic::Threshold> {
+    let threshold = pass.canary()?.replica_progress_threshold.as_ref()?;
+    arithmetic::Threshold::of(&threshold.kind, threshold.value)
 }
 
 /// A step in words, as events name it.

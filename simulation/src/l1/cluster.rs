@@ -195,6 +195,7 @@ impl Cluster {
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::AnnotateReplicaSet { target, .. } => {
                 let set = self.set(&target.name).ok_or(Refused::Conflict)?;
                 fits(target, &set.view.uid, &set.view.resource_version)
@@ -218,7 +219,7 @@ impl Cluster {
             }
             // No Rollout refers to a workload here.
             Write::ScaleWorkload { .. } => Err(Refused::Conflict),
-            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => Ok(()),
+            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } | Write::LabelPod { .. } => Ok(()),
         }
     }
 
@@ -287,6 +288,13 @@ impl Cluster {
             }
             Write::EvictPod { target } => self.delete_pod(&target.uid),
             Write::ScaleWorkload { .. } => {}
+            Write::EditTemplate { target, to, annotations, .. } => self.edit(target, versions, |set| {
+                (set.view.counts.generation_observed, set.dirty) = (false, true);
+                set.view.template = to.clone();
+                merge(&mut set.view.annotations, annotations);
+            }),
+            // Pods have no metadata here.
+            Write::LabelPod { .. } => {}
         }
     }
 

@@ -88,6 +88,7 @@ impl Controller {
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::AnnotateReplicaSet { target, .. } => set(&target.name),
             Write::SelectService { target, .. } => {
                 cluster.services.get(&target.name).map(|service| Event::Service(Box::new(service.clone())))
@@ -100,6 +101,7 @@ impl Controller {
             Write::DeleteReplicaSet { .. }
             | Write::DeleteAnalysisRun { .. }
             | Write::EvictPod { .. }
+            | Write::LabelPod { .. }
             | Write::ScaleWorkload { .. } => None,
         };
         if let Some(event) = event {
