@@ -139,13 +139,10 @@ fn using(path: &str) -> Value {
         "experiment" => json!({"templates": []}),
         "plugin" => json!({"name": "p"}),
         "pingPong" => json!({"pingService": "a", "pongService": "b"}),
-        "replicaProgressThreshold" => json!({"type": "Pods", "value": 1}),
-        "rollbackWindow" => json!({"revisions": 1}),
         "setMirrorRoute" => json!({"name": "m"}),
         "alb" => json!({"servicePort": 80}),
         "ambassador" => json!({"mappings": []}),
         "traefik" => json!({"weightedTraefikServiceName": "t"}),
-        name if name.ends_with("Metadata") => json!({"labels": {"a": "b"}}),
         _ => json!({}),
     };
     for part in path.split('.').skip(1).collect::<Vec<_>>().into_iter().rev() {
@@ -154,9 +151,6 @@ fn using(path: &str) -> Value {
             Some(list) => json!({list: [{"setWeight": 1}, value]}),
             None => json!({part: value}),
         };
-    }
-    if let Some(blue_green) = value.pointer_mut("/strategy/blueGreen") {
-        blue_green["activeService"] = json!("active");
     }
     value
 }
