@@ -21,6 +21,7 @@ const BUILT: &[&str] = &[
     "spec.revisionHistoryLimit",
     "spec.selector/",
     "spec.template/",
+    "spec.workloadRef/",
     "spec.strategy.blueGreen.abortScaleDownDelaySeconds",
     "spec.strategy.blueGreen.activeService",
     "spec.strategy.blueGreen.autoPromotionEnabled",
