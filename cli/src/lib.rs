@@ -10,6 +10,7 @@ mod terminal;
 mod trial;
 mod verbs;
 mod view;
+mod workload;
 
 pub use terminal::{Terminal, Transcript};
 

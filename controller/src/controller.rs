@@ -82,6 +82,8 @@ impl Controller {
         let mut tasks = JoinSet::new();
         let mut watches = Watches::default();
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
+        let scope = args.namespaced.then_some(around.namespace.as_str());
+        watches::start_when_wanted(&mut watches, &around.client, &caches, &queue, scope);
 
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);

@@ -2,7 +2,7 @@
 
 use crate::apply::pods::{Pods, metadata};
 use crate::apply::{Applier, ApplyError, reference};
-use crate::cache::Caches;
+use crate::cache::{Caches, Referenced};
 use crate::clock::Clock;
 use crate::events::Message;
 use crate::metrics::{Looked, Metrics};
@@ -117,10 +117,15 @@ impl Rollouts {
         for _ in 0..PLANS_MAX {
             let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else { return Ok(None) };
             let now = self.clock.now();
+            if matches!(self.caches.workloads.of(&rollout), Referenced::Unknown) {
+                // The watch of its kind has just been started, and wakes this Rollout when it has listed.
+                tracing::debug!(namespace = key.namespace, name = key.name, "the workload is not known yet");
+                return Ok(None);
+            }
             let (refusals, until) = self.refusals(key, &rollout, now);
             let mut world = observe::world(&self.caches, &rollout, refusals, &self.settings);
             if restart_is_due(&rollout, now) {
-                world.pods = self.pods(&rollout, &world.replica_sets).await?;
+                world.pods = self.pods(&rollout, &world).await?;
             }
             let pods = self.pods_to_label(&rollout, &world).await?;
             world.pod_metadata = metadata(&pods);
@@ -204,14 +209,10 @@ impl Rollouts {
 
     /// Pods of our ReplicaSets, in the order of the API's list. They are asked for only while a restart is due: a
     /// cache of all pods would be the largest part of the memory.
-    async fn pods(
-        &self,
-        rollout: &Rollout,
-        sets: &[planner::ReplicaSet],
-    ) -> Result<Vec<planner::Pod>, ApplyError> {
+    async fn pods(&self, rollout: &Rollout, world: &World) -> Result<Vec<planner::Pod>, ApplyError> {
         let api: Api<Pod> =
             Api::namespaced(self.applier.client.clone(), &rollout.namespace().unwrap_or_default());
-        let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
         let params = ListParams::default().labels(&selector).limit(PODS_MAX);
         let mut pods = Vec::new();
         self.applier
@@ -220,7 +221,7 @@ impl Rollouts {
                 Ok(())
             })
             .await?;
-        pods.retain(|pod: &planner::Pod| sets.iter().any(|set| set.uid == pod.replica_set_uid));
+        pods.retain(|pod: &planner::Pod| world.replica_sets.iter().any(|set| set.uid == pod.replica_set_uid));
         Ok(pods)
     }
 }

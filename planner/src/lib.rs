@@ -15,5 +15,5 @@ pub use plan::{Anchor, EventType, Notice, Plan, Planned, Reason, Target, Wake, W
 pub use rollout::plan;
 pub use world::{
     AnalysisRunView, Eviction, Owner, Pod, PodMetadata, Refusal, RefusalCode, ReplicaSet, ReplicaSetCounts,
-    Service, Settings, World,
+    Service, Settings, Workload, World,
 };

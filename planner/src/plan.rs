@@ -141,6 +141,15 @@ pub enum Write {
         /// The number.
         replicas: i32,
     },
+    /// Change `spec.replicas` of the Deployment that the Rollout refers to.
+    ScaleWorkload {
+        /// Which.
+        target: Target,
+        /// `spec.replicas` that was seen.
+        from: i32,
+        /// `spec.replicas` to write.
+        to: i32,
+    },
     /// Make an AnalysisRun, controlled by the Rollout.
     CreateAnalysisRun {
         /// Name.

@@ -1,6 +1,7 @@
 //! What is observed of one Rollout and everything around it.
 
 use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
+use crds::rollout::workload::ScaleDown;
 use crds::{LabelSelector, PodTemplate, Rollout, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct World {
     pub pod_metadata: Vec<PodMetadata>,
     /// Services of the namespace that the Rollout names, by name; a missing one has no entry.
     pub services: BTreeMap<String, Service>,
+    /// The workload that `workloadRef` names, when it is there and of a kind that can be referred to.
+    pub workload: Option<Workload>,
     /// AnalysisTemplates of the namespace that the Rollout needs, nested ones included, by name.
     pub analysis_templates: BTreeMap<String, AnalysisTemplateSpec>,
     /// ClusterAnalysisTemplates that the Rollout needs, nested ones included, by name.
@@ -50,6 +53,13 @@ impl World {
             .iter()
             .filter(with_pods)
             .any(|set| asked || set.annotations.contains_key(crds::meta::EPHEMERAL_METADATA_ANNOTATION))
+    }
+
+    /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.
+    #[must_use]
+    pub fn selector(&self) -> Option<&LabelSelector> {
+        let own = self.rollout.spec.selector.as_ref();
+        own.or_else(|| self.workload.as_ref().and_then(|workload| workload.selector.as_ref()))
     }
 
     /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have
@@ -237,6 +247,29 @@ impl Service {
     pub fn managed_by(&self) -> Option<&str> {
         self.annotations.get(crds::meta::MANAGED_BY_ANNOTATION).map(String::as_str)
     }
+}
+
+/// The workload of `workloadRef`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workload {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// `metadata.generation`; 0 for kinds without one.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Pod template as raw JSON.
+    pub template: Arc<PodTemplate>,
+    /// Selector; a PodTemplate has none.
+    pub selector: Option<LabelSelector>,
+    /// `spec.replicas` of a Deployment; `None` for other kinds, whose size is not touched.
+    pub replicas: Option<i32>,
+    /// What becomes of its pods; filled in from the Rollout by the planner.
+    pub scale_down: ScaleDown,
 }
 
 /// An AnalysisRun of the Rollout.

@@ -89,6 +89,9 @@ pub(super) fn told(write: &Write) -> String {
             format!("annotate the Rollout: {}", annotations.keys().cloned().collect::<Vec<_>>().join(", "))
         }
         Write::SetRolloutReplicas { replicas } => format!("set the Rollout's spec.replicas to {replicas}"),
+        Write::ScaleWorkload { target, from, to } => {
+            format!("scale Deployment {} from {from} to {to}", target.name)
+        }
         Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
         Write::TerminateAnalysisRun { target } => format!("end AnalysisRun {}", target.name),
         Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),

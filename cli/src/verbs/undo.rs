@@ -1,8 +1,8 @@
-//! `undo`: the pod template of an earlier ReplicaSet becomes the Rollout's.
+//! `undo`: the pod template of an earlier ReplicaSet becomes the Rollout's, or that of the workload that it refers to.
 
-use super::change::referenced;
 use crate::cluster::Cluster;
-use anyhow::{Context, bail};
+use crate::workload::Workload;
+use anyhow::Context;
 use crds::template_eq::{equal_ignoring_injected, without_anti_affinity, without_metadata};
 use crds::{PodTemplate, Rollout, meta};
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(cluster: &Cluster<'_>, name: &str, to_revision: i64) -> anyhow::Result<()> {
     let rollout = cluster.rollout(name).await?;
-    if let Some(reference) = &rollout.spec.workload_ref {
-        bail!("rollout '{name}' takes its pods from {}: undo it there", referenced(reference));
-    }
+    let workload = Workload::of(cluster, &rollout).await?;
+    let rollout = workload.as_ref().map_or_else(|| rollout.clone(), |workload| workload.resolve(&rollout));
     let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
     let sets = cluster.replica_sets().list(&ListParams::default().labels(&selector)).await?.items;
     match plan(&rollout, &sets, to_revision)? {
@@ -25,9 +24,13 @@ pub(crate) async fn run(cluster: &Cluster<'_>, name: &str, to_revision: i64) -> 
         }
         Undo::To(template) => {
             // Replaced whole: what a merge would keep of the newer version is no part of the older one.
-            let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-            let patch = Patch::<Rollout>::Json(serde_json::from_value(patch)?);
-            cluster.rollouts().patch(name, &PatchParams::default(), &patch).await?;
+            if let Some(workload) = workload {
+                workload.replace_template(template).await?;
+            } else {
+                let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
+                let patch = Patch::<Rollout>::Json(serde_json::from_value(patch)?);
+                cluster.rollouts().patch(name, &PatchParams::default(), &patch).await?;
+            }
             cluster.terminal.say(format_args!("rollout '{name}' undo"))?;
         }
     }

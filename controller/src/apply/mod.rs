@@ -187,6 +187,16 @@ impl Applier {
                     existing: None,
                 })))
             }
+            (Write::ScaleWorkload { target, .. }, code @ (403 | 422)) => {
+                let target = format!("Deployment/{}", target.name);
+                tracing::warn!(target, error = status.message, "the referenced Deployment cannot be scaled");
+                Err(ApplyError::Refused(Box::new(Refusal {
+                    target,
+                    code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
+                    message: status.message.clone(),
+                    existing: None,
+                })))
+            }
             (Write::CreateAnalysisRun { name, .. }, 409) => {
                 // Our own create of a moment ago, or a foreign one: either way the next plan has to see it.
                 self.guard(&what, requests.reread_run(name)).await?;
@@ -263,6 +273,9 @@ fn describe(write: &Write) -> String {
         Write::SelectService { target, .. } => format!("select with Service {}", target.name),
         Write::AnnotateRollout { .. } => "annotate the Rollout".to_owned(),
         Write::SetRolloutReplicas { .. } => "set replicas of the Rollout".to_owned(),
+        Write::ScaleWorkload { target, from, to } => {
+            format!("scale Deployment {} from {from} to {to}", target.name)
+        }
         Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
         Write::TerminateAnalysisRun { target } => format!("terminate AnalysisRun {}", target.name),
         Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),

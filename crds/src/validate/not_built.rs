@@ -66,7 +66,6 @@ macro_rules! not_built {
 /// The one table. Whoever builds a field takes its line out.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotBuilt] = not_built! {
-    Spec "spec.workloadRef", |s| s.workload_ref.is_some(), "write the pod template into spec.template";
     Router "spec.strategy.canary.trafficRouting.istio", |r| r.istio.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.nginx", |r| r.nginx.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.alb", |r| r.alb.is_some(), ROUTER;

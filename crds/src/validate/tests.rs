@@ -22,6 +22,7 @@ const BUILT: &[&str] = &[
     "spec.rollbackWindow.revisions",
     "spec.selector/",
     "spec.template/",
+    "spec.workloadRef/",
     "spec.strategy.blueGreen.abortScaleDownDelaySeconds",
     "spec.strategy.blueGreen.activeMetadata/",
     "spec.strategy.blueGreen.activeService",

@@ -30,6 +30,7 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("one_create_per_hash", one_create_per_hash(world, plan)),
         ("availability", availability(world, plan, &after)),
         ("services_have_pods", services_have_pods(world, plan, &after)),
+        ("workload_goes_last", workload_goes_last(world, plan, &after)),
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
         ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
@@ -76,6 +77,13 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
             Write::LabelPod { target, .. } => {
                 if !world.pod_metadata.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
                     return Some(format!("pod {} is not ours", target.name));
+                }
+                continue;
+            }
+            Write::ScaleWorkload { target, .. } => {
+                let named = world.workload.as_ref().is_some_and(|workload| workload.name == target.name);
+                if !named {
+                    return Some(format!("the Rollout does not refer to {}", target.name));
                 }
                 continue;
             }
@@ -157,6 +165,23 @@ fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let missing = if active.is_some() { 0 } else { unavailable };
     shortage(pods(world), pods(&evicted), unavailable.max(1))
         .or_else(|| shortage(available(&evicted), available(after), missing))
+}
+
+/// What a plan takes from the Deployment that the Rollout refers to is there as available pods of the Rollout: together
+/// they are as many as are wanted, or as the Deployment was to have.
+fn workload_goes_last(world: &World, plan: &Plan, after: &World) -> Option<String> {
+    let own = after.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let available: i32 = own.map(|set| after.available(set).min(set.replicas).max(0)).sum();
+    let wanted = defaults::replicas(&world.rollout);
+    plan.writes.iter().find_map(|planned| match &planned.write {
+        Write::ScaleWorkload { from, to, .. } if to < from => {
+            let left = to.saturating_add(available);
+            (left < wanted.min(*from)).then(|| {
+                format!("Deployment goes from {from} to {to} while the Rollout has {available} pods")
+            })
+        }
+        _ => None,
+    })
 }
 
 /// No Service moves from a version with available pods to one without, but for the preview and where no pods are wanted.

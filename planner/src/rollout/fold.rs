@@ -5,7 +5,6 @@ use super::pass;
 use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most passes in one plan. A first deploy needs four; the rest is slack, and what is left is done by the next plan.
@@ -18,11 +17,11 @@ const PASSES_MAX: usize = 16;
 #[must_use]
 pub fn plan(world: &World, now: Time) -> Plan {
     // Copied only where there is something to do: most plans of a Rollout at rest are one quiet pass.
-    let mut copy = Cow::Borrowed(world);
+    let (mut copy, unresolved) = super::workload::resolve(world);
     let mut plan = Plan::default();
     let mut decided = false;
     // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
-    let invalid = super::verdict::verdict(world);
+    let invalid = unresolved.or_else(|| super::verdict::verdict(&copy));
     for _ in 0..PASSES_MAX {
         let next = pass::run(&copy, now, invalid.as_deref());
         let Some(status) = next.status.clone() else { break };
@@ -138,6 +137,11 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
         }
         Write::SetRolloutReplicas { replicas } => world.rollout.spec.replicas = Some(*replicas),
+        Write::ScaleWorkload { to, .. } => {
+            if let Some(workload) = &mut world.workload {
+                workload.replicas = Some(*to);
+            }
+        }
         Write::CreateAnalysisRun { name, labels, annotations, spec } => {
             world.analysis_runs.push(crate::AnalysisRunView {
                 name: name.clone(),

@@ -26,7 +26,8 @@ const NOT_COPIED: [&str; 6] = [
 pub(super) fn sort_out(pass: &mut Pass<'_>) {
     let selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
     let mine = |set: &&ReplicaSet| match set.owner {
-        Owner::Ours | Owner::Nobody => !set.deleting && matches(&selector, set),
+        Owner::Ours => !set.deleting && keeps(pass, &selector, set),
+        Owner::Nobody => !set.deleting && matches(&selector, set),
         Owner::Other => defect!(TakesForeign) && matches(&selector, set),
     };
     pass.all = pass.world.replica_sets.iter().filter(mine).collect();
@@ -37,6 +38,15 @@ pub(super) fn sort_out(pass: &mut Pass<'_>) {
 
 fn matches(selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
     !selector.is_empty() && selector.matches(&set.labels)
+}
+
+/// Ours is what matches the selector. With a `workloadRef` ours stays ours: the selector may be that of the workload,
+/// and another workload has another one.
+///
+/// DIFFERS: there the ReplicaSets of the old selector are let go of and run for ever (argoproj/argo-rollouts#3185).
+/// `[workload-ref.selector]`
+fn keeps(pass: &Pass<'_>, selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
+    pass.world.workload.is_some() || matches(selector, set)
 }
 
 /// The ReplicaSet of the current template: by hash, or else by an equal template (a version of Argo Rollouts with
@@ -73,7 +83,7 @@ pub(super) fn claim(pass: &mut Pass<'_>) {
                     format!("ReplicaSet {} matches the selector and nobody controls it", set.name),
                 );
             }
-            Owner::Ours if !matches(&selector, set) => {
+            Owner::Ours if !keeps(pass, &selector, set) => {
                 let write = Write::ReleaseReplicaSet { target: target(set) };
                 pass.write(write, format!("ReplicaSet {} does not match the selector any more", set.name));
             }

@@ -23,6 +23,7 @@ mod services;
 mod status;
 mod steps;
 mod verdict;
+mod workload;
 
 pub use duration::{Ended, ended};
 pub use fold::plan;

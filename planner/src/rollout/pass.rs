@@ -1,7 +1,7 @@
 //! One pass over the world: who is who, and then gate, strategy and status in order.
 
 use super::pause::PauseChange;
-use super::{blue_green, canary, gate, identify, status};
+use super::{blue_green, canary, gate, identify, status, workload};
 use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
@@ -44,6 +44,10 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         let status = gate::invalid(&mut pass, message);
         return pass.finish(status);
     }
+    workload::follow(&mut pass);
+    if let Some(status) = workload::take_over_size(&mut pass) {
+        return pass.finish(status);
+    }
     identify::claim(&mut pass);
     if let Some(status) = identify::ensure_new(&mut pass) {
         return pass.finish(status);
@@ -65,6 +69,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         Some(strategy) => blue_green::run(&mut pass, strategy),
         None => canary::run(&mut pass),
     };
+    workload::scale(&mut pass, &status);
     pass.finish(status)
 }
 

@@ -2,7 +2,7 @@
 
 use super::conditions::{self, condition};
 use super::pass::Pass;
-use super::{duration, pause, phase};
+use super::{duration, pause, phase, workload};
 use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet};
 use crds::Time;
@@ -14,6 +14,7 @@ use crds::{defaults, hash, meta};
 pub(super) fn carry_over(pass: &Pass<'_>) -> RolloutStatus {
     let mut status = pass.old.clone();
     conditions::remove(&mut status, conditions::INVALID_SPEC);
+    status.workload_observed_generation = workload::generation(pass);
     status
 }
 
@@ -50,6 +51,7 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
         restarted_at: old.restarted_at,
         promote_full: old.promote_full && old.stable_rs != current,
         duration: old.duration.clone(),
+        workload_observed_generation: workload::generation(pass),
         current_pod_hash: current,
         ..RolloutStatus::default()
     };

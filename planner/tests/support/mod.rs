@@ -62,6 +62,8 @@ pub struct Model {
     pub writes: usize,
     /// Those of them that went to ReplicaSets.
     pub replica_set_writes: usize,
+    /// Sizes that were written to the referenced Deployment.
+    pub workload_sizes: Vec<i32>,
     /// Hashes in order of appearance.
     pub hashes: Vec<String>,
 }
@@ -99,6 +101,7 @@ impl Model {
             counter: 0,
             writes: 0,
             replica_set_writes: 0,
+            workload_sizes: Vec::new(),
             hashes: Vec::new(),
         }
     }
@@ -119,6 +122,19 @@ impl Model {
                 rollout.metadata.uid = Some("uid-of-demo".to_owned());
                 rollout.metadata.generation = Some(1);
                 self.world.rollout = rollout;
+            }
+            "Deployment" => {
+                let spec = &manifest["spec"];
+                self.world.workload = Some(planner::Workload {
+                    name,
+                    uid: number.clone(),
+                    resource_version: number,
+                    generation: 1,
+                    template: Arc::new(crds::PodTemplate(spec["template"].clone())),
+                    selector: serde_json::from_value(spec["selector"].clone()).unwrap(),
+                    replicas: Some(spec["replicas"].as_i64().map_or(1, |size| i32::try_from(size).unwrap())),
+                    ..planner::Workload::default()
+                });
             }
             "Service" => {
                 let selector =
@@ -157,6 +173,9 @@ impl Model {
     pub fn reconcile(&mut self) {
         for _ in 0..PLANS_MAX {
             self.surroundings();
+            if self.world.rollout.metadata.name.is_none() {
+                return;
+            }
             let plan = plan(&self.world, self.now);
             (self.inspect)(&self.world, &plan, self.now);
             self.wake = plan.wake.as_ref().map(|wake| wake.at);

@@ -136,6 +136,13 @@ impl Model {
                 self.world.rollout.spec.replicas = Some(*replicas);
                 *self.world.rollout.metadata.generation.as_mut().unwrap() += 1;
             }
+            Write::ScaleWorkload { target, from, to } => {
+                let workload = self.world.workload.as_mut().expect("the workload is there");
+                assert_eq!((&workload.name, workload.replicas), (&target.name, Some(*from)));
+                self.workload_sizes.push(*to);
+                self.world.workload.as_mut().unwrap().replicas = Some(*to);
+                self.change_workload();
+            }
             Write::CreateAnalysisRun { name, labels, annotations, spec } => {
                 assert!(
                     self.world.analysis_runs.iter().all(|run| run.name != *name),

@@ -217,6 +217,8 @@ impl Cluster {
                 let there = self.runs.iter().any(|run| run.view.name == target.name);
                 if there { Ok(()) } else { Err(Refused::Conflict) }
             }
+            // No Rollout refers to a workload here.
+            Write::ScaleWorkload { .. } => Err(Refused::Conflict),
             Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } | Write::LabelPod { .. } => Ok(()),
         }
     }
@@ -290,8 +292,8 @@ impl Cluster {
                 set.view.template = to.clone();
                 merge(&mut set.view.annotations, annotations);
             }),
-            // Pods have no metadata here.
-            Write::LabelPod { .. } => {}
+            // Pods have no metadata here, and there are no workloads.
+            Write::LabelPod { .. } | Write::ScaleWorkload { .. } => {}
         }
     }
 

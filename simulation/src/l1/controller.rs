@@ -101,7 +101,8 @@ impl Controller {
             Write::DeleteReplicaSet { .. }
             | Write::DeleteAnalysisRun { .. }
             | Write::EvictPod { .. }
-            | Write::LabelPod { .. } => None,
+            | Write::LabelPod { .. }
+            | Write::ScaleWorkload { .. } => None,
         };
         if let Some(event) = event {
             view::learn(&mut self.seen, event);
