@@ -20,7 +20,6 @@ pub(super) struct NotBuilt {
 
 /// How a field is found.
 enum IsUsed {
-    Spec(fn(&RolloutSpec) -> bool),
     Canary(fn(&CanaryStrategy) -> bool),
     Router(fn(&RolloutTrafficRouting) -> bool),
     Step(fn(&CanaryStep) -> bool),
@@ -45,7 +44,6 @@ impl NotBuilt {
         let strategy = spec.strategy.as_ref();
         let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
         let used = match self.is_used {
-            IsUsed::Spec(is_used) => is_used(spec),
             IsUsed::Canary(is_used) => canary.is_some_and(is_used),
             IsUsed::Router(is_used) => canary.and_then(|c| c.traffic_routing.as_ref()).is_some_and(is_used),
             IsUsed::Step(is_used) => {
