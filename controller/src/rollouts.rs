@@ -196,7 +196,7 @@ impl Rollouts {
             return Ok(Pods::new());
         }
         let namespace = rollout.namespace().unwrap_or_default();
-        let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
         match self.applier.list_pods(&namespace, &selector).await {
             Err(ApplyError::NotLeading) => Err(ApplyError::NotLeading),
             Err(error) => {

@@ -211,6 +211,47 @@ fn what_a_syncer_brings_up_again_goes_again_and_that_is_told() {
 }
 
 #[test]
+fn pods_of_the_deployment_do_not_pass_the_gates_of_an_update() {
+    let mut model = model(4, Some(4), "onsuccess");
+    model.world.rollout.spec.strategy.as_mut().unwrap().canary.as_mut().unwrap().steps =
+        serde_json::from_value(json!([{"setWeight": 25}, {"pause": {}}])).unwrap();
+    until_healthy(&mut model);
+    // Git has replicas and image in one manifest.
+    model.patch_workload(&json!({"spec": {"replicas": 4, "template": template("app:2")}}));
+    wait(&mut model, 30);
+    assert_eq!((phase(&model).as_str(), deployed(&model)), ("Paused", 0));
+    assert!(model.reasons().contains(&"WorkloadScaledDown"));
+    let sizes: Vec<i32> = model.world.replica_sets.iter().map(|set| set.counts.available).collect();
+    assert_eq!(sizes, [3, 1]);
+}
+
+#[test]
+fn an_autoscaler_of_the_deployment_ends_with_it() {
+    let mut model = model(3, Some(3), "progressively");
+    for _ in 0..30 {
+        wait(&mut model, 1);
+        if (1..3).contains(&deployed(&model)) {
+            model.patch_workload(&json!({"spec": {"replicas": 3}}));
+        }
+    }
+    assert_eq!((phase(&model).as_str(), deployed(&model)), ("Healthy", 0));
+}
+
+/// Recorded of Argo Rollouts: the hash is that of the template with the API server's defaults in it.
+#[test]
+fn the_hash_is_that_of_the_workload_as_it_is_read() {
+    let mut pods = json!({"metadata": {"labels": {"app": "ref-appears-later"}},
+        "spec": {"containers": [{"name": "main", "image": "pause"}]}});
+    fill_template_defaults(&mut pods);
+    let mut model = model(0, Some(1), "never");
+    model.world.workload.as_mut().unwrap().template = std::sync::Arc::new(crds::PodTemplate(pods));
+    model.world.workload.as_mut().unwrap().selector =
+        serde_json::from_value(json!({"matchLabels": {"app": "ref-appears-later"}})).unwrap();
+    until_healthy(&mut model);
+    assert_eq!(model.world.replica_sets[0].name, "demo-dbf974b74");
+}
+
+#[test]
 fn who_wants_no_pods_or_has_paused_keeps_those_of_the_deployment() {
     let mut nothing = model(3, Some(0), "onsuccess");
     until_healthy(&mut nothing);

@@ -142,6 +142,19 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
                 workload.replicas = Some(*to);
             }
         }
+        Write::CreateAnalysisRun { .. }
+        | Write::TerminateAnalysisRun { .. }
+        | Write::DeleteAnalysisRun { .. } => apply_to_runs(world, write),
+        Write::EvictPod { target } => {
+            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
+                pod.deleting = true;
+            }
+        }
+    }
+}
+
+fn apply_to_runs(world: &mut World, write: &Write) {
+    match write {
         Write::CreateAnalysisRun { name, labels, annotations, spec } => {
             world.analysis_runs.push(crate::AnalysisRunView {
                 name: name.clone(),
@@ -158,11 +171,7 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             }
         }
         Write::DeleteAnalysisRun { target } => world.analysis_runs.retain(|run| run.name != target.name),
-        Write::EvictPod { target } => {
-            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
-                pod.deleting = true;
-            }
-        }
+        _ => {}
     }
 }
 

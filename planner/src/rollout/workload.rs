@@ -4,7 +4,7 @@
 use super::pass::Pass;
 use super::phase::Phase;
 use super::{conditions, status};
-use crate::{EventType, Target, Workload, World, Write};
+use crate::{EventType, Planned, ReplicaSet, Target, Workload, World, Write};
 use crds::meta::WORKLOAD_GENERATION_ANNOTATION;
 use crds::rollout::RolloutStatus;
 use crds::rollout::workload::ScaleDown;
@@ -99,12 +99,33 @@ pub(super) fn scale(pass: &mut Pass<'_>, status: &RolloutStatus) {
     let reason = format!("Deployment {name} has the pods that the Rollout lacks");
     let anchor = pass.write(Write::ScaleWorkload { target, from, to }, reason);
     let healthy = conditions::get(&pass.old, conditions::HEALTHY).filter(|healthy| healthy.status == "True");
-    if healthy.is_some_and(|since| since.last_transition_time.plus_seconds(SETTLED_SECONDS) < pass.now) {
+    let settled =
+        healthy.is_some_and(|since| since.last_transition_time.plus_seconds(SETTLED_SECONDS) < pass.now);
+    let updating = pass.stable.is_some_and(|stable| !pass.is_new(stable));
+    if settled || updating {
         let message = format!(
             "Scaled down Deployment {name} from {from} to {to}: this Rollout has its pods. If something brings it up \
             again, leave spec.replicas out of what that applies"
         );
         pass.notice(anchor, EventType::Normal, "WorkloadScaledDown", message);
+    }
+}
+
+/// Available pods of a version that this pass leaves it.
+fn available(pass: &Pass<'_>, set: &ReplicaSet) -> i32 {
+    let sizes = pass.plan.writes.iter().filter_map(|planned| match &planned.write {
+        Write::ScaleReplicaSet { target, to, .. } if target.name == set.name => Some(*to),
+        _ => None,
+    });
+    let size = sizes.fold(set.replicas, i32::min);
+    pass.world.available(set).min(size).max(0)
+}
+
+/// Available pods of the Rollout that users may have during an update.
+fn serving(pass: &Pass<'_>, stable: &ReplicaSet) -> i32 {
+    match pass.blue_green() {
+        Some(_) => available(pass, stable),
+        None => status::sum(&pass.all, |set| available(pass, set)),
     }
 }
 
@@ -123,10 +144,18 @@ fn size(pass: &Pass<'_>, workload: &Workload, status: &RolloutStatus, from: i32)
     {
         return from;
     }
-    let available = pass.world.available(new).min(new.replicas).max(0);
-    let missing = pass.replicas.saturating_sub(available).max(0);
+    let evicts = |planned: &Planned| matches!(planned.write, Write::EvictPod { .. });
+    if pass.plan.writes.iter().any(evicts) {
+        // What is evicted counts as available until the next look.
+        return from;
+    }
+    let missing = pass.replicas.saturating_sub(available(pass, new)).max(0);
     if status.phase == Phase::Healthy.as_str() && missing == 0 {
         return 0;
+    }
+    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable)) {
+        // The Deployment has the new template, too: its pods would get users past all gates.
+        return if serving(pass, stable) >= pass.replicas { 0 } else { from };
     }
     if workload.scale_down != ScaleDown::Progressively || !pass.is_stable(new) {
         return from;
