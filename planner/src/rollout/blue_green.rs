@@ -126,6 +126,10 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
 fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let active = active_hash(pass, strategy);
     let mut others = pass.others();
+    for set in others.iter().filter(|set| set.hash() == active) {
+        // One that was taken for idle, by an older view of the Service: left one day, it is to have its whole delay.
+        scale_down::clear_deadline(pass, set);
+    }
     others.retain(|set| (set.replicas > 0 || defect!(EmptyOnesWait)) && set.hash() != active);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let mut line = DelayLine::new(pass);

@@ -218,10 +218,12 @@ fn len(pass: &Pass<'_>) -> i32 {
 
 fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: bool) {
     let now = pass.now;
-    let settled = status.replicas == status.available_replicas
+    // Another version has not settled because the last one had: its deadline begins now.
+    let settled = status.current_pod_hash == pass.old.current_pod_hash
+        && status.replicas == status.available_replicas
         && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
         && conditions::is_true(status, conditions::PROGRESSING);
-    if settled {
+    if settled || pause_holds(pass, status) {
         return;
     }
     let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
@@ -229,7 +231,7 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         let (reason, message) =
             (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
-    } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
+    } else if has_progressed(&pass.old, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
         let mut progress =
             condition(conditions::PROGRESSING, "True", conditions::REASON_UPDATED, &message, now);

@@ -109,6 +109,8 @@ pub(super) struct Cluster {
     pub(super) services: BTreeMap<String, Service>,
     pub(super) runs: Vec<Run>,
     pub(super) watches: Watches,
+    /// Versions that were active and have been left for another, and when.
+    pub(super) left: BTreeMap<String, Time>,
     /// How pods of each version behave.
     pub(super) behaviours: Vec<Behaviour>,
     /// Images of the versions, to know a template again.
@@ -374,6 +376,19 @@ impl Cluster {
     fn select(&mut self, name: &str, hash: &Option<String>, managed_by: &Option<String>) {
         let version = self.next();
         let Some(service) = self.services.get_mut(name) else { return };
+        let strategy = self.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+        let from = service.hash();
+        if let Some(to) = hash.as_ref().filter(|to| *to != from) {
+            self.left.remove(to);
+            // What an abort has taken out of service goes by another delay.
+            let aborted = self.rollout.status.as_ref().is_some_and(|status| status.abort);
+            if strategy.is_some_and(|strategy| strategy.active_service == name)
+                && !aborted
+                && !from.is_empty()
+            {
+                self.left.insert(from.to_owned(), self.now);
+            }
+        }
         put(&mut service.selector, meta::POD_TEMPLATE_HASH_LABEL, hash);
         put(&mut service.annotations, meta::MANAGED_BY_ANNOTATION, managed_by);
         service.resource_version = version;

@@ -2,11 +2,13 @@
 
 use super::cluster::{Cluster, Set};
 use super::controller::revision;
+use super::promises;
 use super::view::number;
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
-use crds::{Time, defaults, meta};
-use planner::{World, Write};
+use crds::{Rollout, Time, defaults, meta};
+use planner::{Owner, World, Write};
+use std::sync::Arc;
 
 /// A rule that does not hold.
 #[derive(Debug)]
@@ -15,7 +17,7 @@ pub(super) struct Fault {
     pub(super) what: String,
 }
 
-fn fault(invariant: &'static str, what: impl Into<String>) -> Option<Fault> {
+pub(super) fn fault(invariant: &'static str, what: impl Into<String>) -> Option<Fault> {
     Some(Fault { invariant, what: what.into() })
 }
 
@@ -23,10 +25,12 @@ fn fault(invariant: &'static str, what: impl Into<String>) -> Option<Fault> {
 #[derive(Clone, Debug)]
 pub(super) struct Basis {
     pub(super) rollout_version: String,
-    replicas: i32,
-    unavailable: i32,
+    /// The Rollout as it was seen.
+    pub(super) seen: Arc<Rollout>,
+    pub(super) replicas: i32,
+    pub(super) unavailable: i32,
     /// Name of the active Service.
-    active: Option<String>,
+    pub(super) active: Option<String>,
     /// Name of the Service that shows a version before users get it: preview or canary.
     preview: Option<String>,
     /// Pods had been lost by no act of ours, and the controller could not know.
@@ -47,6 +51,7 @@ impl Basis {
         let blind = |set: &Set| set.lost || known(set) < set.loss_shown;
         Self {
             rollout_version: rollout.metadata.resource_version.clone().unwrap_or_default(),
+            seen: Arc::new(rollout.clone()),
             replicas: defaults::replicas(rollout),
             unavailable: defaults::max_unavailable(rollout),
             active: blue_green.map(|strategy| strategy.active_service.clone()),
@@ -71,6 +76,11 @@ impl Basis {
 
 /// What an accepted write breaks, looked at before it is carried out.
 pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write) -> Option<Fault> {
+    known(cluster, basis, losses, write)
+        .or_else(|| promises::write(cluster, basis, basis.is_excused(losses), write))
+}
+
+fn known(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write) -> Option<Fault> {
     match write {
         Write::ScaleReplicaSet { target, to, .. } => {
             let set = cluster.set(&target.name)?;
@@ -130,7 +140,8 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write
 /// S1: scaling down leaves the pods that must be available, or as many as there were.
 fn shrink(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fault> {
     let active = basis.active.as_ref().map(|active| cluster.selected(active));
-    let counts = |set: &&Set| active.is_none_or(|hash| set.view.hash() == hash);
+    let counts =
+        |set: &&Set| set.view.owner == Owner::Ours && active.is_none_or(|hash| set.view.hash() == hash);
     let total = |cut: bool| {
         cluster.sets.iter().filter(counts).fold(0_i32, |sum, set| {
             let cut = cut && set.view.name == target.view.name;
@@ -207,6 +218,7 @@ pub(super) fn status(cluster: &Cluster, basis: &Basis, losses: u64, new: &Rollou
     time(cluster, &old, new)
         .or_else(|| steps(cluster, &old, new))
         .or_else(|| promotion(cluster, basis, basis.is_excused(losses), &old, new))
+        .or_else(|| promises::status(cluster, basis, &old, new))
 }
 
 /// S10: generations and times only go forward.

@@ -9,8 +9,10 @@
 mod cluster;
 mod control;
 mod controller;
+mod ends;
 mod invariants;
 mod people;
+mod promises;
 mod rest;
 mod setup;
 #[cfg(test)]

@@ -135,10 +135,11 @@ fn spec(rng: &mut Rng, template: Option<&Value>) -> Value {
     if surge == Some(json!(0)) && missing == Some(json!(0)) {
         missing = Some(json!(1));
     }
+    let history = pick(rng, &[10, 10, 2, 0]).unwrap_or(10);
     let strategy = if rng.bool() {
         json!({"canary": canary(rng, &surge, &missing)})
     } else {
-        json!({"blueGreen": blue_green(rng)})
+        json!({"blueGreen": blue_green(rng, history)})
     };
     json!({
         "replicas": rng.u8(0..=5),
@@ -146,7 +147,7 @@ fn spec(rng: &mut Rng, template: Option<&Value>) -> Value {
         "template": template,
         "strategy": strategy,
         "minReadySeconds": pick(rng, &[0, 0, 0, 4]),
-        "revisionHistoryLimit": pick(rng, &[10, 10, 2, 0]),
+        "revisionHistoryLimit": history,
         "progressDeadlineSeconds": pick(rng, &[600, 60, 30]),
         "progressDeadlineAbort": pick(rng, &[false, false, true]),
     })
@@ -180,7 +181,7 @@ pub(super) fn steps(rng: &mut Rng) -> Value {
     Value::Array((0..count).map(|_| step(rng)).collect())
 }
 
-fn blue_green(rng: &mut Rng) -> Value {
+fn blue_green(rng: &mut Rng, history: i32) -> Value {
     let mut strategy = json!({"activeService": "main"});
     let Some(map) = strategy.as_object_mut() else { return strategy };
     let mut maybe = |rng: &mut Rng, of: u8, key: &str, value: Value| {
@@ -195,7 +196,10 @@ fn blue_green(rng: &mut Rng) -> Value {
     maybe(rng, 4, "previewReplicaCount", json!(1));
     let delay = pick(rng, &[0, 5, 60]);
     maybe(rng, 2, "scaleDownDelaySeconds", json!(delay));
-    maybe(rng, 4, "scaleDownDelayRevisionLimit", json!(1));
+    if history > 0 {
+        // More than are kept could not wait: such a limit is refused.
+        maybe(rng, 4, "scaleDownDelayRevisionLimit", json!(1));
+    }
     let abort = pick(rng, &[0, 5, 60]);
     maybe(rng, 2, "abortScaleDownDelaySeconds", json!(abort));
     let analysis = json!({"templates": [{"templateName": TEMPLATE}]});

@@ -69,6 +69,7 @@ impl Simulation {
             services,
             runs: Vec::new(),
             watches: view::Watches::default(),
+            left: std::collections::BTreeMap::new(),
             behaviours: knobs.behaviours.to_vec(),
             images: templates.iter().map(image).collect(),
         };
