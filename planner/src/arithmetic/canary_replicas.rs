@@ -111,9 +111,32 @@ pub fn canary_replicas(input: &CanaryInput) -> CanaryReplicas {
         now.new += budget.min(desired.new - now.new);
     }
     if input.others_spec > 0 {
-        return now;
+        return give_way(input, stable, desired, now, limit);
     }
     scale_down(input, stable, desired, now)
+}
+
+/// Other versions go first. But where all places are taken, pods that serve nobody give theirs up to the side that needs
+/// them: the others wait for its pods, and would wait for ever.
+///
+/// DIFFERS: in Argo Rollouts an aborted version whose pods never got ready keeps stable from coming back here.
+///
+/// Example: 3 replicas, no surge, an aborted version with 2 pods, none of them available, 1 pod of a third version:
+/// both pods go.
+fn give_way(
+    input: &CanaryInput,
+    stable: Counts,
+    desired: CanaryReplicas,
+    mut now: CanaryReplicas,
+    limit: i32,
+) -> CanaryReplicas {
+    let full = now.new + now.stable + input.others_spec >= limit;
+    if full && now.stable < desired.stable && now.new > desired.new {
+        now.new = desired.new.max(now.new.min(input.new.available));
+    } else if full && now.new < desired.new && now.stable > desired.stable {
+        now.stable = desired.stable.max(now.stable.min(stable.available));
+    }
+    now
 }
 
 /// The second half of [`canary_replicas`]: what may go.

@@ -103,17 +103,20 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
 
 /// An aborted preview is kept for a while, so that a retry is quick, and goes when no Service selects it any more.
 fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    let Some(seconds) = defaults::abort_scale_down_delay_seconds(&pass.world.rollout) else { return };
-    if new.replicas == 0 || active_hash(pass, strategy) == new.hash() {
+    if new.replicas == 0 {
         return;
     }
+    let selected = active_hash(pass, strategy) == new.hash();
+    let delay = defaults::abort_scale_down_delay_seconds(&pass.world.rollout).filter(|_| !selected);
+    let over = new.scale_down_deadline().is_some_and(|deadline| pass.now >= deadline);
+    if delay.is_none() || !over {
+        // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
+        pass.scale(new, new.replicas, "the aborted version keeps its size");
+    }
+    let Some(seconds) = delay else { return };
     match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
         Some(deadline) if pass.now < deadline => {
-            if new.desired_annotation() != Some(pass.replicas) {
-                // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
-                pass.scale(new, new.replicas, "the aborted version keeps its size");
-            }
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
         Some(_) => {

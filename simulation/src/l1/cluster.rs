@@ -111,6 +111,8 @@ pub(super) struct Cluster {
     pub(super) watches: Watches,
     /// Versions that were active and have been left for another, and when.
     pub(super) left: BTreeMap<String, Time>,
+    /// When the write that is carried out was decided: a process may be slow.
+    pub(super) decided: Time,
     /// How pods of each version behave.
     pub(super) behaviours: Vec<Behaviour>,
     /// Images of the versions, to know a template again.
@@ -386,7 +388,7 @@ impl Cluster {
                 && !aborted
                 && !from.is_empty()
             {
-                self.left.insert(from.to_owned(), self.now);
+                self.left.insert(from.to_owned(), self.decided);
             }
         }
         put(&mut service.selector, meta::POD_TEMPLATE_HASH_LABEL, hash);

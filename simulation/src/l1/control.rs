@@ -43,6 +43,7 @@ impl Simulation {
                 });
                 self.check(fault)?;
                 let end = self.verdict();
+                self.cluster.decided = work.basis.at;
                 self.cluster.apply(&write, &mut work.versions, end);
                 self.summary.writes = self.summary.writes.saturating_add(1);
                 work.done = work.done.saturating_add(1);

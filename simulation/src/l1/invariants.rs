@@ -25,6 +25,8 @@ pub(super) fn fault(invariant: &'static str, what: impl Into<String>) -> Option<
 #[derive(Clone, Debug)]
 pub(super) struct Basis {
     pub(super) rollout_version: String,
+    /// When it was made.
+    pub(super) at: Time,
     /// The Rollout as it was seen.
     pub(super) seen: Arc<Rollout>,
     pub(super) replicas: i32,
@@ -51,6 +53,7 @@ impl Basis {
         let blind = |set: &Set| set.lost || known(set) < set.loss_shown;
         Self {
             rollout_version: rollout.metadata.resource_version.clone().unwrap_or_default(),
+            at: cluster.now,
             seen: Arc::new(rollout.clone()),
             replicas: defaults::replicas(rollout),
             unavailable: defaults::max_unavailable(rollout),

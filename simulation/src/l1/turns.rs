@@ -70,6 +70,7 @@ impl Simulation {
             runs: Vec::new(),
             watches: view::Watches::default(),
             left: std::collections::BTreeMap::new(),
+            decided: begin,
             behaviours: knobs.behaviours.to_vec(),
             images: templates.iter().map(image).collect(),
         };
