@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use planner::defect;
-use planner::{Plan, Refusal, Settings, World};
+use planner::{Owner, Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -176,7 +176,9 @@ impl Rollouts {
                 Ok(())
             })
             .await?;
-        pods.retain(|pod: &planner::Pod| sets.iter().any(|set| set.uid == pod.replica_set_uid));
+        let ours: Vec<&str> =
+            sets.iter().filter(|set| set.owner != Owner::Other).map(|set| set.uid.as_str()).collect();
+        pods.retain(|pod: &planner::Pod| ours.contains(&pod.replica_set_uid.as_str()));
         Ok(pods)
     }
 }

@@ -36,14 +36,20 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
         pass.plan.wake_at(at, "the restart");
         return Restarted::default();
     }
-    let pods = &pass.world.pods;
-    let old: Vec<&Pod> = pods.iter().filter(|pod| pod.created < at && !pod.deleting).collect();
+    let pods = ours(pass);
+    let old: Vec<&Pod> = pods.iter().copied().filter(|pod| pod.created < at && !pod.deleting).collect();
     if old.is_empty() && !pods.iter().any(|pod| pod.created < at) {
         return Restarted { evicted: false, done_at: Some(at) };
     }
     pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
     let evicted = !pass.all.iter().any(|set| is_shrinking(set)) && evict(pass, &old, at);
     Restarted { evicted, done_at: None }
+}
+
+/// Pods of our ReplicaSets: somebody else's may match the selector, too.
+fn ours<'w>(pass: &Pass<'w>) -> Vec<&'w Pod> {
+    let is_ours = |pod: &&Pod| pass.all.iter().any(|set| set.uid == pod.replica_set_uid);
+    pass.world.pods.iter().filter(is_ours).collect()
 }
 
 /// It has pods that are to go, or may have.
@@ -53,7 +59,7 @@ fn is_shrinking(set: &ReplicaSet) -> bool {
 
 /// True when a pod is evicted.
 fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
-    let available = count(pass.world.pods.iter().filter(|pod| pod.available && !pod.deleting).count());
+    let available = count(ours(pass).iter().filter(|pod| pod.available && !pod.deleting).count());
     let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
     let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));

@@ -3,8 +3,10 @@
 use super::controller::Work;
 use super::invariants::{self, Basis, Fault};
 use super::turns::{Simulation, Step};
+use super::people;
 use super::view::{self, Kind};
 use crds::rollout::RolloutStatus;
+use planner::Write;
 
 impl Simulation {
     /// A watch tells what it has, one change or several.
@@ -42,7 +44,7 @@ impl Simulation {
                     format!("write  {write:?}\n        because {reason}")
                 });
                 self.check(fault)?;
-                let end = self.verdict();
+                let end = self.verdict(&write);
                 self.cluster.decided = work.basis.at;
                 self.cluster.apply(&write, &mut work.versions, end);
                 self.summary.writes = self.summary.writes.saturating_add(1);
@@ -57,6 +59,9 @@ impl Simulation {
                     self.controller.hear(&self.cluster, &write);
                 }
                 self.controller.work = Some(work);
+                if matches!(write, Write::SelectService { .. }) && self.chance(self.knobs.keen) {
+                    people::act(self);
+                }
                 Ok(())
             }
             None => self.record(work),
@@ -66,11 +71,12 @@ impl Simulation {
     fn plan(&mut self) -> Step {
         let now = self.cluster.now;
         self.controller.fetch_pods(&self.cluster);
+        self.controller.forget_refusals(now);
         let plan = planner::plan(&self.controller.seen, now);
         self.summary.plans = self.summary.plans.saturating_add(1);
         let broken = planner::check::check(&self.controller.seen, &plan, now).into_iter().next();
         self.controller.dirty = false;
-        self.controller.wake = plan.wake.as_ref().map(|wake| wake.at);
+        self.controller.wake = plan.wake.as_ref().map(|wake| wake.at).into_iter().chain(self.controller.refused_until()).min();
         self.tell(|_| {
             let trail = plan.trail.join("; ");
             let wake = plan.wake.as_ref().map(|wake| format!("{} {}", wake.at, wake.why));
@@ -117,6 +123,9 @@ impl Simulation {
             let event = view::Event::Rollout(self.cluster.rollout.clone());
             view::learn(&mut self.controller.seen, event);
             self.controller.dirty = true;
+        }
+        if self.chance(self.knobs.keen) {
+            people::act(self);
         }
         Ok(())
     }

@@ -46,10 +46,10 @@ fn judge(cluster: &Cluster) -> Verdict {
     let invalid = condition(&status, "InvalidSpec").is_some();
     ensure(!invalid, || format!("a valid Rollout is called invalid: {}", status.message))?;
     let sets: Vec<&Set> = cluster.sets.iter().filter(|set| set.view.owner == Owner::Ours).collect();
-    let newest = sets.iter().copied().find(|set| image(&set.view.template) == rollout_image(rollout));
-    let new = newest.ok_or_else(|| "the newest template has no ReplicaSet".to_owned())?;
-    ensure(status.current_pod_hash == new.view.hash(), || {
-        format!("the current version is {}, not the newest, {}", status.current_pod_hash, new.view.hash())
+    let new = sets.iter().copied().find(|set| set.view.hash() == status.current_pod_hash);
+    let new = new.ok_or_else(|| "the current version has no ReplicaSet".to_owned())?;
+    ensure(image(&new.view.template) == rollout_image(rollout), || {
+        format!("the current version is {}, not that of the newest template", status.current_pod_hash)
     })?;
     let stable = sets.iter().copied().find(|set| set.view.hash() == status.stable_rs);
     let replicas = defaults::replicas(rollout);
@@ -221,6 +221,9 @@ impl Rest<'_> {
 
     /// No analysis goes on for nothing, and no more of the ended ones are kept than people want.
     fn analyses(&self) -> Verdict {
+        if self.is_halted() {
+            return Ok(());
+        }
         let named: Vec<&str> = self.recorded().into_iter().map(|(name, _)| name).collect();
         for (name, phase) in self.recorded() {
             let run = self.cluster.runs.iter().find(|run| run.view.name == name);
@@ -233,7 +236,7 @@ impl Rest<'_> {
             let current = named.contains(&name);
             let live = !run.phase().is_completed();
             ensure(!live || current, || format!("AnalysisRun {name} goes on, but nobody needs it"))?;
-            if live && self.status.phase != "Paused" {
+            if live && (self.status.abort || self.status.phase == "Healthy") {
                 return Err(format!("AnalysisRun {name} goes on, but it is {}", self.status.phase));
             }
             match run.phase() {

@@ -35,6 +35,8 @@ pub(super) struct Basis {
     pub(super) active: Option<String>,
     /// Name of the Service that shows a version before users get it: preview or canary.
     preview: Option<String>,
+    /// The ReplicaSet of the stable version was seen.
+    pub(super) has_stable: bool,
     /// Pods had been lost by no act of ours, and the controller could not know.
     blind: bool,
     losses: u64,
@@ -61,9 +63,20 @@ impl Basis {
             preview: blue_green
                 .and_then(|strategy| strategy.preview_service.clone())
                 .or_else(|| canary.and_then(|strategy| strategy.canary_service.clone())),
-            blind: cluster.sets.iter().any(blind),
+            has_stable: rollout.status.as_ref().is_some_and(|status| {
+                seen.replica_sets.iter().any(|set| set.owner != Owner::Other && set.hash() == status.stable_rs)
+            }),
+            blind: cluster.sets.iter().any(blind)
+                || seen.replica_sets.iter().any(|set| cluster.taken.contains(&set.uid)),
             losses,
         }
+    }
+
+    /// Production comes through this Service: it is the active one, or the stable one.
+    fn serves(&self, service: &str) -> bool {
+        let strategy = self.seen.spec.strategy.as_ref();
+        let stable = strategy.and_then(|strategy| strategy.canary.as_ref()?.stable_service.as_deref());
+        self.active.as_deref().or(stable) == Some(service)
     }
 
     /// No pods are wanted, or all of them may be missing: whoever allows that gets it.
@@ -109,9 +122,7 @@ fn known(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write) -> Option
             let set = cluster.set(&target.name)?;
             let status = cluster.rollout.status.as_ref();
             let needed = status.is_some_and(|status| status.stable_rs == set.view.hash());
-            let preview = basis.preview.as_deref();
-            let mut services =
-                cluster.services.values().filter(|service| preview != Some(service.name.as_str()));
+            let mut services = cluster.services.values().filter(|service| basis.serves(&service.name));
             let served = !basis.needs_nobody() && services.any(|service| service.hash() == set.view.hash());
             if needed || served {
                 return fault("S7", format!("{} is deleted, but it is needed", target.name));
@@ -172,8 +183,7 @@ fn emptied(cluster: &Cluster, basis: &Basis, target: &Set, to: i32) -> Option<Fa
     if to > 0 || basis.needs_nobody() || target.available(cluster.now) == 0 {
         return None;
     }
-    let preview = basis.preview.as_deref();
-    let routes = cluster.services.values().filter(|service| Some(service.name.as_str()) != preview);
+    let routes = cluster.services.values().filter(|service| basis.serves(&service.name));
     let (name, hash) = (&target.view.name, target.view.hash());
     if let Some(service) = routes.into_iter().find(|service| service.hash() == hash) {
         return fault("S2", format!("{name} is emptied while Service {} selects it", service.name));
@@ -221,7 +231,7 @@ pub(super) fn status(cluster: &Cluster, basis: &Basis, losses: u64, new: &Rollou
     time(cluster, &old, new)
         .or_else(|| steps(cluster, &old, new))
         .or_else(|| promotion(cluster, basis, basis.is_excused(losses), &old, new))
-        .or_else(|| promises::status(cluster, basis, &old, new))
+        .or_else(|| promises::status(cluster, basis, basis.is_excused(losses), &old, new))
 }
 
 /// S10: generations and times only go forward.
@@ -302,6 +312,9 @@ fn promotion(
         return None;
     }
     let Some(set) = cluster.set_of(&new.stable_rs) else {
+        if excused {
+            return None;
+        }
         return fault("S7", format!("{} becomes stable, but has no ReplicaSet", new.stable_rs));
     };
     if old.stable_rs.is_empty() {

@@ -19,6 +19,7 @@ mod setup;
 mod tests;
 mod turns;
 mod view;
+mod wishes;
 
 use crds::Time;
 use std::collections::BTreeMap;

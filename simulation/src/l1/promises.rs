@@ -84,6 +84,10 @@ fn grows(basis: &Basis, set: &Set, to: i32) -> Option<Fault> {
     if !canary || !current || to <= set.view.replicas {
         return None;
     }
+    // Nothing is left beside it: somebody has deleted the stable version.
+    if !basis.has_stable {
+        return None;
+    }
     let weight = weight(&basis.seen, status);
     let total = basis.replicas + i32::from(defaults::max_surge(&basis.seen) > 0);
     let most = (total.saturating_mul(weight) + WHOLE - 1) / WHOLE;
@@ -161,22 +165,23 @@ fn evicted(cluster: &Cluster, basis: &Basis, uid: &str) -> Option<Fault> {
 pub(super) fn status(
     cluster: &Cluster,
     basis: &Basis,
+    excused: bool,
     old: &RolloutStatus,
     new: &RolloutStatus,
 ) -> Option<Fault> {
-    begins(cluster, old, new)
+    begins(cluster, excused, old, new)
         .or_else(|| aborts(cluster, basis, old, new))
         .or_else(|| forgets(old, new))
         .or_else(|| restarted(cluster, old, new))
 }
 
 /// V5: another version begins anew, and is the one that people want.
-fn begins(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<Fault> {
+fn begins(cluster: &Cluster, excused: bool, old: &RolloutStatus, new: &RolloutStatus) -> Option<Fault> {
     if old.current_pod_hash == new.current_pod_hash {
         return None;
     }
     let hash = &new.current_pod_hash;
-    if cluster.set_of(hash).is_none_or(|set| set.view.owner != Owner::Ours) {
+    if !excused && cluster.set_of(hash).is_none_or(|set| set.view.owner != Owner::Ours) {
         return fault("V5", format!("{hash} is called current, but there is no ReplicaSet of ours"));
     }
     if old.current_pod_hash.is_empty() {
