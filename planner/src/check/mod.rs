@@ -68,7 +68,9 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 continue;
             }
             Write::EvictPod { target } => {
-                let of_ours = |uid: &str| world.replica_sets.iter().any(|set| set.uid == uid && set.owner != Owner::Other);
+                let of_ours = |uid: &str| {
+                    world.replica_sets.iter().any(|set| set.uid == uid && set.owner != Owner::Other)
+                };
                 let is_it = |pod: &&crate::Pod| pod.name == target.name && pod.uid == target.uid;
                 if !world.pods.iter().any(|pod| is_it(&pod) && of_ours(&pod.replica_set_uid)) {
                     return Some(format!("pod {} is not ours", target.name));

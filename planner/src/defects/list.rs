@@ -86,13 +86,13 @@ impl Defect {
 
 defects! {
     /// An abort is obeyed although nothing is in progress.
-    AbortsNothing: L2, "rollout/pass.rs run", ["V1"], 0, ["nothing-to-abort"];
+    AbortsNothing: L1, "rollout/pass.rs run", ["V1"], 200, [];
     /// Versions without pods wait for their scale-down again and again.
     EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V1", "V2"], 400, [];
     /// A version that is needed again keeps its old deadline.
-    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["S1", "S3"], 0, [];
+    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["V1"], 400, [];
     /// The active Service does not wait for the analysis before the promotion.
-    SwitchIgnoresAnalysis: L2, "rollout/blue_green.rs is_open", ["S6"], 200, ["blue-green-gated", "blue-green-stopped"];
+    SwitchIgnoresAnalysis: L1, "rollout/blue_green.rs is_open", ["no_skipped_gate"], 600, [];
     /// The active Service does not wait for the pods of the new version.
     SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["services_have_pods", "S2"], 400, [];
     /// Pods of the new version count as available before they are.
@@ -104,11 +104,11 @@ defects! {
     /// Another template does not begin the steps anew.
     NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["S5", "no_skipped_gate"], 400, [];
     /// An abort outlives the version that it was about.
-    AbortOutlives: L2, "rollout/status.rs reset", ["V1"], 0, ["next-after-abort"];
+    AbortOutlives: L1, "rollout/status.rs reset", ["V5"], 200, [];
     /// The status claims a generation that was not observed.
     GenerationAhead: L1, "rollout/status.rs stamp", ["S10"], 100, [];
     /// The status has the time of the look in it.
-    ClockInStatus: L2, "rollout/status.rs stamp", ["V1", "V2"], 0, ["first-deploy"];
+    ClockInStatus: L1, "rollout/status.rs stamp", ["V2"], 50, [];
     /// The AnalysisRun that was made is not recorded.
     RunNotRecorded: L1, "rollout/canary.rs conclude", ["S6", "V1", "V2"], 400, [];
     /// The stable Service stays with the stable version until that has no pods.
@@ -122,19 +122,19 @@ defects! {
     /// A failed analysis does not abort.
     FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 400, [];
     /// A rollback counts as fast after the old version's deadline.
-    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["S2", "S6", "S7"], 0, [];
+    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["no_skipped_gate"], 3000, [];
     /// A Service is pointed at a version without pods.
     SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 400, [];
     /// The canary Service stays with an aborted version.
-    CanaryServiceStays: L1, "rollout/services.rs canary", ["S2", "V1"], 0, [];
+    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 1500, [];
     /// The stable Service goes to the new version at once.
-    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S2"], 0, [];
+    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4"], 400, [];
     /// ReplicaSets of another owner count as ours.
-    TakesForeign: L1, "rollout/identify.rs sort_out", ["S9", "V1"], 0, [];
+    TakesForeign: L1, "rollout/identify.rs sort_out", ["only_own_objects"], 50, [];
     /// The ReplicaSet of the template is not found and is made again.
     NewOneNotFound: L1, "rollout/identify.rs find_new", ["one_create_per_hash", "S8"], 100, [];
     /// The Rollout's own revision does not count.
-    RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 0, [];
+    RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 50, [];
     /// A version becomes stable before its pods are available.
     PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 400, [];
     /// A version becomes stable before its last step.
@@ -142,25 +142,159 @@ defects! {
     /// A version becomes stable without its analysis after the promotion.
     PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 1000, [];
     /// A stable ReplicaSet that is not seen yet makes a first deploy.
-    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["S7"], 0, [];
+    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["no_skipped_gate"], 200, [];
     /// A pause is passed by.
     SkipsPause: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
     /// A timed pause ends at half its time.
-    PauseTooShort: L1, "rollout/steps.rs is_completed", ["S5"], 0, [];
+    PauseTooShort: L1, "rollout/steps.rs is_completed", ["no_skipped_gate"], 200, [];
     /// An analysis step is passed by.
     SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
     /// An abort leaves the new version its share.
-    AbortKeepsWeight: L2, "rollout/steps.rs weight", ["V1", "V3", "O1"], 0, ["aborted"];
+    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V1", "V3"], 400, [];
     /// Old versions go without regard to availability.
     OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 1000, [];
     /// A version that was live goes before its delay is over.
-    DelayIgnored: L2, "rollout/scale_down.rs decide", ["S3"], 0, ["blue-green", "blue-green-by-hand"];
+    DelayIgnored: L1, "rollout/scale_down.rs decide", ["S3"], 200, [];
     /// The last pod of a version that the stable Service selects goes.
-    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["S2"], 0, [];
+    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 1500, [];
     /// Old versions are deleted with their pods.
     DeletesTheLive: L1, "rollout/history.rs replica_sets", ["no_skipped_gate", "S7"], 1000, [];
     /// A restart evicts all pods at once.
-    EvictsAll: L2, "rollout/restart.rs run", ["S1"], 100, ["restarted"];
+    EvictsAll: L1, "rollout/restart.rs run", ["availability", "S1"], 100, [];
+    /// The count of hash collisions is forgotten.
+    CollisionForgotten: L1, "rollout/status.rs base", ["V1"], 400, [];
+    /// The hash of the steps is never renewed.
+    StepHashKept: L1, "rollout/status.rs base", ["V1"], 400, [];
+    /// The progress deadline counts in a pause, too.
+    LateInPause: L1, "rollout/status.rs deadline", ["V1"], 400, [];
+    /// There is no progress deadline.
+    NeverLate: L1, "rollout/status.rs deadline", ["V1"], 400, [];
+    /// The progress deadline comes at half its time.
+    LateTooEarly: L1, "rollout/status.rs deadline", ["V1"], 400, [];
+    /// A version that was not promoted counts as healthy.
+    HealthyBeforeTheEnd: L1, "rollout/status.rs is_healthy", ["V1"], 400, [];
+    /// The condition Available is always True.
+    AlwaysAvailable: L1, "rollout/status.rs update_available", ["V1"], 400, [];
+    /// The last version's progress deadline counts for the next one.
+    OldDeadline: L1, "rollout/status.rs update_progress", ["V1"], 400, [];
+    /// Pods count as there though the size is not observed yet.
+    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["V1"], 400, [];
+    /// The conditions of a frozen Rollout that is healthy flip with each look.
+    FrozenFlips: L1, "rollout/status.rs update_progress", ["V1"], 400, [];
+    /// A name that is taken is no collision.
+    CollisionIgnored: L1, "rollout/identify.rs refused", ["V1"], 400, [];
+    /// Another minReadySeconds does not come to the ReplicaSet.
+    MinReadyIgnored: L1, "rollout/identify.rs ensure_new", ["V1"], 400, [];
+    /// Annotations that come later are not copied.
+    AnnotationsNotCopied: L1, "rollout/identify.rs ensure_new", ["V1"], 400, [];
+    /// A version that comes back keeps its old revision.
+    RevisionNotRaised: L1, "rollout/identify.rs ensure_new", ["V1"], 400, [];
+    /// A ReplicaSet is made with all pods.
+    CreatedFull: L1, "rollout/identify.rs create", ["V1"], 400, [];
+    /// The number of desired pods is not recorded.
+    DesiredNotRecorded: L1, "rollout/pass.rs scale", ["V1"], 400, [];
+    /// The deadline stays on a version without pods.
+    DeadlineStays: L1, "rollout/pass.rs scale", ["V1"], 400, [];
+    /// The weight of the step after this one holds.
+    WeightOfNext: L1, "rollout/steps.rs weight", ["V1"], 400, [];
+    /// Steps end while a person has frozen the Rollout.
+    FrozenGoesOn: L1, "rollout/steps.rs is_completed", ["V1"], 400, [];
+    /// A weight counts as reached before its pods are available.
+    WeightBeforePods: L1, "rollout/steps.rs has_reached_replicas", ["V1"], 400, [];
+    /// An aborted version becomes stable.
+    PromotesAborted: L1, "rollout/promotion.rs reason", ["V1"], 400, [];
+    /// A version becomes stable while an analysis is undecided.
+    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1"], 400, [];
+    /// The preview Service stays with the old version.
+    PreviewStays: L1, "rollout/blue_green.rs run", ["V1"], 400, [];
+    /// A preview keeps its own size for ever.
+    PreviewKeepsSize: L1, "rollout/blue_green.rs new_size", ["V1"], 400, [];
+    /// Nobody has to promote.
+    PromotesByItself: L1, "rollout/blue_green.rs pause_is_over", ["V1"], 400, [];
+    /// A promotion does not wait for its time.
+    PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1"], 400, [];
+    /// After an abort the active Service stays with the new version.
+    NeverBack: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
+    /// After an abort the active Service goes back to a version without pods.
+    BackBlindly: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
+    /// An aborted version goes before its delay is over.
+    AbortedGoesAtOnce: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 400, [];
+    /// An aborted version keeps its pods for ever.
+    AbortedStays: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 400, [];
+    /// The stable version shrinks before the switch.
+    StableShrinks: L1, "rollout/blue_green.rs scale", ["V1"], 400, [];
+    /// A version that was taken for idle keeps its deadline while it is active.
+    ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 400, [];
+    /// An aborted version does not record another scale.
+    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 400, [];
+    /// A Service does not say who manages it.
+    ManagedNotRecorded: L1, "rollout/services.rs select", ["V1"], 400, [];
+    /// A Service that reaches all pods is narrowed to a version with few.
+    NarrowedEarly: L1, "rollout/services.rs ensure", ["V1"], 400, [];
+    /// Old versions go at once.
+    NoDelay: L1, "rollout/scale_down.rs decide", ["V1"], 400, [];
+    /// Old versions go at half their time.
+    DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["V1"], 400, [];
+    /// More old versions wait than the limit allows.
+    LimitIgnored: L1, "rollout/scale_down.rs decide", ["V1"], 400, [];
+    /// The newest of the old versions are deleted first.
+    NewestGoFirst: L1, "rollout/history.rs replica_sets", ["V1"], 400, [];
+    /// One old version too many is deleted.
+    OneTooManyGoes: L1, "rollout/history.rs replica_sets", ["V1"], 400, [];
+    /// A restart begins before its time.
+    RestartBeforeTime: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    /// A restart counts as done while old pods are left.
+    RestartDoneEarly: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    /// A restart is never done.
+    RestartNeverDone: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    /// A restart evicts pods that are young enough.
+    YoungEvicted: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    /// A restart counts and evicts pods of another owner.
+    EvictsForeign: L1, "rollout/restart.rs ours", ["V1"], 400, [];
+    /// A pause begins again with each look.
+    PauseBeginsAgain: L1, "rollout/pause.rs record", ["V1"], 400, [];
+    /// An abort keeps the pauses.
+    AbortKeepsPause: L1, "rollout/pause.rs record", ["V1"], 400, [];
+    /// An undecided analysis waits for nobody.
+    UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 400, [];
+    /// An analysis that could not measure does not abort.
+    ErrorIgnored: L1, "rollout/analysis.rs need", ["V1"], 400, [];
+    /// Analyses go on after an abort.
+    AbortKeepsRuns: L1, "rollout/analysis.rs settle", ["V1"], 400, [];
+    /// Analyses that nobody needs go on.
+    RunsGoOn: L1, "rollout/analysis.rs settle", ["V1"], 400, [];
+    /// The analysis beside the steps does not wait for its step.
+    BackgroundTooEarly: L1, "rollout/analysis.rs canary", ["V1"], 400, [];
+    /// There is no analysis beside the steps.
+    NoBackground: L1, "rollout/analysis.rs background", ["V1"], 400, [];
+    /// The history limits take the current run, too.
+    CurrentRunDeleted: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 400, [];
+    /// The limits of good and bad runs are swapped.
+    LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 400, [];
+    /// Runs outlive their version.
+    RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 400, [];
+    /// A run of a later number is overlooked.
+    SecondRun: L1, "rollout/analysis/make.rs new_run", ["V1"], 400, [];
+    /// Writes follow a decision that is not recorded yet.
+    WritesAfterDecision: L1, "rollout/fold.rs plan", ["V1"], 400, [];
+    /// Events wait for another write than theirs.
+    AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["V1"], 400, [];
+    /// The first wake-up of a plan counts, not the last.
+    FirstWakeCounts: L1, "rollout/fold.rs absorb", ["V1"], 400, [];
+    /// A retry leaves the condition of the abort.
+    RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 400, [];
+    /// A condition's transition time moves though its status does not change.
+    TransitionMoves: L1, "rollout/conditions.rs set", ["V1"], 400, [];
+    /// A Rollout that restarts is called Healthy.
+    RestartHidden: L1, "rollout/phase.rs phase_of", ["V1"], 400, [];
+    /// A canary is called Healthy before its promotion.
+    HealthyTooEarly: L1, "rollout/phase.rs phase_of", ["V1"], 400, [];
+    /// One pod more than the surge is asked for.
+    OneMoreSurge: L1, "arithmetic/canary_replicas.rs canary_replicas", ["V1"], 400, [];
+    /// Pods that serve nobody keep their places.
+    NobodyGivesWay: L1, "arithmetic/canary_replicas.rs give_way", ["V1"], 400, [];
+    /// Shares are rounded down.
+    RoundsDown: L1, "arithmetic/canary_replicas.rs desired_pair", ["V1"], 400, [];
     /// The status is written without the version that it was made from.
     StatusWithoutVersion: L2, "controller apply/requests.rs status", ["S12"], 50, ["promoted"];
     /// Patches have neither uid nor resourceVersion.

@@ -16,7 +16,8 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
         scale(pass, strategy, false);
         return conclude(pass, strategy, None);
     }
-    if let (Some(name), Some(new), false) = (strategy.preview_service.as_deref(), pass.new, pass.is_halted())
+    if let (Some(name), Some(new), false) =
+        (strategy.preview_service.as_deref(), pass.new, pass.is_halted() || defect!(PreviewStays))
     {
         services::switch(pass, name, new.hash());
     }
@@ -66,7 +67,7 @@ fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) -> i3
     }
     let Some(count) = preview_count(pass, strategy) else { return pass.replicas };
     let waiting = pass.is_frozen() || pause::any(&pass.old);
-    if checkpoint(pass) && !waiting { pass.replicas } else { count }
+    if checkpoint(pass) && !waiting && !defect!(PreviewKeepsSize) { pass.replicas } else { count }
 }
 
 fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
@@ -77,6 +78,7 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
     let replicas = pass.replicas;
     if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable)) {
         scale_down::clear_deadline(pass, stable);
+        let replicas = if defect!(StableShrinks) { replicas.min(1) } else { replicas };
         pass.scale(stable, replicas, "the stable version keeps its size until the switch");
     }
     if let Some(new) = pass.new {
@@ -109,16 +111,17 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
     let selected = active_hash(pass, strategy) == new.hash();
     let delay = defaults::abort_scale_down_delay_seconds(&pass.world.rollout).filter(|_| !selected);
     let over = new.scale_down_deadline().is_some_and(|deadline| pass.now >= deadline);
-    if delay.is_none() || !over {
+    if (delay.is_none() || !over) && !defect!(AbortedScalesForEver) {
         // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
         pass.scale(new, new.replicas, "the aborted version keeps its size");
     }
     let Some(seconds) = delay else { return };
     match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
-        Some(deadline) if pass.now < deadline => {
+        Some(deadline) if pass.now < deadline && !defect!(AbortedGoesAtOnce) => {
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
+        Some(_) if defect!(AbortedStays) => {}
         Some(_) => {
             services::confirm(pass, &strategy.active_service);
             pass.scale(new, 0, "the update was aborted and its delay is over");
@@ -129,7 +132,7 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
 fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let active = active_hash(pass, strategy);
     let mut others = pass.others();
-    for set in others.iter().filter(|set| set.hash() == active) {
+    for set in others.iter().filter(|set| set.hash() == active && !defect!(ActiveKeepsDeadline)) {
         // One that was taken for idle, by an older view of the Service: left one day, it is to have its whole delay.
         scale_down::clear_deadline(pass, set);
     }
@@ -229,8 +232,9 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     }
     let condition = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE);
     let resumed = pass.old.controller_pause && condition.is_none();
-    let timed_out = promotes_itself(strategy)
+    let timed_out = (promotes_itself(strategy) || defect!(PromotesByItself))
         && (auto_seconds(strategy) == 0
+            || defect!(PromotesAtOnce)
             || condition.is_some_and(|condition| {
                 pass.now >= condition.start_time.plus_seconds(auto_seconds(strategy))
             }));
@@ -268,7 +272,7 @@ fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaS
     let Some(stable) = pass.stable else { return };
     let available = pass.world.available(stable);
     let carries = available >= stable.replicas.min(pass.replicas) || available >= pass.world.available(new);
-    if available > 0 && carries {
+    if (available > 0 && carries && !defect!(NeverBack)) || defect!(BackBlindly) {
         services::switch(pass, &strategy.active_service, stable.hash());
     }
 }

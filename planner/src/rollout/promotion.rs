@@ -22,7 +22,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         if services::is_fast_rollback(pass) {
             return Some("Fast rollback".to_owned());
         }
-        if pass.is_aborted() {
+        if pass.is_aborted() || pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
             return None;
         }
         let analysed = strategy.post_promotion_analysis.as_ref().is_none_or(super::analysis::is_empty)
@@ -34,14 +34,16 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     if pass.old.stable_rs.is_empty() || (defect!(UnseenIsFirst) && pass.stable.is_none()) {
         return Some("Initial deploy".to_owned());
     }
-    if pass.is_aborted() || (pass.world.available(new) < pass.replicas && !defect!(PromotesUnready)) {
+    if (pass.is_aborted() && !defect!(PromotesAborted))
+        || (pass.world.available(new) < pass.replicas && !defect!(PromotesUnready))
+    {
         return None;
     }
     if pass.old.promote_full {
         return Some("Full promotion requested".to_owned());
     }
     // DIFFERS: Argo Rollouts promotes past an analysis beside the steps that could not decide.
-    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
+    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) && !defect!(PromotesUndecided) {
         return None;
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);

@@ -32,13 +32,20 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
     if !is_pending(&pass.world.rollout, &pass.old) {
         return Restarted::default();
     }
-    if pass.now < at {
+    if pass.now < at && !defect!(RestartBeforeTime) {
         pass.plan.wake_at(at, "the restart");
         return Restarted::default();
     }
     let pods = ours(pass);
-    let old: Vec<&Pod> = pods.iter().copied().filter(|pod| pod.created < at && !pod.deleting).collect();
-    if old.is_empty() && !pods.iter().any(|pod| pod.created < at) {
+    let old: Vec<&Pod> = pods
+        .iter()
+        .copied()
+        .filter(|pod| (pod.created < at || defect!(YoungEvicted)) && !pod.deleting)
+        .collect();
+    if (old.is_empty() || defect!(RestartDoneEarly))
+        && !defect!(RestartNeverDone)
+        && !pods.iter().any(|pod| pod.created < at && !defect!(RestartDoneEarly))
+    {
         return Restarted { evicted: false, done_at: Some(at) };
     }
     pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
@@ -48,7 +55,8 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
 
 /// Pods of our ReplicaSets: somebody else's may match the selector, too.
 fn ours<'w>(pass: &Pass<'w>) -> Vec<&'w Pod> {
-    let is_ours = |pod: &&Pod| pass.all.iter().any(|set| set.uid == pod.replica_set_uid);
+    let is_ours =
+        |pod: &&Pod| defect!(EvictsForeign) || pass.all.iter().any(|set| set.uid == pod.replica_set_uid);
     pass.world.pods.iter().filter(is_ours).collect()
 }
 

@@ -49,7 +49,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         _ if defect!(SelectsWithoutPods) => true,
         // Pods of a size that is not observed yet may be about to go.
         Some(_) => available >= 1 && set.replicas > 0 && set.counts.generation_observed,
-        None => set.replicas > 0 && available >= set.replicas,
+        None => set.replicas > 0 && (available >= set.replicas || defect!(NarrowedEarly)),
     };
     if ready {
         confirm_set(pass, set);
@@ -94,7 +94,7 @@ fn select(pass: &Pass<'_>, service: &Service, to: &str) -> Write {
             resource_version: service.resource_version.clone(),
         },
         hash: Some(to.to_owned()),
-        managed_by: Some(pass.name().to_owned()),
+        managed_by: (!defect!(ManagedNotRecorded)).then(|| pass.name().to_owned()),
     }
 }
 

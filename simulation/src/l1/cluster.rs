@@ -4,7 +4,7 @@ use super::setup::UID;
 use super::view::{Event, Watches};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
-use crds::{Rollout, Time, meta};
+use crds::{Rollout, Time, defaults, meta};
 use planner::{AnalysisRunView, Owner, ReplicaSet, Service, Target, Write};
 use sandbox::models::kubelet::{Behaviour, Deletion, PodLife};
 use sandbox::models::pod::{PodPhase, PodView};
@@ -133,8 +133,8 @@ pub(super) struct Cluster {
     pub(super) strangers: BTreeSet<String>,
     /// Uids of ReplicaSets that people have deleted.
     pub(super) taken: Vec<String>,
-    /// Versions that were active and have been left for another, and when.
-    pub(super) left: BTreeMap<String, Time>,
+    /// Versions that were active and have been left for another, when, and with what delay.
+    pub(super) left: BTreeMap<String, (Time, i32)>,
     /// When the write that is carried out was decided: a process may be slow.
     pub(super) decided: Time,
     /// How pods of each version behave.
@@ -425,7 +425,8 @@ impl Cluster {
                 && !aborted
                 && !from.is_empty()
             {
-                self.left.insert(from.to_owned(), self.decided);
+                let delay = defaults::blue_green_scale_down_delay_seconds(&self.rollout);
+                self.left.insert(from.to_owned(), (self.decided, delay));
             }
         }
         put(&mut service.selector, meta::POD_TEMPLATE_HASH_LABEL, hash);

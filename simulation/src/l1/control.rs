@@ -2,8 +2,8 @@
 
 use super::controller::Work;
 use super::invariants::{self, Basis, Fault};
-use super::turns::{Simulation, Step};
 use super::people;
+use super::turns::{Simulation, Step};
 use super::view::{self, Kind};
 use crds::rollout::RolloutStatus;
 use planner::Write;
@@ -60,7 +60,7 @@ impl Simulation {
                 }
                 self.controller.work = Some(work);
                 if matches!(write, Write::SelectService { .. }) && self.chance(self.knobs.keen) {
-                    people::act(self);
+                    people::meddle(self);
                 }
                 Ok(())
             }
@@ -76,7 +76,8 @@ impl Simulation {
         self.summary.plans = self.summary.plans.saturating_add(1);
         let broken = planner::check::check(&self.controller.seen, &plan, now).into_iter().next();
         self.controller.dirty = false;
-        self.controller.wake = plan.wake.as_ref().map(|wake| wake.at).into_iter().chain(self.controller.refused_until()).min();
+        self.controller.wake =
+            plan.wake.as_ref().map(|wake| wake.at).into_iter().chain(self.controller.refused_until()).min();
         self.tell(|_| {
             let trail = plan.trail.join("; ");
             let wake = plan.wake.as_ref().map(|wake| format!("{} {}", wake.at, wake.why));
@@ -125,7 +126,7 @@ impl Simulation {
             self.controller.dirty = true;
         }
         if self.chance(self.knobs.keen) {
-            people::act(self);
+            people::meddle(self);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::cluster::{Cluster, Pod, Set};
 use super::controller::revision;
 use super::invariants::Fault;
 use super::promises::weight;
+use super::setup::NAME;
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, defaults, meta};
@@ -56,6 +57,7 @@ fn judge(cluster: &Cluster) -> Verdict {
     let rest = Rest { cluster, rollout, status, sets, new, stable, replicas };
     rest.counts()?;
     rest.records()?;
+    rest.claims()?;
     rest.deadlines()?;
     rest.history()?;
     rest.analyses()?;
@@ -144,6 +146,26 @@ impl Rest<'_> {
         same("HPAReplicas", status.hpa_replicas, counted)
     }
 
+    /// Conditions say what is.
+    fn claims(&self) -> Verdict {
+        let status = &self.status;
+        let done = status.stable_rs == status.current_pod_hash;
+        for kind in ["Healthy", "Completed"] {
+            let says = condition(status, kind).is_some_and(|(value, _)| value == "True");
+            ensure(done || !says, || format!("{kind} is True, but nothing is promoted"))?;
+        }
+        if self.rollout.spec.paused == Some(true) {
+            return Ok(());
+        }
+        let there = match self.blue_green() {
+            Some(_) => status.available_replicas == self.replicas,
+            None => status.available_replicas >= self.replicas,
+        };
+        let says = condition(status, "Available").is_some_and(|(value, _)| value == "True");
+        // What is active may have another size for a while: it is not scaled while it waits.
+        ensure(there || !says, || format!("Available is True of {} pods", status.available_replicas))
+    }
+
     /// What is recorded here and there agrees.
     fn records(&self) -> Verdict {
         let generation = self.rollout.metadata.generation.unwrap_or(0).to_string();
@@ -228,7 +250,7 @@ impl Rest<'_> {
         for (name, phase) in self.recorded() {
             let run = self.cluster.runs.iter().find(|run| run.view.name == name);
             let is = run.map(super::cluster::Run::phase);
-            ensure(is.is_none_or(|is| is == phase), || format!("AnalysisRun {name} is {is:?}, not {phase}"))?;
+            ensure(is == Some(phase), || format!("AnalysisRun {name} is {is:?}, not {phase}"))?;
         }
         let mut ended = (0, 0);
         for run in &self.cluster.runs {
@@ -239,6 +261,11 @@ impl Rest<'_> {
             if live && (self.status.abort || self.status.phase == "Healthy") {
                 return Err(format!("AnalysisRun {name} goes on, but it is {}", self.status.phase));
             }
+            let hash = run.view.labels.get(meta::POD_TEMPLATE_HASH_LABEL);
+            let version = self.sets.iter().any(|set| Some(set.view.hash()) == hash.map(String::as_str));
+            ensure(version || current || live, || {
+                format!("AnalysisRun {name} is of a version that is gone")
+            })?;
             match run.phase() {
                 AnalysisPhase::Successful if !current => ended.0 += 1,
                 _ if !current => ended.1 += 1,
@@ -303,6 +330,10 @@ impl Rest<'_> {
             let is = self.cluster.selected(service);
             let open = self.replicas == 0 || !self.is_there(set) || is == wanted;
             ensure(open, || format!("Service {service} selects {is:?}, not {wanted}"))?;
+            let manager = self.cluster.services.get(service).and_then(|service| service.managed_by());
+            ensure(is.is_empty() || manager == Some(NAME), || {
+                format!("Service {service} is managed by {manager:?}")
+            })?;
         }
         Ok(())
     }
@@ -367,13 +398,27 @@ impl Rest<'_> {
         let whole = match weight {
             0 => new == 0,
             WHOLE => old == 0,
-            _ => true,
+            // One pod cannot be shared.
+            _ => (new > 0 && old > 0) || self.replicas <= 1,
         };
         ensure(near && whole, || format!("weight {weight} has {new} of {total} pods"))?;
         for other in self.others() {
             ensure(other.view.replicas == 0, || format!("{} still has pods", other.view.name))?;
         }
         let Some(canary) = self.canary().filter(|_| self.replicas > 0) else { return Ok(()) };
+        let beside = canary
+            .analysis
+            .as_ref()
+            .filter(|beside| beside.templates.as_ref().is_some_and(|t| !t.is_empty()));
+        let begun = |first: i32| self.status.current_step_index.is_none_or(|index| index >= first);
+        let named = self
+            .status
+            .canary
+            .as_ref()
+            .and_then(|canary| canary.current_background_analysis_run_status.as_ref());
+        let missing =
+            beside.is_some_and(|beside| begun(beside.starting_step.unwrap_or(0))) && named.is_none();
+        ensure(!missing, || "there is no analysis beside the steps".to_owned())?;
         let names = [
             (&canary.stable_service, if old > 0 { stable } else { self.new }),
             (&canary.canary_service, self.new),
@@ -406,6 +451,7 @@ impl Rest<'_> {
     fn degraded(&self) -> Verdict {
         let status = &self.status;
         let late = condition(status, "Progressing").is_some_and(|(_, why)| why == "ProgressDeadlineExceeded");
+        ensure(status.pause_conditions.is_none(), || "Degraded, and paused besides".to_owned())?;
         ensure(status.abort || late, || format!("Degraded without a reason: {}", status.message))?;
         if !status.abort {
             let all = self.is_there(self.new) && self.stable.is_some_and(|stable| self.is_there(stable));

@@ -64,7 +64,9 @@ impl Basis {
                 .and_then(|strategy| strategy.preview_service.clone())
                 .or_else(|| canary.and_then(|strategy| strategy.canary_service.clone())),
             has_stable: rollout.status.as_ref().is_some_and(|status| {
-                seen.replica_sets.iter().any(|set| set.owner != Owner::Other && set.hash() == status.stable_rs)
+                seen.replica_sets
+                    .iter()
+                    .any(|set| set.owner != Owner::Other && set.hash() == status.stable_rs)
             }),
             blind: cluster.sets.iter().any(blind)
                 || seen.replica_sets.iter().any(|set| cluster.taken.contains(&set.uid)),
@@ -129,13 +131,15 @@ fn known(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write) -> Option
             }
             None
         }
-        Write::CreateAnalysisRun { labels, annotations, name, .. } => {
+        Write::CreateAnalysisRun { labels, annotations, name, spec } => {
             let keys = [meta::POD_TEMPLATE_HASH_LABEL, meta::ROLLOUT_TYPE_LABEL, meta::STEP_INDEX_LABEL];
             let twin = cluster.runs.iter().find(|run| {
                 let live = !run.phase().is_completed() && run.view.spec.terminate != Some(true);
                 let same = |key: &&str| run.view.labels.get(*key) == labels.get(*key);
                 let of = |annotations| revision(Some(annotations));
-                live && keys.iter().all(same) && of(&run.view.annotations) == of(annotations)
+                // Other steps may ask for something else.
+                let asks = run.view.spec.metrics == spec.metrics;
+                live && asks && keys.iter().all(same) && of(&run.view.annotations) == of(annotations)
             })?;
             fault("S6", format!("{name} is made while {} runs", twin.view.name))
         }
@@ -229,7 +233,7 @@ fn reroute(cluster: &Cluster, basis: &Basis, service: &str, to: &str) -> Option<
 pub(super) fn status(cluster: &Cluster, basis: &Basis, losses: u64, new: &RolloutStatus) -> Option<Fault> {
     let old = cluster.rollout.status.clone().unwrap_or_default();
     time(cluster, &old, new)
-        .or_else(|| steps(cluster, &old, new))
+        .or_else(|| steps(cluster, basis, losses, &old, new))
         .or_else(|| promotion(cluster, basis, basis.is_excused(losses), &old, new))
         .or_else(|| promises::status(cluster, basis, basis.is_excused(losses), &old, new))
 }
@@ -244,7 +248,9 @@ fn time(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<F
     for condition in new.conditions.iter().flatten() {
         let known = old.conditions.iter().flatten().find(|known| known.kind == condition.kind);
         let since = known.map_or(Time::default(), |known| known.last_transition_time);
-        if condition.last_transition_time < since || condition.last_transition_time > cluster.now {
+        let moved = known.is_some_and(|known| known.status == condition.status)
+            && condition.last_transition_time != since;
+        if moved || condition.last_transition_time < since || condition.last_transition_time > cluster.now {
             return fault("S10", format!("condition {} changed at an impossible time", condition.kind));
         }
     }
@@ -252,7 +258,13 @@ fn time(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<F
 }
 
 /// S5: steps of one update end in order, a pause by its time or a person, an analysis by its success.
-fn steps(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<Fault> {
+fn steps(
+    cluster: &Cluster,
+    basis: &Basis,
+    losses: u64,
+    old: &RolloutStatus,
+    new: &RolloutStatus,
+) -> Option<Fault> {
     let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
     let passes = old.promote_full || old.stable_rs.is_empty() || old.stable_rs == new.current_pod_hash;
     if !same || passes || old.abort || new.abort {
@@ -261,6 +273,9 @@ fn steps(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<
     let strategy = cluster.rollout.spec.strategy.as_ref();
     let steps = strategy.and_then(|strategy| strategy.canary.as_ref()?.steps.as_deref()).unwrap_or_default();
     let (from, to) = (old.current_step_index?, new.current_step_index?);
+    if to > from && basis.seen.spec.paused == Some(true) {
+        return fault("S5", format!("step {from} ends, though a person has frozen the Rollout"));
+    }
     let count = i32::try_from(steps.len()).unwrap_or(i32::MAX);
     if to < from.min(count) {
         return fault("S10", format!("the step index goes from {from} back to {to}"));
@@ -280,7 +295,17 @@ fn steps(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<
                 let empty = analysis.templates.as_ref().is_none_or(Vec::is_empty);
                 empty || succeeded(cluster, &new.current_pod_hash, "Step", Some(index))
             }
-            (None, None) => true,
+            (None, None) => {
+                // A weight is come to when its pods are there.
+                let least = basis.replicas.saturating_mul(step.set_weight.unwrap_or(0)) / 100;
+                let set = cluster.set_of(&new.current_pod_hash);
+                // A restart that is going on has taken pods away.
+                let restarts = cluster.rollout.spec.restart_at != new.restarted_at;
+                restarts
+                    || basis.is_excused(losses)
+                    || !basis.has_stable
+                    || set.is_none_or(|set| set.available(cluster.now) >= least)
+            }
         };
         if !open {
             return fault("S5", format!("step {index} is passed by, though nothing has opened it"));
@@ -319,6 +344,19 @@ fn promotion(
     };
     if old.stable_rs.is_empty() {
         return None;
+    }
+    let back = basis.active.is_some()
+        && set.view.created
+            <= cluster.set_of(&old.stable_rs).map_or(set.view.created, |set| set.view.created);
+    let same = old.current_step_hash == new.current_step_hash;
+    if same
+        && old.abort
+        && old.aborted_at.is_some()
+        && !old.promote_full
+        && !back
+        && old.current_pod_hash == new.stable_rs
+    {
+        return fault("V3", format!("{} becomes stable though it was aborted", new.stable_rs));
     }
     let available = set.available(cluster.now);
     // A restart that is going on has taken pods away, as many as may be missing.

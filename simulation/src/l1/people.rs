@@ -4,8 +4,8 @@ use super::controller::revision;
 use super::turns::Simulation;
 use super::wishes;
 use crds::analysis::AnalysisPhase;
-use crds::rollout::{RolloutSpec, RolloutStatus};
 use crds::rollout::canary::CanaryStep;
+use crds::rollout::{RolloutSpec, RolloutStatus};
 use planner::Owner;
 
 /// What somebody does.
@@ -48,12 +48,35 @@ const VERBS: [Verb; 16] = [
     Verb::Rewrite,
 ];
 
+/// What people do in a hurry, just as something has happened.
+const HASTY: [Verb; 7] = [
+    Verb::SetTemplate,
+    Verb::Undo,
+    Verb::Promote,
+    Verb::Promote,
+    Verb::Abort,
+    Verb::Retry,
+    Verb::PromoteFull,
+];
+
+/// Somebody does something at once.
+pub(super) fn meddle(run: &mut Simulation) {
+    if let Some(verb) = run.rng.choice(&HASTY).copied() {
+        carry_out(run, verb);
+    }
+}
+
 /// Somebody does something, of what is done in this run at all.
 pub(super) fn act(run: &mut Simulation) {
     let index = run.rng.usize(0..VERBS.len());
     let allowed = u32::try_from(index)
         .is_ok_and(|bit| run.knobs.verbs.checked_shr(bit).is_some_and(|bits| bits & 1 == 1));
-    let Some(verb) = VERBS.get(index).copied().filter(|_| allowed) else { return };
+    if let Some(verb) = VERBS.get(index).copied().filter(|_| allowed) {
+        carry_out(run, verb);
+    }
+}
+
+fn carry_out(run: &mut Simulation, verb: Verb) {
     match verb {
         Verb::SetTemplate => {
             let version = run.rng.usize(0..run.templates.len().max(1));
@@ -83,7 +106,9 @@ pub(super) fn act(run: &mut Simulation) {
             }
         }
         Verb::Restart => {
-            let at = run.cluster.now.whole_seconds();
+            // Now, or some time later.
+            let later = if run.rng.u8(..3) == 0 { run.rng.i64(1..120) } else { 0 };
+            let at = run.cluster.now.whole_seconds().plus_seconds(later);
             run.cluster.change_rollout(true, |rollout| rollout.spec.restart_at = Some(at));
             run.tell(|_| "people restart".to_owned());
         }
@@ -166,7 +191,8 @@ fn edit_steps(run: &mut Simulation) {
 /// `undo`: the version before the newest one.
 fn undo(run: &mut Simulation) {
     let current = run.cluster.rollout.status.as_ref().map_or("", |status| status.current_pod_hash.as_str());
-    let others = run.cluster.sets.iter().filter(|set| set.view.owner == Owner::Ours && set.view.hash() != current);
+    let others =
+        run.cluster.sets.iter().filter(|set| set.view.owner == Owner::Ours && set.view.hash() != current);
     let before = others.max_by_key(|set| revision(Some(&set.view.annotations)));
     if let Some(version) = before.map(|set| set.version) {
         run.reach("undo");
@@ -201,7 +227,9 @@ fn rewrite(run: &mut Simulation) {
     }
     run.cluster.change_rollout(true, |rollout| rollout.spec = spec);
     run.reach("another manifest is applied");
-    run.tell(|run| format!("people apply {}", serde_json::to_string(&run.cluster.rollout.spec).unwrap_or_default()));
+    run.tell(|run| {
+        format!("people apply {}", serde_json::to_string(&run.cluster.rollout.spec).unwrap_or_default())
+    });
 }
 
 /// Somebody writes to an object of ours something that does not matter: its version is another one then.

@@ -8,6 +8,7 @@ use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, Time, defaults, meta};
 use planner::{Owner, Write};
+use std::collections::BTreeMap;
 
 /// The whole weight, in percent.
 const WHOLE: i32 = 100;
@@ -36,10 +37,16 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, excused: bool, write: &Wri
     foreign(cluster, write).or_else(|| match write {
         Write::ScaleReplicaSet { target, to, .. } => {
             let set = cluster.set(&target.name)?;
-            grows(basis, set, *to).or_else(|| too_soon(cluster, basis, set, *to))
+            grows(basis, set, *to)
+                .or_else(|| too_soon(cluster, basis, set, *to))
+                .or_else(|| aborted_too_soon(cluster, basis, set, *to))
         }
         Write::SelectService { target, hash: Some(hash), .. } => leaves(cluster, basis, &target.name, hash),
         Write::EvictPod { target } => evicted(cluster, basis, &target.uid).filter(|_| !excused),
+        Write::CreateReplicaSet { name, replicas, .. } if *replicas > 0 => {
+            fault("S4", format!("{name} begins with {replicas} pods, before any step has asked for them"))
+        }
+        Write::CreateAnalysisRun { name, labels, .. } => too_early(basis, name, labels),
         Write::CreateReplicaSet { name, annotations, .. } => {
             let number = revision(Some(annotations));
             let known = revision(basis.seen.metadata.annotations.as_ref());
@@ -104,7 +111,7 @@ fn too_soon(cluster: &Cluster, basis: &Basis, set: &Set, to: i32) -> Option<Faul
     let hash = set.view.hash();
     let least = set.view.replicas.min(basis.replicas);
     let active = cluster.selected(basis.active.as_ref()?);
-    let left = *cluster.left.get(hash)?;
+    let (left, seconds) = *cluster.left.get(hash)?;
     if to >= least || hash == active || hash == status.current_pod_hash {
         return None;
     }
@@ -115,13 +122,27 @@ fn too_soon(cluster: &Cluster, basis: &Basis, set: &Set, to: i32) -> Option<Faul
     if strategy.scale_down_delay_revision_limit.is_some_and(|limit| waiting > limit) {
         return None;
     }
-    let delay = i64::from(defaults::blue_green_scale_down_delay_seconds(&basis.seen));
+    let delay = i64::from(defaults::blue_green_scale_down_delay_seconds(&basis.seen).min(seconds));
     // Deadlines are written in whole seconds.
     let until = left.whole_seconds().plus_seconds(delay);
     if cluster.now >= until {
         return None;
     }
     fault("S3", format!("{} was active until {left}, and is scaled to {to} before {until}", set.view.name))
+}
+
+/// S3: an aborted preview keeps its pods for its delay, so that a retry is quick.
+fn aborted_too_soon(cluster: &Cluster, basis: &Basis, set: &Set, to: i32) -> Option<Fault> {
+    let status = basis.seen.status.as_ref()?;
+    let aborted = status.aborted_at.filter(|_| status.abort && basis.active.is_some())?;
+    let delay = defaults::abort_scale_down_delay_seconds(&basis.seen);
+    let over = |seconds: i32| cluster.now >= aborted.plus_seconds(i64::from(seconds));
+    // Another delay may count that began before the abort.
+    let current = set.view.hash() == status.current_pod_hash && !set.view.is_marked_for_scale_down();
+    if to > 0 || !current || delay.is_some_and(over) {
+        return None;
+    }
+    fault("S3", format!("{} was aborted at {aborted}, and goes before {delay:?} s", set.view.name))
 }
 
 /// S4: the stable Service stays with the stable version until the new one is to have everything.
@@ -140,9 +161,32 @@ fn leaves(cluster: &Cluster, basis: &Basis, service: &str, to: &str) -> Option<F
     fault("S4", format!("Service {service} goes to {to} at weight {weight}"))
 }
 
+/// S5: the analysis beside the steps begins at the step that people said.
+fn too_early(basis: &Basis, name: &str, labels: &BTreeMap<String, String>) -> Option<Fault> {
+    if labels.get(meta::ROLLOUT_TYPE_LABEL).is_none_or(|kind| kind != "Background") {
+        return None;
+    }
+    let canary = basis.seen.spec.strategy.as_ref()?.canary.as_ref()?;
+    let steps = canary.steps.as_ref().map_or(0, Vec::len);
+    let first = canary.analysis.as_ref()?.starting_step?;
+    let index = basis.seen.status.as_ref()?.current_step_index.unwrap_or(0);
+    if steps == 0 || index >= first {
+        return None;
+    }
+    fault("S5", format!("{name} begins at step {index}, not at {first}"))
+}
+
 /// S1: a restart takes no more pods than may be missing, and one in any case.
 fn evicted(cluster: &Cluster, basis: &Basis, uid: &str) -> Option<Fault> {
     let now = cluster.now;
+    let asked = basis.seen.spec.restart_at.unwrap_or_default();
+    let pod = cluster.sets.iter().flat_map(|set| &set.pods).find(|pod| pod.uid == uid)?;
+    if asked > now || pod.life.created.whole_seconds() >= asked {
+        return fault(
+            "V4",
+            format!("pod {uid} is evicted at {now}, made at {}, for {asked}", pod.life.created),
+        );
+    }
     let ours = cluster.sets.iter().filter(|set| set.view.owner == Owner::Ours);
     let there = |set: &&Set, pod: &&Pod| {
         pod.view().is_active() && pod.view().is_available(set.view.min_ready_seconds, now)
@@ -173,6 +217,8 @@ pub(super) fn status(
         .or_else(|| aborts(cluster, basis, old, new))
         .or_else(|| forgets(old, new))
         .or_else(|| restarted(cluster, old, new))
+        .or_else(|| claims(basis, new))
+        .or_else(|| late(cluster, basis, old, new))
 }
 
 /// V5: another version begins anew, and is the one that people want.
@@ -239,6 +285,40 @@ fn aborts(cluster: &Cluster, basis: &Basis, old: &RolloutStatus, new: &RolloutSt
         return None;
     }
     fault("S6", format!("{hash} is aborted without a failed analysis or a deadline that has passed"))
+}
+
+/// S10: Healthy is said of what is promoted, whole, and waits for nothing.
+fn claims(basis: &Basis, new: &RolloutStatus) -> Option<Fault> {
+    if new.phase != "Healthy" {
+        return None;
+    }
+    let done = new.stable_rs == new.current_pod_hash;
+    let whole = new.updated_replicas >= basis.replicas && new.available_replicas >= basis.replicas;
+    let waits = new.abort || new.pause_conditions.is_some() || basis.seen.spec.paused == Some(true);
+    let restarts = basis.seen.spec.restart_at.is_some_and(|at| new.restarted_at != Some(at));
+    if done && whole && !waits && !restarts {
+        return None;
+    }
+    fault("S10", format!("Healthy is said of {} while {} is stable", new.current_pod_hash, new.stable_rs))
+}
+
+/// S10: the progress deadline is said to have passed when it has, and not in a pause.
+fn late(cluster: &Cluster, basis: &Basis, old: &RolloutStatus, new: &RolloutStatus) -> Option<Fault> {
+    fn progress(status: &RolloutStatus) -> Option<&crds::rollout::status::RolloutCondition> {
+        status.conditions.iter().flatten().find(|condition| condition.kind == "Progressing")
+    }
+    const LATE: &str = "ProgressDeadlineExceeded";
+    let since = progress(old).filter(|known| known.reason != LATE)?;
+    progress(new).filter(|now| now.reason == LATE)?;
+    let seconds = i64::from(defaults::progress_deadline_seconds(&basis.seen));
+    let over = cluster.now > since.last_update_time.plus_seconds(seconds);
+    if over && old.pause_conditions.is_none() {
+        return None;
+    }
+    fault(
+        "S10",
+        format!("it is late, though it progressed at {} and has {seconds} s", since.last_update_time),
+    )
 }
 
 /// S10: what is counted and kept does not go back.

@@ -155,7 +155,10 @@ fn strangers(rng: &mut Rng, templates: &[PodTemplate]) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let template = templates.get(rng.usize(0..templates.len().max(1)));
-    template.map(|template| format!("{NAME}-{}", crds::hash::pod_template_hash(template, None))).into_iter().collect()
+    template
+        .map(|template| format!("{NAME}-{}", crds::hash::pod_template_hash(template, None)))
+        .into_iter()
+        .collect()
 }
 
 fn measured(name: &str) -> AnalysisTemplateSpec {
@@ -192,4 +195,3 @@ fn behaviour(rng: &mut Rng, index: usize) -> Behaviour {
         _ => good,
     }
 }
-

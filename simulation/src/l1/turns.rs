@@ -338,8 +338,7 @@ impl Simulation {
         let now = self.cluster.now;
         let sets = self.cluster.sets.iter();
         let pods = sets.flat_map(|set| set.pods.iter().map(|pod| pod.wake).chain([set.wake]));
-        let runs =
-            self.cluster.runs.iter().filter(|run| !run.phase().is_completed() && !is_endless(run));
+        let runs = self.cluster.runs.iter().filter(|run| !run.phase().is_completed() && !is_endless(run));
         let runs = runs.map(|run| Some(run.end.0));
         pods.chain(runs).chain([self.controller.wake]).flatten().filter(|at| *at > now).min()
     }

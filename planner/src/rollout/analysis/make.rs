@@ -1,6 +1,7 @@
 //! The making of an AnalysisRun.
 
 use super::{RunKind, phase};
+use crate::defect;
 use crate::rollout::pass::Pass;
 use crate::rollout::{conditions, status};
 use crate::{AnalysisRunView, Write};
@@ -34,9 +35,11 @@ pub(super) fn new_run(
         RunKind::PostPromotion => format!("{base}-post"),
     };
     // It may have any number: the runs before it may have been deleted.
-    let is_numbered = |name: &str| name.strip_prefix(&base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let live = |run: &&AnalysisRunView| is_numbered(&run.name) && !phase(run).is_completed() && is_same(run, &spec);
-    if let Some(run) = pass.world.analysis_runs.iter().find(live) {
+    let is_numbered =
+        |name: &str| name.strip_prefix(&base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let live =
+        |run: &&AnalysisRunView| is_numbered(&run.name) && !phase(run).is_completed() && is_same(run, &spec);
+    if let Some(run) = pass.world.analysis_runs.iter().find(live).filter(|_| !defect!(SecondRun)) {
         return Ok(super::as_status(run));
     }
     let name_of = |attempt: usize| if attempt == 0 { base.clone() } else { format!("{base}.{attempt}") };
