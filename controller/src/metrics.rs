@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,13 +16,13 @@ use std::time::Duration;
 /// Bounds of the reconcile histograms, in seconds.
 const RECONCILE_SECONDS: [f64; 5] = [0.01, 0.15, 0.25, 0.5, 1.0];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct ObjectLabels {
     namespace: String,
     name: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct EventLabels {
     namespace: String,
     name: String,
@@ -46,6 +47,8 @@ pub(crate) struct Metrics {
     run_errors: Family<ObjectLabels, Counter>,
     events: Family<EventLabels, Counter>,
     events_dropped: Counter,
+    /// Which series of events an object has, so that it takes them along when it goes.
+    told: Arc<Mutex<BTreeMap<ObjectLabels, BTreeSet<EventLabels>>>>,
 }
 
 impl Default for Metrics {
@@ -59,6 +62,7 @@ impl Default for Metrics {
             run_errors: Family::default(),
             events: Family::default(),
             events_dropped: Counter::default(),
+            told: Arc::default(),
         };
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register(
@@ -114,6 +118,13 @@ impl Metrics {
         };
         seconds.remove(&labels);
         errors.remove(&labels);
+        for series in self.told().remove(&labels).unwrap_or_default() {
+            self.events.remove(&series);
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectLabels, BTreeSet<EventLabels>>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn event(&self, namespace: &str, name: &str, event_type: &str, reason: &str) {
@@ -124,6 +135,8 @@ impl Metrics {
             reason: reason.to_owned(),
         };
         self.events.get_or_create(&labels).inc();
+        let object = ObjectLabels { namespace: namespace.to_owned(), name: name.to_owned() };
+        self.told().entry(object).or_default().insert(labels);
     }
 
     pub(crate) fn event_dropped(&self) {

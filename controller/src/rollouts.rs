@@ -1,18 +1,19 @@
 //! One look at a Rollout: observe, plan, apply.
 
-use crate::apply::{Applier, ApplyError};
+use crate::apply::{Applier, ApplyError, reference};
 use crate::cache::Caches;
 use crate::clock::Clock;
+use crate::events::Message;
 use crate::metrics::{Looked, Metrics};
 use crate::observe;
 use crate::queue::{Key, Outcome};
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, Time};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use planner::defect;
-use planner::{Owner, Plan, Refusal, Settings, World};
+use planner::{EventType, Owner, Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(crate) struct Rollouts {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     refused: Arc<Mutex<BTreeMap<Key, Refused>>>,
+    /// Rollouts that were looked at, as Events refer to them.
+    known: Arc<Mutex<BTreeMap<Key, ObjectReference>>>,
 }
 
 impl Rollouts {
@@ -54,16 +57,18 @@ impl Rollouts {
         settings: Settings,
         metrics: Metrics,
     ) -> Self {
-        Self { caches, applier, clock, settings, metrics, refused: Arc::default() }
+        Self { caches, applier, clock, settings, metrics, refused: Arc::default(), known: Arc::default() }
     }
 
     /// Looks at one Rollout, and tells when to look again.
     pub(crate) async fn look(&self, key: &Key) -> Outcome {
-        let Some(_) = self.caches.rollouts.get(&key.namespace, &key.name) else {
+        let there = self.caches.rollouts.get(&key.namespace, &key.name);
+        self.tell_deleted(key, there.as_deref());
+        if there.is_none() {
             self.metrics.forget(Looked::Rollout, &key.namespace, &key.name);
             self.refused().remove(key);
             return Outcome::Done;
-        };
+        }
         let started = Instant::now();
         let result = self.reconcile(key).await;
         let failed = result.as_ref().is_err_and(|error| !error.is_stale());
@@ -82,6 +87,25 @@ impl Rollouts {
                 Outcome::Retry
             }
         }
+    }
+
+    /// Says that a Rollout is gone that was looked at before, also when there is another one of its name already.
+    fn tell_deleted(&self, key: &Key, there: Option<&Rollout>) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match there {
+            Some(rollout) => all.insert(key.clone(), reference(rollout)),
+            None => all.remove(key),
+        };
+        let Some(gone) = before.filter(|before| there.is_none_or(|now| now.metadata.uid != before.uid))
+        else {
+            return;
+        };
+        self.applier.events.send(Message {
+            about: gone,
+            event_type: EventType::Normal,
+            reason: "RolloutDeleted".to_owned(),
+            message: format!("Rollout {}/{} is deleted.", key.name, key.namespace),
+        });
     }
 
     fn refused(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Refused>> {

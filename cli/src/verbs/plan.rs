@@ -69,7 +69,7 @@ fn section(out: &mut Vec<String>, title: &str, lines: Vec<String>) {
 }
 
 /// A write in words.
-fn told(write: &Write) -> String {
+pub(super) fn told(write: &Write) -> String {
     match write {
         Write::CreateReplicaSet { name, replicas, .. } => {
             format!("create ReplicaSet {name} with {replicas} pods")
@@ -97,7 +97,7 @@ fn told(write: &Write) -> String {
 }
 
 /// Top-level fields of the status that change: path, before and after. Long values are cut.
-fn differences(before: &RolloutStatus, after: &RolloutStatus) -> Vec<(String, String, String)> {
+pub(super) fn differences(before: &RolloutStatus, after: &RolloutStatus) -> Vec<(String, String, String)> {
     let value = |status| serde_json::to_value(status).unwrap_or_default();
     let (before, after) = (value(before), value(after));
     let empty = serde_json::Map::new();

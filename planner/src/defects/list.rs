@@ -304,35 +304,35 @@ defects! {
     /// The revision is written together with the spec.
     WritesTheSpec: L2, "controller apply/requests.rs send", ["S13"], 50, ["promoted"];
     /// Older news overwrites what our own writes have brought.
-    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "O1", "S1", "S5", "S10"], 0, ["promoted", "timed-pauses"];
+    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "V2", "S10"], 0, ["brisk"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["S9", "V6"], 0, ["deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["V1", "V2", "S9"], 300, ["set-deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
-    DeletionIgnored: L2, "controller cache/watch.rs take", ["V1", "V6", "O1"], 0, ["deleted", "restarted"];
+    DeletionIgnored: L2, "controller cache/watch.rs take", ["V1", "V2"], 100, ["set-deleted"];
     /// A key that is added while it runs is lost.
-    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1", "O1"], 0, ["promoted", "timed-pauses"];
+    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1"], 300, ["brisk", "brisk-services"];
     /// An earlier wake-up does not replace a later one.
-    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1", "V4"], 0, ["timed-pauses"];
+    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1"], 100, ["brisk"];
     /// A plan goes on after a write that failed.
     GoesOnAfterFailure: L2, "controller apply/mod.rs apply", ["S1", "S2", "S5", "S6", "S7", "S8", "S10", "O1", "V1"], 600, ["promoted", "services"];
     /// The status is written before the writes.
-    StatusFirst: L2, "controller apply/mod.rs apply", ["S6", "S7", "S12", "V1", "O1"], 0, ["services", "gate-passed"];
+    StatusFirst: L2, "controller apply/mod.rs apply", ["S10"], 50, ["brisk"];
     /// An object of that name counts as made, whosever it is.
     ExistsIsFine: L2, "controller apply/mod.rs write", ["S12", "V1"], 300, ["promoted", "gate-passed"];
     /// A conflict counts as success.
     RefusalIsFine: L2, "controller apply/mod.rs write", ["S12", "S2"], 600, ["services", "promoted"];
     /// An error of the server counts as success.
-    FailureIsFine: L2, "controller apply/mod.rs write", ["S1", "S2", "S7", "V1", "O1"], 0, ["services", "promoted"];
+    FailureIsFine: L2, "controller apply/mod.rs write", ["S10"], 300, ["brisk-services"];
     /// Nobody asks for the lease before a write.
-    LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 0, ["two-controllers"];
+    LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 100, ["two-controllers"];
     /// A lease is taken before it has run out.
     LeaseTakenEarly: L2, "controller lease.rs evaluate", ["S12"], 50, ["two-controllers"];
     /// Whoever loses the race for the lease leads, too.
     LostRaceLeads: L2, "controller lease.rs taken", ["S12"], 600, ["two-controllers"];
     /// What was refused once is never tried again.
-    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1", "O1"], 0, ["promoted", "first-deploy"];
+    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 300, ["brisk"];
     /// Nobody looks at the time that the plan asks for.
     WakeDropped: L2, "controller rollouts.rs look", ["V5", "V1"], 100, ["timed-pauses"];
     /// The answer of a measurement is not recorded.
@@ -342,5 +342,5 @@ defects! {
     /// A failed run becomes a successful one.
     VerdictRewritten: L2, "controller analysis_runs reconcile", ["S6"], 50, ["gate-failed"];
     /// News of ReplicaSets wakes no Rollout.
-    SetsWakeNobody: L2, "controller watches.rs start", ["V1", "V4", "O1"], 0, ["promoted", "timed-pauses"];
+    SetsWakeNobody: L2, "controller watches.rs start", ["V1"], 100, ["brisk", "brisk-services"];
 }

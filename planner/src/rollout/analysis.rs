@@ -134,7 +134,7 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if let Some(new) = pass.new.filter(|_| !is_idle(pass)) {
         let active = pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash());
         let (pre, post) = (&strategy.pre_promotion_analysis, &strategy.post_promotion_analysis);
-        let begun = |kind| current(pass, kind).is_some();
+        let begun = |kind| current(pass, kind).is_some_and(|run| !is_used_up(pass, run));
         let full = status::is_saturated(pass, new)
             || strategy
                 .preview_replica_count
@@ -161,7 +161,8 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 /// Whether the switch need not wait for an analysis any more.
 pub(super) fn pre_promotion_is_done(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     strategy.pre_promotion_analysis.as_ref().is_none_or(is_empty)
-        || current(pass, RunKind::PrePromotion).map(phase) == Some(AnalysisPhase::Successful)
+        || current(pass, RunKind::PrePromotion)
+            .is_some_and(|run| phase(run) == AnalysisPhase::Successful && !is_used_up(pass, run))
 }
 
 /// Makes sure that there is a run, and lets its end speak.
@@ -258,9 +259,18 @@ pub(super) fn record_canary(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     }
 }
 
-/// Puts the current runs of a blue-green update into the status.
+/// Puts the current runs of a blue-green update into the status. Their verdicts stay there until the next version or
+/// a retry. `[analysis.runs]`
 pub(super) fn record_blue_green(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     let mut runs = current_runs(pass);
+    if pass.is_aborted() || pass.old.aborted_at.is_none() {
+        for kind in [RunKind::PrePromotion, RunKind::PostPromotion] {
+            let seen = current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned());
+            if let Some(seen) = seen {
+                runs.entry(kind).or_insert(seen);
+            }
+        }
+    }
     if let Some(blue_green) = &mut base.blue_green {
         blue_green.pre_promotion_analysis_run_status = runs.remove(&RunKind::PrePromotion);
         blue_green.post_promotion_analysis_run_status = runs.remove(&RunKind::PostPromotion);

@@ -4,6 +4,7 @@
 mod availability;
 mod gates;
 mod records;
+mod told;
 mod world;
 
 pub(super) use world::{Kind, World};
@@ -76,6 +77,8 @@ pub(super) struct Checker {
     /// Named rare states that this run has met.
     pub(super) reached: BTreeMap<&'static str, u32>,
     replicas: VecDeque<(Time, i64)>,
+    /// What has happened, for what is told of it.
+    past: told::Past,
     /// Identity that the lease names.
     pub(super) leader: String,
 }
@@ -93,6 +96,7 @@ impl Checker {
             secrets: Vec::new(),
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
+            past: told::Past::default(),
             leader: String::new(),
         }
     }
@@ -135,6 +139,7 @@ impl Checker {
         if matches!(call.resource.as_str(), "leases" | "events") {
             if code < 300 {
                 self.lease_written(call);
+                self.told(call, now);
             }
             return;
         }
@@ -162,12 +167,16 @@ impl Checker {
         now: Time,
     ) {
         self.secrets_stay_hidden(after, now);
+        self.past.take(kind, after);
         if let Actor::Controller(_) = actor {
             self.owned(kind, before, after, now);
             match kind {
                 Kind::Set => self.set_written(before, after, now),
                 Kind::Service => self.service_written(before, after, now),
-                Kind::Rollout => self.rollout_written(before, after, now),
+                Kind::Rollout => {
+                    self.current_exists(after, now);
+                    self.rollout_written(before, after, now);
+                }
                 Kind::Pod => self.pod_written(before, after, now),
                 Kind::Run | Kind::Job => {}
             }

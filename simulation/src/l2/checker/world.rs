@@ -2,6 +2,7 @@
 
 use crate::l2::look::Look;
 use crds::meta::{POD_TEMPLATE_HASH_LABEL, SCALE_DOWN_DEADLINE_ANNOTATION};
+use sandbox::Dig;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -31,23 +32,23 @@ impl Kind {
 }
 
 pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn controller_uid(object: &Value) -> &str {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object.at("/metadata/ownerReferences").and_then(Value::as_array);
     let own = owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
     own.map_or("", |owner| text(owner, "/uid"))
 }
 
 fn label<'v>(object: &'v Value, key: &str) -> &'v str {
-    let labels = object.pointer("/metadata/labels");
+    let labels = object.at("/metadata/labels");
     labels.and_then(|labels| labels.get(key)).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn ready(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    pod.pointer("/metadata/deletionTimestamp").is_none()
+    let conditions = pod.at("/status/conditions").and_then(Value::as_array);
+    pod.at("/metadata/deletionTimestamp").is_none()
         && conditions
             .into_iter()
             .flatten()
@@ -58,7 +59,7 @@ pub(crate) fn ready(pod: &Value) -> bool {
 pub(crate) fn lost_service(before: Option<&Value>, after: Option<&Value>) -> bool {
     let was = before.is_some_and(ready);
     let is = after.is_some_and(ready);
-    let asked = after.is_none_or(|pod| pod.pointer("/metadata/deletionTimestamp").is_some());
+    let asked = after.is_none_or(|pod| pod.at("/metadata/deletionTimestamp").is_some());
     was && !is && !asked
 }
 
@@ -175,19 +176,19 @@ fn put<T>(map: &mut BTreeMap<String, T>, name: String, value: Option<T>) {
 }
 
 pub(crate) fn selected(service: &Value) -> &str {
-    let selector = service.pointer("/spec/selector");
+    let selector = service.at("/spec/selector");
     selector.and_then(|map| map.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn set(object: &Value) -> Set {
-    let annotations = object.pointer("/metadata/annotations");
+    let annotations = object.at("/metadata/annotations");
     let deadline =
         annotations.and_then(|map| map.get(SCALE_DOWN_DEADLINE_ANNOTATION)).and_then(Value::as_str);
     Set {
         uid: text(object, "/metadata/uid").to_owned(),
         owner: controller_uid(object).to_owned(),
         hash: label(object, POD_TEMPLATE_HASH_LABEL).to_owned(),
-        replicas: object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
+        replicas: object.at("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
         deadline: deadline.unwrap_or_default().to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 mod blue_greens;
 mod canaries;
 mod gates;
+mod narrow;
 mod people;
 
 use super::scenario::{Scenario, When};
@@ -84,5 +85,6 @@ pub fn all() -> Vec<Scenario> {
     all.extend(gates::all());
     all.extend(blue_greens::all());
     all.extend(people::all());
+    all.extend(narrow::all());
     all
 }
