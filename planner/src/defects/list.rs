@@ -213,6 +213,8 @@ defects! {
     PromotesByItself: L1, "rollout/blue_green.rs pause_is_over", ["V1"], 400, [];
     /// A promotion does not wait for its time.
     PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1"], 400, [];
+    /// Whether the new version still has its pods is not asked again before the switch.
+    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2"], 4000, [];
     /// After an abort the active Service stays with the new version.
     NeverBack: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
     /// After an abort the active Service goes back to a version without pods.
@@ -259,8 +261,6 @@ defects! {
     UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 400, [];
     /// An analysis that could not measure does not abort.
     ErrorIgnored: L1, "rollout/analysis.rs need", ["V1"], 400, [];
-    /// Analyses go on after an abort.
-    AbortKeepsRuns: L1, "rollout/analysis.rs settle", ["V1"], 400, [];
     /// Analyses that nobody needs go on.
     RunsGoOn: L1, "rollout/analysis.rs settle", ["V1"], 400, [];
     /// The analysis beside the steps does not wait for its step.
@@ -279,8 +279,6 @@ defects! {
     WritesAfterDecision: L1, "rollout/fold.rs plan", ["V1"], 400, [];
     /// Events wait for another write than theirs.
     AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["V1"], 400, [];
-    /// The first wake-up of a plan counts, not the last.
-    FirstWakeCounts: L1, "rollout/fold.rs absorb", ["V1"], 400, [];
     /// A retry leaves the condition of the abort.
     RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 400, [];
     /// A condition's transition time moves though its status does not change.

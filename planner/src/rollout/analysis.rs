@@ -228,7 +228,7 @@ fn as_status(run: &AnalysisRunView) -> RolloutAnalysisRunStatus {
 
 /// Ends every run that is not current, deletes what is beyond the limits, and remembers what is current.
 fn settle(pass: &mut Pass<'_>, mut runs: BTreeMap<RunKind, RolloutAnalysisRunStatus>) {
-    if pass.is_aborted() && !defect!(AbortKeepsRuns) {
+    if pass.is_aborted() {
         runs.retain(|_, run| run.status.is_completed());
     }
     let running: Vec<&AnalysisRunView> = pass

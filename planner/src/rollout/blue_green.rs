@@ -250,6 +250,10 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let Some(new) = pass.new else { return false };
     let forward = !pass.is_aborted() && is_open(pass, strategy, new);
     if forward {
+        leave(pass, strategy);
+        if active_hash(pass, strategy) != new.hash() && !defect!(SwitchUnconfirmed) {
+            services::confirm_set(pass, new);
+        }
         services::switch(pass, &strategy.active_service, new.hash());
     } else if pass.is_aborted() {
         switch_back(pass, strategy, new);
@@ -257,6 +261,16 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
         take_up(pass, strategy);
     }
     forward
+}
+
+/// What was active has had no delay of its own yet: a deadline from before does not count.
+fn leave(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let active = active_hash(pass, strategy);
+    let left =
+        pass.all.iter().copied().find(|set| !active.is_empty() && set.hash() == active && !pass.is_new(set));
+    if let Some(left) = left.filter(|_| pass.new.is_some_and(|new| new.hash() != active)) {
+        scale_down::clear_deadline(pass, left);
+    }
 }
 
 /// The new version is all there, and nothing has to be waited for.
@@ -272,6 +286,9 @@ fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaS
     let Some(stable) = pass.stable else { return };
     let available = pass.world.available(stable);
     let carries = available >= stable.replicas.min(pass.replicas) || available >= pass.world.available(new);
+    if available > 0 && carries {
+        leave(pass, strategy);
+    }
     if (available > 0 && carries && !defect!(NeverBack)) || defect!(BackBlindly) {
         services::switch(pass, &strategy.active_service, stable.hash());
     }

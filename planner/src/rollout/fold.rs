@@ -75,7 +75,7 @@ fn absorb(plan: &mut Plan, pass: Plan) {
     plan.writes.extend(pass.writes);
     plan.trail = pass.trail;
     plan.status = pass.status;
-    plan.wake = if defect!(FirstWakeCounts) { plan.wake.take().or(pass.wake) } else { pass.wake };
+    plan.wake = pass.wake;
 }
 
 /// The part of a status that later decisions rest on.

@@ -188,8 +188,9 @@ fn refused(pass: &mut Pass<'_>, name: &str) -> Option<RolloutStatus> {
     let mut status = status::carry_over(pass);
     match refusal.code {
         RefusalCode::AlreadyExists => {
-            let more = i32::from(!defect!(CollisionIgnored));
-            status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(more));
+            if !defect!(CollisionIgnored) {
+                status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(1));
+            }
             pass.plan.trail.push(format!("{target} exists and is not ours: the hash is changed"));
         }
         RefusalCode::Invalid | RefusalCode::Forbidden => {

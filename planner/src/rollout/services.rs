@@ -61,7 +61,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
 
 /// A write that changes nothing but fails when the ReplicaSet is not as it was seen: its pods may have been given up by
 /// a write of our own that the cache does not show yet, and a Service is not to go there.
-fn confirm_set(pass: &mut Pass<'_>, set: &ReplicaSet) {
+pub(super) fn confirm_set(pass: &mut Pass<'_>, set: &ReplicaSet) {
     let write = Write::AnnotateReplicaSet {
         target: target(set),
         annotations: BTreeMap::new(),

@@ -135,6 +135,8 @@ pub(super) struct Cluster {
     pub(super) taken: Vec<String>,
     /// Versions that were active and have been left for another, when, and with what delay.
     pub(super) left: BTreeMap<String, (Time, i32)>,
+    /// When the current version was called so first.
+    pub(super) begun: Time,
     /// When the write that is carried out was decided: a process may be slow.
     pub(super) decided: Time,
     /// How pods of each version behave.
@@ -338,6 +340,10 @@ impl Cluster {
 
     /// Writes the status; the difference to nothing is no write at all.
     pub(super) fn record(&mut self, status: &RolloutStatus, versions: &mut Versions) {
+        let known = self.rollout.status.as_ref().map_or("", |known| known.current_pod_hash.as_str());
+        if known != status.current_pod_hash {
+            self.begun = self.decided;
+        }
         self.change_rollout(false, |rollout| rollout.status = Some(status.clone()));
         self.note_rollout(versions);
     }

@@ -116,6 +116,7 @@ impl Simulation {
         self.tell(|_| format!("status {}", brief(&status)));
         let fault = invariants::status(&self.cluster, &work.basis, self.losses, &status);
         self.check(fault)?;
+        self.cluster.decided = work.basis.at;
         self.cluster.record(&status, &mut work.versions);
         self.summary.writes = self.summary.writes.saturating_add(1);
         if self.chance(self.knobs.lost_answers) {

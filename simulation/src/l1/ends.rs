@@ -250,7 +250,7 @@ impl Rest<'_> {
         for (name, phase) in self.recorded() {
             let run = self.cluster.runs.iter().find(|run| run.view.name == name);
             let is = run.map(super::cluster::Run::phase);
-            ensure(is == Some(phase), || format!("AnalysisRun {name} is {is:?}, not {phase}"))?;
+            ensure(is.is_none_or(|is| is == phase), || format!("AnalysisRun {name} is {is:?}, not {phase}"))?;
         }
         let mut ended = (0, 0);
         for run in &self.cluster.runs {
@@ -439,8 +439,13 @@ impl Rest<'_> {
         ensure(old == self.replicas, || format!("{} has {old} pods", stable.view.name))?;
         let fits = new == self.replicas || strategy.preview_replica_count == Some(new);
         ensure(fits, || format!("the preview has {new} pods"))?;
+        // A version that was overtaken before it was stable may still serve.
+        let active = self.cluster.selected(&strategy.active_service);
+        ensure(self.replicas == 0 || active != self.new.view.hash(), || {
+            format!("{} serves before its promotion", self.new.view.name)
+        })?;
         let preview = strategy.preview_service.as_ref().map(|name| (name, self.new));
-        for (service, set) in [Some((&strategy.active_service, stable)), preview].into_iter().flatten() {
+        if let Some((service, set)) = preview {
             let is = self.cluster.selected(service);
             let fits = self.replicas == 0 || is == set.view.hash();
             ensure(fits, || format!("Service {service} selects {is:?}, not {}", set.view.hash()))?;
@@ -457,7 +462,8 @@ impl Rest<'_> {
             let all = self.is_there(self.new) && self.stable.is_some_and(|stable| self.is_there(stable));
             let done =
                 status.stable_rs == status.current_pod_hash && all && self.new.view.replicas == self.replicas;
-            return ensure(!done, || "all is there, and it is late all the same".to_owned());
+            let waits = self.sets.iter().any(|set| !self.is_there(set));
+            return ensure(!done && waits, || "all is there, and it is late all the same".to_owned());
         }
         ensure(status.stable_rs != status.current_pod_hash, || "nothing is left to abort".to_owned())?;
         ensure(status.aborted_at.is_some(), || "aborted, but nobody knows when".to_owned())?;

@@ -297,7 +297,9 @@ fn steps(
             }
             (None, None) => {
                 // A weight is come to when its pods are there.
-                let least = basis.replicas.saturating_mul(step.set_weight.unwrap_or(0)) / 100;
+                let weight = step.set_weight.unwrap_or(0);
+                let one = i32::from(weight > 0 && basis.replicas > 1);
+                let least = (basis.replicas.saturating_mul(weight) / 100).max(one);
                 let set = cluster.set_of(&new.current_pod_hash);
                 // A restart that is going on has taken pods away.
                 let restarts = cluster.rollout.spec.restart_at != new.restarted_at;

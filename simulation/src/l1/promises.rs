@@ -137,9 +137,11 @@ fn aborted_too_soon(cluster: &Cluster, basis: &Basis, set: &Set, to: i32) -> Opt
     let aborted = status.aborted_at.filter(|_| status.abort && basis.active.is_some())?;
     let delay = defaults::abort_scale_down_delay_seconds(&basis.seen);
     let over = |seconds: i32| cluster.now >= aborted.plus_seconds(i64::from(seconds));
+    let current = set.view.hash() == status.current_pod_hash && set.view.replicas > 0;
     // Another delay may count that began before the abort.
-    let current = set.view.hash() == status.current_pod_hash && !set.view.is_marked_for_scale_down();
-    if to > 0 || !current || delay.is_some_and(over) {
+    let marked = set.view.scale_down_deadline();
+    let over = marked.map_or(delay.is_some_and(over), |end| cluster.now >= end);
+    if to > 0 || !current || over {
         return None;
     }
     fault("S3", format!("{} was aborted at {aborted}, and goes before {delay:?} s", set.view.name))
@@ -280,7 +282,8 @@ fn aborts(cluster: &Cluster, basis: &Basis, old: &RolloutStatus, new: &RolloutSt
     let asked = basis.seen.spec.progress_deadline_abort == Some(true);
     let progress = old.conditions.iter().flatten().find(|condition| condition.kind == "Progressing");
     let seconds = i64::from(defaults::progress_deadline_seconds(&basis.seen));
-    let late = progress.is_some_and(|seen| cluster.now > seen.last_update_time.plus_seconds(seconds));
+    let late = progress
+        .is_some_and(|seen| cluster.now > seen.last_update_time.max(cluster.begun).plus_seconds(seconds));
     if failed || (asked && late) {
         return None;
     }
@@ -312,7 +315,13 @@ fn late(cluster: &Cluster, basis: &Basis, old: &RolloutStatus, new: &RolloutStat
     progress(new).filter(|now| now.reason == LATE)?;
     let seconds = i64::from(defaults::progress_deadline_seconds(&basis.seen));
     let over = cluster.now > since.last_update_time.plus_seconds(seconds);
-    if over && old.pause_conditions.is_none() {
+    // Such a step may take any time.
+    let steps =
+        basis.seen.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref()?.steps.as_ref());
+    let index = new.current_step_index.and_then(|index| usize::try_from(index).ok());
+    let step = index.and_then(|index| steps?.get(index));
+    let endless = step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some());
+    if over && !endless && old.pause_conditions.is_none() {
         return None;
     }
     fault(

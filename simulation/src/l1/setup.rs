@@ -19,6 +19,14 @@ pub(super) const TEMPLATES: [&str; 2] = ["errors", "latency"];
 /// Versions of the pod template that people choose from.
 pub(super) const VERSIONS: usize = 4;
 
+/// How analyses tend to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Good,
+    Bad,
+    Undecided,
+}
+
 /// How hard the times are: fixed for a run, so that one kind of trouble does not hide the others.
 #[derive(Clone, Debug)]
 pub(super) struct Knobs {
@@ -38,6 +46,8 @@ pub(super) struct Knobs {
     pub(super) haste: u8,
     /// Of 256 changes of a Service or a status, after how many people act at once.
     pub(super) keen: u8,
+    /// How analyses tend to end.
+    pub(super) verdicts: Mood,
     /// What people do in this run, as bits.
     pub(super) verbs: u32,
     /// How each version behaves.
@@ -76,6 +86,7 @@ pub(super) fn setup(rng: &mut Rng, faults: bool) -> Setup {
         people: pick(rng, &[3, 8, 20]).unwrap_or(8),
         haste: pick(rng, &[0, 8, 60]).unwrap_or(0),
         keen: pick(rng, &[0, 0, 20, 60]).unwrap_or(0),
+        verdicts: pick(rng, &[Mood::Good, Mood::Good, Mood::Bad, Mood::Undecided]).unwrap_or(Mood::Good),
         verbs: rng.u32(..) | 1,
         behaviours: std::array::from_fn(|index| behaviour(rng, index)),
     };

@@ -93,7 +93,7 @@ fn blue_green(rng: &mut Rng, history: i32) -> Value {
     let seconds = pick(rng, &[1, 20]);
     maybe(rng, 3, "autoPromotionSeconds", json!(seconds));
     maybe(rng, 4, "previewReplicaCount", json!(1));
-    let delay = pick(rng, &[0, 5, 60]);
+    let delay = pick(rng, &[0, 5, 60, 300]);
     maybe(rng, 2, "scaleDownDelaySeconds", json!(delay));
     if history > 0 {
         // More than are kept could not wait: such a limit is refused.
