@@ -86,213 +86,213 @@ impl Defect {
 
 defects! {
     /// An abort is obeyed although nothing is in progress.
-    AbortsNothing: L1, "rollout/pass.rs run", ["V1"], 200, [];
+    AbortsNothing: L1, "rollout/pass.rs run", ["V1"], 100, [];
     /// Versions without pods wait for their scale-down again and again.
-    EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V1", "V2"], 400, [];
+    EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V2", "V1"], 50, [];
     /// A version that is needed again keeps its old deadline.
-    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["V1"], 400, [];
+    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["V1"], 800, [];
     /// The active Service does not wait for the analysis before the promotion.
-    SwitchIgnoresAnalysis: L1, "rollout/blue_green.rs is_open", ["no_skipped_gate"], 600, [];
+    SwitchIgnoresAnalysis: L1, "rollout/blue_green.rs is_open", ["no_skipped_gate"], 800, [];
     /// The active Service does not wait for the pods of the new version.
-    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["services_have_pods", "S2"], 400, [];
+    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["S2", "services_have_pods"], 50, [];
     /// Pods of the new version count as available before they are.
-    CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 400, [];
+    CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 50, [];
     /// Surge and availability are forgotten once the weight is whole.
-    NoBoundsAtTheEnd: L1, "arithmetic/canary_replicas.rs canary_replicas", ["availability", "S1"], 400, [];
+    NoBoundsAtTheEnd: L1, "arithmetic/canary_replicas.rs canary_replicas", ["availability", "S1"], 50, [];
     /// One pod more than the surplus goes.
-    OnePodTooMany: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 400, [];
+    OnePodTooMany: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 50, [];
     /// Another template does not begin the steps anew.
-    NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["S5", "no_skipped_gate"], 400, [];
+    NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["V5", "S5", "no_skipped_gate"], 50, [];
     /// An abort outlives the version that it was about.
     AbortOutlives: L1, "rollout/status.rs reset", ["V5"], 200, [];
     /// The status claims a generation that was not observed.
-    GenerationAhead: L1, "rollout/status.rs stamp", ["S10"], 100, [];
+    GenerationAhead: L1, "rollout/status.rs stamp", ["S10"], 50, [];
     /// The status has the time of the look in it.
     ClockInStatus: L1, "rollout/status.rs stamp", ["V2"], 50, [];
     /// The AnalysisRun that was made is not recorded.
-    RunNotRecorded: L1, "rollout/canary.rs conclude", ["S6", "V1", "V2"], 400, [];
+    RunNotRecorded: L1, "rollout/canary.rs conclude", ["V1", "S6", "V2"], 50, [];
     /// The stable Service stays with the stable version until that has no pods.
-    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["S2"], 1000, [];
+    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 1500, [];
     /// Nobody looks when a timed pause is over.
-    NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 400, [];
+    NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 100, [];
     /// An analysis that has ended begins again.
-    EndedRunAgain: L1, "rollout/analysis.rs need", ["S6", "V1", "V2"], 400, [];
+    EndedRunAgain: L1, "rollout/analysis.rs need", ["wake_is_present", "S6", "V1", "V2"], 800, [];
     /// The analysis of one step speaks for another.
-    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 0, [];
+    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 1500, [];
     /// A failed analysis does not abort.
-    FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 400, [];
+    FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 50, [];
     /// A rollback counts as fast after the old version's deadline.
-    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["no_skipped_gate"], 3000, [];
+    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["no_skipped_gate"], 800, [];
     /// A Service is pointed at a version without pods.
-    SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 400, [];
+    SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 50, [];
     /// The canary Service stays with an aborted version.
-    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 1500, [];
+    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 50, [];
     /// The stable Service goes to the new version at once.
-    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4"], 400, [];
+    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4", "services_have_pods"], 100, [];
     /// ReplicaSets of another owner count as ours.
     TakesForeign: L1, "rollout/identify.rs sort_out", ["only_own_objects"], 50, [];
     /// The ReplicaSet of the template is not found and is made again.
-    NewOneNotFound: L1, "rollout/identify.rs find_new", ["one_create_per_hash", "S8"], 100, [];
+    NewOneNotFound: L1, "rollout/identify.rs find_new", ["one_create_per_hash", "S8"], 50, [];
     /// The Rollout's own revision does not count.
     RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 50, [];
     /// A version becomes stable before its pods are available.
-    PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 400, [];
+    PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 50, [];
     /// A version becomes stable before its last step.
-    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 400, [];
+    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 50, [];
     /// A version becomes stable without its analysis after the promotion.
-    PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 1000, [];
+    PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 400, [];
     /// A stable ReplicaSet that is not seen yet makes a first deploy.
-    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["no_skipped_gate"], 200, [];
+    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["S7", "no_skipped_gate"], 100, [];
     /// A pause is passed by.
-    SkipsPause: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
+    SkipsPause: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 100, [];
     /// A timed pause ends at half its time.
     PauseTooShort: L1, "rollout/steps.rs is_completed", ["no_skipped_gate"], 200, [];
     /// An analysis step is passed by.
-    SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
+    SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 50, [];
     /// An abort leaves the new version its share.
-    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V1", "V3"], 400, [];
+    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V3", "V1"], 50, [];
     /// Old versions go without regard to availability.
-    OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 1000, [];
+    OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 100, [];
     /// A version that was live goes before its delay is over.
-    DelayIgnored: L1, "rollout/scale_down.rs decide", ["S3"], 200, [];
+    DelayIgnored: L1, "rollout/scale_down.rs decide", ["S3"], 50, [];
     /// The last pod of a version that the stable Service selects goes.
-    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 1500, [];
+    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 6000, [];
     /// Old versions are deleted with their pods.
-    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["no_skipped_gate", "S7"], 1000, [];
+    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 800, [];
     /// A restart evicts all pods at once.
-    EvictsAll: L1, "rollout/restart.rs run", ["availability", "S1"], 100, [];
+    EvictsAll: L1, "rollout/restart.rs run", ["availability", "S1"], 50, [];
     /// The count of hash collisions is forgotten.
-    CollisionForgotten: L1, "rollout/status.rs base", ["V1"], 400, [];
+    CollisionForgotten: L1, "rollout/status.rs base", ["S10", "V1"], 200, [];
     /// The hash of the steps is never renewed.
-    StepHashKept: L1, "rollout/status.rs base", ["V1"], 400, [];
+    StepHashKept: L1, "rollout/status.rs base", ["V1"], 50, [];
     /// The progress deadline counts in a pause, too.
-    LateInPause: L1, "rollout/status.rs deadline", ["V1"], 400, [];
+    LateInPause: L1, "rollout/status.rs deadline", ["S10", "V1"], 400, [];
     /// There is no progress deadline.
-    NeverLate: L1, "rollout/status.rs deadline", ["V1"], 400, [];
+    NeverLate: L1, "rollout/status.rs deadline", ["V1"], 50, [];
     /// The progress deadline comes at half its time.
-    LateTooEarly: L1, "rollout/status.rs deadline", ["V1"], 400, [];
+    LateTooEarly: L1, "rollout/status.rs deadline", ["S6", "S10", "V1"], 50, [];
     /// A version that was not promoted counts as healthy.
-    HealthyBeforeTheEnd: L1, "rollout/status.rs is_healthy", ["V1"], 400, [];
+    HealthyBeforeTheEnd: L1, "rollout/status.rs is_healthy", ["V1"], 200, [];
     /// The condition Available is always True.
-    AlwaysAvailable: L1, "rollout/status.rs update_available", ["V1"], 400, [];
+    AlwaysAvailable: L1, "rollout/status.rs update_available", ["V1"], 100, [];
     /// The last version's progress deadline counts for the next one.
-    OldDeadline: L1, "rollout/status.rs update_progress", ["V1"], 400, [];
+    OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
     /// Pods count as there though the size is not observed yet.
-    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["V1"], 400, [];
+    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 3000, [];
     /// The conditions of a frozen Rollout that is healthy flip with each look.
-    FrozenFlips: L1, "rollout/status.rs update_progress", ["V1"], 400, [];
+    FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
     /// A name that is taken is no collision.
-    CollisionIgnored: L1, "rollout/identify.rs refused", ["V1"], 400, [];
+    CollisionIgnored: L1, "rollout/identify.rs refused", ["V1"], 200, [];
     /// Another minReadySeconds does not come to the ReplicaSet.
-    MinReadyIgnored: L1, "rollout/identify.rs ensure_new", ["V1"], 400, [];
+    MinReadyIgnored: L1, "rollout/identify.rs ensure_new", ["V1"], 50, [];
     /// Annotations that come later are not copied.
-    AnnotationsNotCopied: L1, "rollout/identify.rs ensure_new", ["V1"], 400, [];
+    AnnotationsNotCopied: L1, "rollout/identify.rs ensure_new", ["V1"], 50, [];
     /// A version that comes back keeps its old revision.
-    RevisionNotRaised: L1, "rollout/identify.rs ensure_new", ["V1"], 400, [];
+    RevisionNotRaised: L1, "rollout/identify.rs ensure_new", ["V2", "V1"], 50, [];
     /// A ReplicaSet is made with all pods.
-    CreatedFull: L1, "rollout/identify.rs create", ["V1"], 400, [];
+    CreatedFull: L1, "rollout/identify.rs create", ["S4", "V1"], 50, [];
     /// The number of desired pods is not recorded.
-    DesiredNotRecorded: L1, "rollout/pass.rs scale", ["V1"], 400, [];
+    DesiredNotRecorded: L1, "rollout/pass.rs scale", ["V1"], 50, [];
     /// The deadline stays on a version without pods.
-    DeadlineStays: L1, "rollout/pass.rs scale", ["V1"], 400, [];
+    DeadlineStays: L1, "rollout/pass.rs scale", ["V1"], 50, [];
     /// The weight of the step after this one holds.
-    WeightOfNext: L1, "rollout/steps.rs weight", ["V1"], 400, [];
+    WeightOfNext: L1, "rollout/steps.rs weight", ["S4", "V1"], 50, [];
     /// Steps end while a person has frozen the Rollout.
-    FrozenGoesOn: L1, "rollout/steps.rs is_completed", ["V1"], 400, [];
+    FrozenGoesOn: L1, "rollout/steps.rs is_completed", ["S5", "V1"], 800, [];
     /// A weight counts as reached before its pods are available.
-    WeightBeforePods: L1, "rollout/steps.rs has_reached_replicas", ["V1"], 400, [];
+    WeightBeforePods: L1, "rollout/steps.rs has_reached_replicas", ["S5", "V1"], 100, [];
     /// An aborted version becomes stable.
-    PromotesAborted: L1, "rollout/promotion.rs reason", ["V1"], 400, [];
+    PromotesAborted: L1, "rollout/promotion.rs reason", ["V3", "V1"], 1500, [];
     /// A version becomes stable while an analysis is undecided.
-    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1"], 400, [];
+    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1"], 0, [];
     /// The preview Service stays with the old version.
-    PreviewStays: L1, "rollout/blue_green.rs run", ["V1"], 400, [];
+    PreviewStays: L1, "rollout/blue_green.rs run", ["V1"], 50, [];
     /// A preview keeps its own size for ever.
-    PreviewKeepsSize: L1, "rollout/blue_green.rs new_size", ["V1"], 400, [];
+    PreviewKeepsSize: L1, "rollout/blue_green.rs new_size", ["V1"], 200, [];
     /// Nobody has to promote.
-    PromotesByItself: L1, "rollout/blue_green.rs pause_is_over", ["V1"], 400, [];
+    PromotesByItself: L1, "rollout/blue_green.rs pause_is_over", ["no_skipped_gate", "V1"], 50, [];
     /// A promotion does not wait for its time.
-    PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1"], 400, [];
+    PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1", "no_skipped_gate"], 200, [];
     /// Whether the new version still has its pods is not asked again before the switch.
-    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2"], 4000, [];
+    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2"], 3000, [];
     /// After an abort the active Service stays with the new version.
     NeverBack: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
     /// After an abort the active Service goes back to a version without pods.
-    BackBlindly: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
+    BackBlindly: L1, "rollout/blue_green.rs switch_back", ["services_have_pods", "V1"], 1500, [];
     /// An aborted version goes before its delay is over.
-    AbortedGoesAtOnce: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 400, [];
+    AbortedGoesAtOnce: L1, "rollout/blue_green.rs scale_aborted", ["S3", "V1"], 200, [];
     /// An aborted version keeps its pods for ever.
-    AbortedStays: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 400, [];
+    AbortedStays: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 200, [];
     /// The stable version shrinks before the switch.
-    StableShrinks: L1, "rollout/blue_green.rs scale", ["V1"], 400, [];
+    StableShrinks: L1, "rollout/blue_green.rs scale", ["availability", "V1"], 50, [];
     /// A version that was taken for idle keeps its deadline while it is active.
-    ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 400, [];
+    ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 0, [];
     /// An aborted version does not record another scale.
-    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 400, [];
+    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 6000, [];
     /// A Service does not say who manages it.
-    ManagedNotRecorded: L1, "rollout/services.rs select", ["V1"], 400, [];
+    ManagedNotRecorded: L1, "rollout/services.rs select", ["V1"], 50, [];
     /// A Service that reaches all pods is narrowed to a version with few.
-    NarrowedEarly: L1, "rollout/services.rs ensure", ["V1"], 400, [];
+    NarrowedEarly: L1, "rollout/services.rs ensure", ["S2", "V1"], 800, [];
     /// Old versions go at once.
-    NoDelay: L1, "rollout/scale_down.rs decide", ["V1"], 400, [];
+    NoDelay: L1, "rollout/scale_down.rs decide", ["S3", "V1"], 50, [];
     /// Old versions go at half their time.
-    DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["V1"], 400, [];
+    DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["S3", "V1"], 50, [];
     /// More old versions wait than the limit allows.
-    LimitIgnored: L1, "rollout/scale_down.rs decide", ["V1"], 400, [];
+    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 800, [];
     /// The newest of the old versions are deleted first.
-    NewestGoFirst: L1, "rollout/history.rs replica_sets", ["V1"], 400, [];
+    NewestGoFirst: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 200, [];
     /// One old version too many is deleted.
-    OneTooManyGoes: L1, "rollout/history.rs replica_sets", ["V1"], 400, [];
+    OneTooManyGoes: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 50, [];
     /// A restart begins before its time.
-    RestartBeforeTime: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    RestartBeforeTime: L1, "rollout/restart.rs run", ["V4", "V1"], 50, [];
     /// A restart counts as done while old pods are left.
-    RestartDoneEarly: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    RestartDoneEarly: L1, "rollout/restart.rs run", ["V4", "V1"], 50, [];
     /// A restart is never done.
-    RestartNeverDone: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    RestartNeverDone: L1, "rollout/restart.rs run", ["V1"], 50, [];
     /// A restart evicts pods that are young enough.
-    YoungEvicted: L1, "rollout/restart.rs run", ["V1"], 400, [];
+    YoungEvicted: L1, "rollout/restart.rs run", ["V4", "V1"], 50, [];
     /// A restart counts and evicts pods of another owner.
-    EvictsForeign: L1, "rollout/restart.rs ours", ["V1"], 400, [];
+    EvictsForeign: L1, "rollout/restart.rs ours", ["only_own_objects", "V1"], 50, [];
     /// A pause begins again with each look.
-    PauseBeginsAgain: L1, "rollout/pause.rs record", ["V1"], 400, [];
+    PauseBeginsAgain: L1, "rollout/pause.rs record", ["S5", "V1"], 800, [];
     /// An abort keeps the pauses.
-    AbortKeepsPause: L1, "rollout/pause.rs record", ["V1"], 400, [];
+    AbortKeepsPause: L1, "rollout/pause.rs record", ["V1"], 800, [];
     /// An undecided analysis waits for nobody.
-    UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 400, [];
+    UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 200, [];
     /// An analysis that could not measure does not abort.
-    ErrorIgnored: L1, "rollout/analysis.rs need", ["V1"], 400, [];
+    ErrorIgnored: L1, "rollout/analysis.rs need", ["V1"], 800, [];
     /// Analyses that nobody needs go on.
-    RunsGoOn: L1, "rollout/analysis.rs settle", ["V1"], 400, [];
+    RunsGoOn: L1, "rollout/analysis.rs settle", ["V1"], 200, [];
     /// The analysis beside the steps does not wait for its step.
-    BackgroundTooEarly: L1, "rollout/analysis.rs canary", ["V1"], 400, [];
+    BackgroundTooEarly: L1, "rollout/analysis.rs canary", ["S5", "V1"], 400, [];
     /// There is no analysis beside the steps.
-    NoBackground: L1, "rollout/analysis.rs background", ["V1"], 400, [];
+    NoBackground: L1, "rollout/analysis.rs background", ["V1"], 3000, [];
     /// The history limits take the current run, too.
-    CurrentRunDeleted: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 400, [];
+    CurrentRunDeleted: L1, "rollout/analysis/retention.rs delete_old", ["S5", "S6", "V1"], 50, [];
     /// The limits of good and bad runs are swapped.
-    LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 400, [];
+    LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 50, [];
     /// Runs outlive their version.
-    RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 400, [];
+    RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 100, [];
     /// A run of a later number is overlooked.
-    SecondRun: L1, "rollout/analysis/make.rs new_run", ["V1"], 400, [];
+    SecondRun: L1, "rollout/analysis/make.rs new_run", ["S6", "V1"], 50, [];
     /// Writes follow a decision that is not recorded yet.
-    WritesAfterDecision: L1, "rollout/fold.rs plan", ["V1"], 400, [];
+    WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1"], 50, [];
     /// Events wait for another write than theirs.
-    AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["V1"], 400, [];
+    AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["notices_fit", "V1"], 50, [];
     /// A retry leaves the condition of the abort.
-    RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 400, [];
+    RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 3000, [];
     /// A condition's transition time moves though its status does not change.
-    TransitionMoves: L1, "rollout/conditions.rs set", ["V1"], 400, [];
+    TransitionMoves: L1, "rollout/conditions.rs set", ["S10", "V1"], 50, [];
     /// A Rollout that restarts is called Healthy.
-    RestartHidden: L1, "rollout/phase.rs phase_of", ["V1"], 400, [];
+    RestartHidden: L1, "rollout/phase.rs phase_of", ["S10", "V1"], 50, [];
     /// A canary is called Healthy before its promotion.
-    HealthyTooEarly: L1, "rollout/phase.rs phase_of", ["V1"], 400, [];
+    HealthyTooEarly: L1, "rollout/phase.rs phase_of", ["S10", "V1"], 50, [];
     /// One pod more than the surge is asked for.
-    OneMoreSurge: L1, "arithmetic/canary_replicas.rs canary_replicas", ["V1"], 400, [];
+    OneMoreSurge: L1, "arithmetic/canary_replicas.rs canary_replicas", ["surge", "V1"], 50, [];
     /// Pods that serve nobody keep their places.
-    NobodyGivesWay: L1, "arithmetic/canary_replicas.rs give_way", ["V1"], 400, [];
+    NobodyGivesWay: L1, "arithmetic/canary_replicas.rs give_way", ["V1"], 0, [];
     /// Shares are rounded down.
-    RoundsDown: L1, "arithmetic/canary_replicas.rs desired_pair", ["V1"], 400, [];
+    RoundsDown: L1, "arithmetic/canary_replicas.rs desired_pair", ["S5", "V1"], 200, [];
     /// The status is written without the version that it was made from.
     StatusWithoutVersion: L2, "controller apply/requests.rs status", ["S12"], 50, ["promoted"];
     /// Patches have neither uid nor resourceVersion.

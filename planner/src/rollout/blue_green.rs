@@ -115,7 +115,11 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
         // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
         pass.scale(new, new.replicas, "the aborted version keeps its size");
     }
-    let Some(seconds) = delay else { return };
+    let Some(seconds) = delay else {
+        // It goes when it is active no more, or never: a deadline from before says something else.
+        scale_down::clear_deadline(pass, new);
+        return;
+    };
     match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
         Some(deadline) if pass.now < deadline && !defect!(AbortedGoesAtOnce) => {

@@ -342,7 +342,7 @@ impl Cluster {
     pub(super) fn record(&mut self, status: &RolloutStatus, versions: &mut Versions) {
         let known = self.rollout.status.as_ref().map_or("", |known| known.current_pod_hash.as_str());
         if known != status.current_pod_hash {
-            self.begun = self.decided;
+            self.begun = self.decided.whole_seconds();
         }
         self.change_rollout(false, |rollout| rollout.status = Some(status.clone()));
         self.note_rollout(versions);

@@ -381,7 +381,8 @@ fn promotion(
     }
     if let Some(blue_green) = &strategy.blue_green {
         let active = cluster.selected(&blue_green.active_service);
-        if active != new.stable_rs {
+        // One without a hash reaches all: somebody has just taken it out.
+        if active != new.stable_rs && !active.is_empty() {
             return fault("S7", format!("{} becomes stable, but {active} is active", new.stable_rs));
         }
         let older =

@@ -297,7 +297,8 @@ fn claims(basis: &Basis, new: &RolloutStatus) -> Option<Fault> {
     }
     let done = new.stable_rs == new.current_pod_hash;
     let whole = new.updated_replicas >= basis.replicas && new.available_replicas >= basis.replicas;
-    let waits = new.abort || new.pause_conditions.is_some() || basis.seen.spec.paused == Some(true);
+    let waits =
+        new.aborted_at.is_some() || new.pause_conditions.is_some() || basis.seen.spec.paused == Some(true);
     let restarts = basis.seen.spec.restart_at.is_some_and(|at| new.restarted_at != Some(at));
     if done && whole && !waits && !restarts {
         return None;
