@@ -67,7 +67,8 @@ fn is_shrinking(set: &ReplicaSet) -> bool {
 
 /// True when a pod is evicted.
 fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
-    let available = count(ours(pass).iter().filter(|pod| pod.available && !pod.deleting).count());
+    // Pods above a size that was seen may be going, or come from a size that was not.
+    let available = super::status::sum(&pass.all, |set| pass.world.available(set).min(set.replicas));
     let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
     let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
@@ -82,8 +83,4 @@ fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
         budget -= 1;
     }
     evicted
-}
-
-fn count(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }
