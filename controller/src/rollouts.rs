@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use planner::defect;
-use planner::{EventType, Plan, Refusal, Settings, World};
+use planner::{EventType, Owner, Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -221,7 +221,13 @@ impl Rollouts {
                 Ok(())
             })
             .await?;
-        pods.retain(|pod: &planner::Pod| world.replica_sets.iter().any(|set| set.uid == pod.replica_set_uid));
+        let ours: Vec<&str> = world
+            .replica_sets
+            .iter()
+            .filter(|set| set.owner != Owner::Other)
+            .map(|set| set.uid.as_str())
+            .collect();
+        pods.retain(|pod: &planner::Pod| ours.contains(&pod.replica_set_uid.as_str()));
         Ok(pods)
     }
 }

@@ -39,13 +39,6 @@ pub struct World {
 }
 
 impl World {
-    /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.
-    #[must_use]
-    pub fn selector(&self) -> Option<&LabelSelector> {
-        let own = self.rollout.spec.selector.as_ref();
-        own.or_else(|| self.workload.as_ref().and_then(|workload| workload.selector.as_ref()))
-    }
-
     /// Whether [`World::pod_metadata`] decides anything: a strategy puts metadata on pods, or one has put it into a
     /// ReplicaSet that still has pods.
     #[must_use]
@@ -60,6 +53,13 @@ impl World {
             .iter()
             .filter(with_pods)
             .any(|set| asked || set.annotations.contains_key(crds::meta::EPHEMERAL_METADATA_ANNOTATION))
+    }
+
+    /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.
+    #[must_use]
+    pub fn selector(&self) -> Option<&LabelSelector> {
+        let own = self.rollout.spec.selector.as_ref();
+        own.or_else(|| self.workload.as_ref().and_then(|workload| workload.selector.as_ref()))
     }
 
     /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have

@@ -38,7 +38,9 @@ pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<S
 fn undecided_promotion(world: &World, plan: &Plan) -> Option<String> {
     let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
     let promoted = !old.stable_rs.is_empty() && old.stable_rs != new.stable_rs && !old.promote_full;
-    let undecided = paused_since(old, INCONCLUSIVE_ANALYSIS).is_some();
+    // Other steps begin anew.
+    let same = old.current_step_hash == new.current_step_hash;
+    let undecided = same && paused_since(old, INCONCLUSIVE_ANALYSIS).is_some();
     (promoted && undecided).then(|| format!("{} is promoted though an analysis is undecided", new.stable_rs))
 }
 
@@ -170,7 +172,7 @@ pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<S
     let delays = world.replica_sets.iter().filter(goes).filter_map(|set| {
         let end = set.scale_down_deadline()?;
         // One that has passed is another rule's matter: it may wait for the limit of old versions.
-        (end > now && !halted).then_some(("the delay of an old version", end))
+        (end > now && !halted && strategy.is_some()).then_some(("the delay of an old version", end))
     });
     let (what, due) = pauses.into_iter().flatten().chain(delays).min_by_key(|(_, due)| *due)?;
     let woken = plan.wake.as_ref().is_some_and(|wake| wake.at <= due.max(now));

@@ -1,6 +1,7 @@
 //! The lint of plans: a small closed list of rules that every plan keeps. Tests run it after every plan; the rules
 //! are explained in `docs/invariants.md`.
 
+mod bounds;
 mod gates;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,10 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
         ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
+        ("surge", bounds::surge(world, &after)),
+        ("oldest_go_first", bounds::oldest_go_first(world, plan)),
+        ("delays_have_a_limit", bounds::delays_have_a_limit(world, plan, now)),
+        ("notices_fit", bounds::notices_fit(plan)),
     ];
     found.into_iter().filter_map(|(rule, what)| Some(Fault { rule, what: what? })).collect()
 }
@@ -69,7 +74,17 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 continue;
             }
             Write::EvictPod { target } => {
-                if !world.pods.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
+                let of_ours = |uid: &str| {
+                    world.replica_sets.iter().any(|set| set.uid == uid && set.owner != Owner::Other)
+                };
+                let is_it = |pod: &&crate::Pod| pod.name == target.name && pod.uid == target.uid;
+                if !world.pods.iter().any(|pod| is_it(&pod) && of_ours(&pod.replica_set_uid)) {
+                    return Some(format!("pod {} is not ours", target.name));
+                }
+                continue;
+            }
+            Write::LabelPod { target, .. } => {
+                if !world.pod_metadata.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
                     return Some(format!("pod {} is not ours", target.name));
                 }
                 continue;
@@ -78,12 +93,6 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 let named = world.workload.as_ref().is_some_and(|workload| workload.name == target.name);
                 if !named {
                     return Some(format!("the Rollout does not refer to {}", target.name));
-                }
-                continue;
-            }
-            Write::LabelPod { target, .. } => {
-                if !world.pod_metadata.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
-                    return Some(format!("pod {} is not ours", target.name));
                 }
                 continue;
             }

@@ -2,6 +2,7 @@
 //! again, until nothing is left to decide or the next decision needs something that only others can bring about.
 
 use super::pass;
+use crate::defect;
 use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
@@ -25,7 +26,7 @@ pub fn plan(world: &World, now: Time) -> Plan {
     for _ in 0..PASSES_MAX {
         let next = pass::run(&copy, now, invalid.as_deref());
         let Some(status) = next.status.clone() else { break };
-        if decided && !next.writes.is_empty() {
+        if decided && !next.writes.is_empty() && !defect!(WritesAfterDecision) {
             break;
         }
         let nothing = RolloutStatus::default();
@@ -43,7 +44,22 @@ pub fn plan(world: &World, now: Time) -> Plan {
             break;
         }
     }
+    keep_transitions(world, &mut plan);
     plan
+}
+
+/// Conditions that went to and fro between the passes of one plan have not changed.
+fn keep_transitions(world: &World, plan: &mut Plan) {
+    let known = world.rollout.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = plan.status.as_mut().and_then(|status| status.conditions.as_mut());
+    for condition in conditions.into_iter().flatten() {
+        let before = known.into_iter().flatten().find(|before| before.kind == condition.kind);
+        if let Some(before) =
+            before.filter(|before| before.status == condition.status && !defect!(TransitionMoves))
+        {
+            condition.last_transition_time = before.last_transition_time;
+        }
+    }
 }
 
 /// Appends one pass. The wake of the last pass counts: it has seen all that the earlier ones decided.
@@ -51,7 +67,7 @@ fn absorb(plan: &mut Plan, pass: Plan) {
     let shift = plan.writes.len();
     plan.notices.extend(pass.notices.into_iter().map(|mut notice| {
         if let Anchor::Write(index) = notice.anchor {
-            notice.anchor = Anchor::Write(index + shift);
+            notice.anchor = Anchor::Write(index + if defect!(AnchorsNotShifted) { 0 } else { shift });
         }
         notice
     }));

@@ -105,12 +105,12 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     let Some(new) = pass.new else { return Some(create(pass, revision)) };
     let mut annotations = BTreeMap::new();
     for (key, value) in copied_annotations(pass) {
-        if new.annotations.get(&key) != Some(&value) {
+        if new.annotations.get(&key) != Some(&value) && !defect!(AnnotationsNotCopied) {
             annotations.insert(key, Some(value));
         }
     }
     let old_revision = new.revision();
-    if old_revision < revision {
+    if old_revision < revision && !defect!(RevisionNotRaised) {
         annotations.insert(meta::REVISION_ANNOTATION.to_owned(), Some(revision.to_string()));
         if old_revision > 0 {
             let history =
@@ -121,7 +121,8 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
         }
     }
     let min_ready = pass.world.rollout.spec.min_ready_seconds.unwrap_or(0);
-    let min_ready_seconds = (min_ready != new.min_ready_seconds).then_some(min_ready);
+    let min_ready_seconds =
+        (min_ready != new.min_ready_seconds && !defect!(MinReadyIgnored)).then_some(min_ready);
     if !annotations.is_empty() || min_ready_seconds.is_some() {
         let write = Write::AnnotateReplicaSet { target: target(new), annotations, min_ready_seconds };
         pass.write(write, format!("ReplicaSet {} follows the Rollout's metadata", new.name));
@@ -181,7 +182,7 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
         annotations,
         selector,
         template: Arc::new(template),
-        replicas: 0,
+        replicas: if defect!(CreatedFull) { pass.replicas } else { 0 },
         min_ready_seconds: pass.world.rollout.spec.min_ready_seconds.unwrap_or(0),
     };
     let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
@@ -210,7 +211,9 @@ fn refused(pass: &mut Pass<'_>, name: &str) -> Option<RolloutStatus> {
     let mut status = status::carry_over(pass);
     match refusal.code {
         RefusalCode::AlreadyExists => {
-            status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(1));
+            if !defect!(CollisionIgnored) {
+                status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(1));
+            }
             pass.plan.trail.push(format!("{target} exists and is not ours: the hash is changed"));
         }
         RefusalCode::Invalid | RefusalCode::Forbidden => {

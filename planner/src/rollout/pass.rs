@@ -178,10 +178,10 @@ impl<'w> Pass<'w> {
     /// any case, so that a later change of `spec.replicas` is noticed. A full scale-down ends its deadline.
     pub(super) fn scale(&mut self, set: &ReplicaSet, to: i32, why: impl Into<String>) -> bool {
         let mut annotations = BTreeMap::new();
-        if set.desired_annotation() != Some(self.replicas) {
+        if set.desired_annotation() != Some(self.replicas) && !defect!(DesiredNotRecorded) {
             annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), Some(self.replicas.to_string()));
         }
-        if to == 0 && set.is_marked_for_scale_down() {
+        if to == 0 && set.is_marked_for_scale_down() && !defect!(DeadlineStays) {
             annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), None);
         }
         let (from, target) = (set.replicas, target(set));

@@ -23,7 +23,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         if services::is_fast_rollback(pass) {
             return Some("Fast rollback".to_owned());
         }
-        if pass.is_aborted() {
+        if pass.is_aborted() || pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
             return None;
         }
         let analysed = strategy.post_promotion_analysis.as_ref().is_none_or(super::analysis::is_empty)
@@ -35,7 +35,9 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     if pass.old.stable_rs.is_empty() || (defect!(UnseenIsFirst) && pass.stable.is_none()) {
         return Some("Initial deploy".to_owned());
     }
-    if pass.is_aborted() || (!has_enough(pass, new) && !defect!(PromotesUnready)) {
+    if (pass.is_aborted() && !defect!(PromotesAborted))
+        || (!has_enough(pass, new) && !defect!(PromotesUnready))
+    {
         return None;
     }
     if pass.old.promote_full {
@@ -45,7 +47,8 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         return Some("Rollback within window".to_owned());
     }
     // DIFFERS: Argo Rollouts promotes past an analysis beside the steps that could not decide.
-    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) && !defect!(UndecidedIsPromoted) {
+    let undecided = pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old);
+    if undecided && !defect!(UndecidedIsPromoted) && !defect!(PromotesUndecided) {
         return None;
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
