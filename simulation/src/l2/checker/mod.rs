@@ -188,6 +188,10 @@ impl Checker {
             self.last_loss = Some(now);
             self.reach("the world took a pod out of service");
         }
+        if kind == Kind::Set && *actor == Actor::World && after.is_none() {
+            // Somebody has deleted it, with its pods.
+            self.last_loss = Some(now);
+        }
         if kind == Kind::Rollout {
             self.sizes_changed(before, now);
             self.rare_states(before, after);
