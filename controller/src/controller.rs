@@ -82,11 +82,20 @@ impl Controller {
         let mut tasks = JoinSet::new();
         let mut watches = Watches::default();
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
+        let scope = args.namespaced.then_some(around.namespace.as_str());
+        watches::start_when_wanted(&mut watches, &around.client, &caches, &queue, scope);
 
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);
         let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
-        let applier = Applier { client: around.client, claim: claim.clone(), caches: caches.clone(), events };
+        let applier = Applier {
+            client: around.client,
+            claim: claim.clone(),
+            caches: caches.clone(),
+            events,
+            metrics: metrics.clone(),
+            pod_threads: args.ephemeral_metadata_threads,
+        };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
         let settings = Settings { instance_id };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());

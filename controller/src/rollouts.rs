@@ -1,7 +1,8 @@
 //! One look at a Rollout: observe, plan, apply.
 
+use crate::apply::pods::{Pods, metadata};
 use crate::apply::{Applier, ApplyError, reference};
-use crate::cache::Caches;
+use crate::cache::{Caches, Referenced};
 use crate::clock::Clock;
 use crate::events::Message;
 use crate::metrics::{Looked, Metrics};
@@ -13,7 +14,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use planner::defect;
-use planner::{EventType, Plan, Refusal, Settings, World};
+use planner::{EventType, Owner, Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -116,14 +117,21 @@ impl Rollouts {
         for _ in 0..PLANS_MAX {
             let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else { return Ok(None) };
             let now = self.clock.now();
+            if matches!(self.caches.workloads.of(&rollout), Referenced::Unknown) {
+                // The watch of its kind has just been started, and wakes this Rollout when it has listed.
+                tracing::debug!(namespace = key.namespace, name = key.name, "the workload is not known yet");
+                return Ok(None);
+            }
             let (refusals, until) = self.refusals(key, &rollout, now);
             let mut world = observe::world(&self.caches, &rollout, refusals, &self.settings);
             if restart_is_due(&rollout, now) {
-                world.pods = self.pods(&rollout, &world.replica_sets).await?;
+                world.pods = self.pods(&rollout, &world).await?;
             }
+            let pods = self.pods_to_label(&rollout, &world).await?;
+            world.pod_metadata = metadata(&pods);
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
-            match self.applier.apply(&rollout, &plan).await {
+            match self.applier.apply(&rollout, &plan, &pods).await {
                 Ok(()) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
@@ -182,16 +190,29 @@ impl Rollouts {
         entry.refusals.push(refusal);
     }
 
+    /// Pods whose metadata a strategy may ask to be changed. Without a list of them the rest of the plan goes on.
+    async fn pods_to_label(&self, rollout: &Rollout, world: &World) -> Result<Pods, ApplyError> {
+        if !world.needs_pod_metadata() {
+            return Ok(Pods::new());
+        }
+        let namespace = rollout.namespace().unwrap_or_default();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
+        match self.applier.list_pods(&namespace, &selector).await {
+            Err(ApplyError::NotLeading) => Err(ApplyError::NotLeading),
+            Err(error) => {
+                tracing::warn!(namespace, name = rollout.name_any(), %error, "metadata of pods was not looked at");
+                Ok(Pods::new())
+            }
+            listed => listed,
+        }
+    }
+
     /// Pods of our ReplicaSets, in the order of the API's list. They are asked for only while a restart is due: a
     /// cache of all pods would be the largest part of the memory.
-    async fn pods(
-        &self,
-        rollout: &Rollout,
-        sets: &[planner::ReplicaSet],
-    ) -> Result<Vec<planner::Pod>, ApplyError> {
+    async fn pods(&self, rollout: &Rollout, world: &World) -> Result<Vec<planner::Pod>, ApplyError> {
         let api: Api<Pod> =
             Api::namespaced(self.applier.client.clone(), &rollout.namespace().unwrap_or_default());
-        let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
         let params = ListParams::default().labels(&selector).limit(PODS_MAX);
         let mut pods = Vec::new();
         self.applier
@@ -200,7 +221,13 @@ impl Rollouts {
                 Ok(())
             })
             .await?;
-        pods.retain(|pod: &planner::Pod| sets.iter().any(|set| set.uid == pod.replica_set_uid));
+        let ours: Vec<&str> = world
+            .replica_sets
+            .iter()
+            .filter(|set| set.owner != Owner::Other)
+            .map(|set| set.uid.as_str())
+            .collect();
+        pods.retain(|pod: &planner::Pod| ours.contains(&pod.replica_set_uid.as_str()));
         Ok(pods)
     }
 }

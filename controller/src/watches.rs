@@ -1,10 +1,12 @@
 //! Which watches feed the caches, and whom each change wakes.
 
 use crate::args::Args;
-use crate::cache::{self, Caches, Watches};
+use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
-use crds::meta::{ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL};
+use crds::meta::{
+    ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL, WORKLOAD_GENERATION_ANNOTATION,
+};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -39,7 +41,9 @@ pub(crate) fn start(
     let service = keys(Kind::Service);
     let changed = {
         let (rollout, service) = (rollout.clone(), service.clone());
+        let workloads = caches.workloads.clone();
         move |new: &crds::Rollout, old: Option<&crds::Rollout>| {
+            workloads.want(new);
             let namespace = new.namespace().unwrap_or_default();
             // Services that are not referred to any more are released.
             for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
@@ -106,6 +110,63 @@ pub(crate) fn start(
         },
     );
     start_template_watches(watches, client, caches, queue, args, scope);
+}
+
+/// Prepares the watches of workloads: each begins with the first Rollout that refers to its kind. `scope` is the one
+/// namespace that is looked at, if it is one.
+pub(crate) fn start_when_wanted(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    scope: Option<&str>,
+) {
+    let of = &caches.workloads;
+    watch_workloads(watches, &of.deployments, api(client, scope), caches, queue);
+    watch_workloads(watches, &of.replica_sets, api(client, scope), caches, queue);
+    watch_workloads(watches, &of.pod_templates, api(client, scope), caches, queue);
+}
+
+/// Watches one kind of workloads once a Rollout refers to it.
+fn watch_workloads<K: Referable>(
+    watches: &mut Watches,
+    shelf: &Shelf<K>,
+    api: Api<DeserializeGuard<RawWorkload<K>>>,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+) {
+    let key = |rollout: &crds::Rollout| Key {
+        namespace: rollout.namespace().unwrap_or_default(),
+        kind: Kind::Rollout,
+        name: rollout.name_any(),
+    };
+    let changed = {
+        let (caches, queue) = (caches.clone(), queue.clone());
+        move |new: &RawWorkload<K>, before: Option<&RawWorkload<K>>| {
+            let generation = new.metadata.generation.unwrap_or(0).to_string();
+            let name = new.name_any();
+            for rollout in caches.rollouts.list(&new.namespace().unwrap_or_default()) {
+                // Its pods come and go without a new generation, and are nothing to the Rollout.
+                let known = rollout.annotations().get(WORKLOAD_GENERATION_ANNOTATION) == Some(&generation);
+                if cache::refers(&rollout, K::TARGET, &name) && (before.is_none() || !known) {
+                    queue.add(key(&rollout));
+                }
+            }
+        }
+    };
+    let filled = {
+        let (caches, queue, shelf) = (caches.clone(), queue.clone(), shelf.clone());
+        move || {
+            shelf.set_listed();
+            for rollout in caches.rollouts.all() {
+                let reference = rollout.spec.workload_ref.as_ref();
+                if reference.is_some_and(|reference| reference.target() == Some(K::TARGET)) {
+                    queue.add(key(&rollout));
+                }
+            }
+        }
+    };
+    cache::start_when(watches, shelf.wanted(), api, shelf.store.clone(), changed, filled);
 }
 
 /// A template that appears or changes may mend a Rollout that waits for it.

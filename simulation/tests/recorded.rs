@@ -69,6 +69,6 @@ fn recorded_scenarios_are_played_alike() {
     let found = found.into_inner().unwrap();
     let wrong: Vec<String> = found.iter().flat_map(|(name, differences)| judge(name, differences)).collect();
     println!("{} scenarios were played", chosen.len());
-    assert!(!only.is_empty() || chosen.len() == 81, "{} scenarios were found", chosen.len());
+    assert!(!only.is_empty() || chosen.len() == 89, "{} scenarios were found", chosen.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -107,7 +107,7 @@ pub(super) fn canary(pass: &mut Pass<'_>) {
         }
         if let Some((analysis, start)) = background(pass) {
             let index = pass.old.current_step_index.unwrap_or(0);
-            if steps.is_empty() || index >= start {
+            if steps.is_empty() || index >= start || defect!(BackgroundTooEarly) {
                 need(pass, RunKind::Background, &analysis, &mut runs);
             }
         }
@@ -117,7 +117,7 @@ pub(super) fn canary(pass: &mut Pass<'_>) {
 
 /// The analysis beside the steps, and the step at which it starts.
 fn background(pass: &Pass<'_>) -> Option<(RolloutAnalysis, i32)> {
-    let background = pass.canary()?.analysis.as_ref()?;
+    let background = pass.canary()?.analysis.as_ref().filter(|_| !defect!(NoBackground))?;
     let analysis = RolloutAnalysis {
         templates: background.templates.clone(),
         args: background.args.clone(),
@@ -196,8 +196,10 @@ fn need(
     };
     let message = run.status.as_ref().map_or("", |status| status.message.as_str());
     match phase(run) {
+        AnalysisPhase::Inconclusive if defect!(UndecidedGoesOn) => {}
         AnalysisPhase::Inconclusive => pass.pause.add(pause::INCONCLUSIVE_ANALYSIS),
         AnalysisPhase::Failed | AnalysisPhase::Error if defect!(FailureIgnored) => {}
+        AnalysisPhase::Error if defect!(ErrorIgnored) => {}
         AnalysisPhase::Failed | AnalysisPhase::Error => {
             let text = if message.is_empty() { String::new() } else { format!(": {message}") };
             pass.pause.abort(format!("{}{text}", kind.failure()));
@@ -238,7 +240,7 @@ fn settle(pass: &mut Pass<'_>, mut runs: BTreeMap<RunKind, RolloutAnalysisRunSta
         .filter(|run| !run.deleting && !phase(run).is_completed() && run.spec.terminate != Some(true))
         .filter(|run| !runs.values().any(|current| current.name == run.name))
         .collect();
-    for run in running {
+    for run in running.into_iter().filter(|_| !defect!(RunsGoOn)) {
         let write = Write::TerminateAnalysisRun { target: target(run) };
         pass.write(write, format!("AnalysisRun {} is not needed any more", run.name));
     }

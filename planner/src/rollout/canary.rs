@@ -1,7 +1,9 @@
 //! A canary without a router: weights are approximated by numbers of pods. `[canary]`
 
 use super::pass::Pass;
-use super::{analysis, history, pause, promotion, restart, scale_down, services, status, steps};
+use super::{
+    analysis, history, metadata, pause, promotion, restart, rollback, scale_down, services, status, steps,
+};
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
 use crate::defect;
@@ -32,6 +34,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
         pause_step(pass);
     }
     wait_for_pause(pass);
+    metadata::run(pass);
     conclude(pass, restarted.done_at)
 }
 
@@ -60,6 +63,10 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let (least_new, least_stable) = (least(new), stable.map_or(0, least));
     let mut scaled = false;
     if let Some(stable) = stable {
+        if want.stable.max(least_stable) < stable.replicas && pass.world.available(new) > 0 {
+            // The pods of the new version are counted on.
+            services::confirm_set(pass, new);
+        }
         scaled = pass.scale(stable, want.stable.max(least_stable), why.clone());
     }
     if !scaled {
@@ -140,15 +147,25 @@ fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutSta
         {
             base.current_step_index = Some(count);
             pass.tell("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
+        } else if count > 0
+            && rollback::is_within_window(pass)
+            && pass.new.is_some_and(|new| new.replicas > 0)
+        {
+            base.current_step_index = Some(count);
+            pass.tell("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
         }
         return pass.conclude(base);
     }
-    if pass.old.promote_full {
+    if pass.old.promote_full || rollback::passes_by_steps(pass) {
         pass.pause.clear();
         pass.pause.remove_abort();
         base.current_step_index = (count > 0).then_some(count);
     }
     if let Some(reason) = promotion::reason(pass, &base) {
+        let goes_on = !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash;
+        if let Some(new) = pass.new.filter(|_| goes_on) {
+            services::confirm_set(pass, new);
+        }
         promotion::promote(pass, &mut base, &reason);
         return pass.conclude(base);
     }

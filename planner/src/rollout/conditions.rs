@@ -1,5 +1,6 @@
 //! Conditions of a Rollout: finding, setting and removing them. `[status.conditions]`
 
+use crate::defect;
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use crds::rollout::status::RolloutCondition;
@@ -68,7 +69,7 @@ pub(super) fn set(status: &mut RolloutStatus, mut condition: RolloutCondition) -
         if same && (condition.kind != INVALID_SPEC || old.message == condition.message) {
             return false;
         }
-        if old.status == condition.status {
+        if old.status == condition.status && !defect!(TransitionMoves) {
             condition.last_transition_time = old.last_transition_time;
         }
     }

@@ -2,10 +2,10 @@
 //! again, until nothing is left to decide or the next decision needs something that only others can bring about.
 
 use super::pass;
+use crate::defect;
 use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most passes in one plan. A first deploy needs four; the rest is slack, and what is left is done by the next plan.
@@ -18,15 +18,15 @@ const PASSES_MAX: usize = 16;
 #[must_use]
 pub fn plan(world: &World, now: Time) -> Plan {
     // Copied only where there is something to do: most plans of a Rollout at rest are one quiet pass.
-    let mut copy = Cow::Borrowed(world);
+    let (mut copy, unresolved) = super::workload::resolve(world);
     let mut plan = Plan::default();
     let mut decided = false;
     // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
-    let invalid = super::verdict::verdict(world);
+    let invalid = unresolved.or_else(|| super::verdict::verdict(&copy));
     for _ in 0..PASSES_MAX {
         let next = pass::run(&copy, now, invalid.as_deref());
         let Some(status) = next.status.clone() else { break };
-        if decided && !next.writes.is_empty() {
+        if decided && !next.writes.is_empty() && !defect!(WritesAfterDecision) {
             break;
         }
         let nothing = RolloutStatus::default();
@@ -44,7 +44,22 @@ pub fn plan(world: &World, now: Time) -> Plan {
             break;
         }
     }
+    keep_transitions(world, &mut plan);
     plan
+}
+
+/// Conditions that went to and fro between the passes of one plan have not changed.
+fn keep_transitions(world: &World, plan: &mut Plan) {
+    let known = world.rollout.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = plan.status.as_mut().and_then(|status| status.conditions.as_mut());
+    for condition in conditions.into_iter().flatten() {
+        let before = known.into_iter().flatten().find(|before| before.kind == condition.kind);
+        if let Some(before) =
+            before.filter(|before| before.status == condition.status && !defect!(TransitionMoves))
+        {
+            condition.last_transition_time = before.last_transition_time;
+        }
+    }
 }
 
 /// Appends one pass. The wake of the last pass counts: it has seen all that the earlier ones decided.
@@ -52,7 +67,7 @@ fn absorb(plan: &mut Plan, pass: Plan) {
     let shift = plan.writes.len();
     plan.notices.extend(pass.notices.into_iter().map(|mut notice| {
         if let Anchor::Write(index) = notice.anchor {
-            notice.anchor = Anchor::Write(index + shift);
+            notice.anchor = Anchor::Write(index + if defect!(AnchorsNotShifted) { 0 } else { shift });
         }
         notice
     }));
@@ -121,12 +136,41 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             merge(&mut set.annotations, annotations);
             set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
         }),
+        Write::EditTemplate { target, to, annotations, .. } => edit(world, target, |set| {
+            set.counts.generation_observed = false;
+            set.template = to.clone();
+            merge(&mut set.annotations, annotations);
+        }),
+        Write::LabelPod { target, labels, annotations } => {
+            for pod in world.pod_metadata.iter_mut().filter(|pod| pod.uid == target.uid) {
+                merge(&mut pod.labels, labels);
+                merge(&mut pod.annotations, annotations);
+            }
+        }
         Write::DeleteReplicaSet { target } => world.replica_sets.retain(|set| set.name != target.name),
         Write::SelectService { target, hash, managed_by } => select(world, &target.name, hash, managed_by),
         Write::AnnotateRollout { annotations } => {
             world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
         }
         Write::SetRolloutReplicas { replicas } => world.rollout.spec.replicas = Some(*replicas),
+        Write::ScaleWorkload { to, .. } => {
+            if let Some(workload) = &mut world.workload {
+                workload.replicas = Some(*to);
+            }
+        }
+        Write::CreateAnalysisRun { .. }
+        | Write::TerminateAnalysisRun { .. }
+        | Write::DeleteAnalysisRun { .. } => apply_to_runs(world, write),
+        Write::EvictPod { target } => {
+            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
+                pod.deleting = true;
+            }
+        }
+    }
+}
+
+fn apply_to_runs(world: &mut World, write: &Write) {
+    match write {
         Write::CreateAnalysisRun { name, labels, annotations, spec } => {
             world.analysis_runs.push(crate::AnalysisRunView {
                 name: name.clone(),
@@ -143,11 +187,7 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             }
         }
         Write::DeleteAnalysisRun { target } => world.analysis_runs.retain(|run| run.name != target.name),
-        Write::EvictPod { target } => {
-            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
-                pod.deleting = true;
-            }
-        }
+        _ => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! One pass over the world: who is who, and then gate, strategy and status in order.
 
 use super::pause::PauseChange;
-use super::{blue_green, canary, gate, identify, status};
+use super::{blue_green, canary, gate, identify, status, workload};
 use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
@@ -28,6 +28,8 @@ pub(super) struct Pass<'w> {
     pub(super) replicas: i32,
     pub(super) pause: PauseChange,
     pub(super) runs: super::analysis::CurrentRuns,
+    /// How the new version was promoted in this pass, if it was.
+    pub(super) promoted: Option<&'static str>,
     pub(super) plan: Plan,
 }
 
@@ -40,6 +42,10 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     let mut pass = Pass::new(world, now);
     if let Some(message) = invalid {
         let status = gate::invalid(&mut pass, message);
+        return pass.finish(status);
+    }
+    workload::follow(&mut pass);
+    if let Some(status) = workload::take_over_size(&mut pass) {
         return pass.finish(status);
     }
     identify::claim(&mut pass);
@@ -63,6 +69,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         Some(strategy) => blue_green::run(&mut pass, strategy),
         None => canary::run(&mut pass),
     };
+    workload::scale(&mut pass, &status);
     pass.finish(status)
 }
 
@@ -79,6 +86,7 @@ impl<'w> Pass<'w> {
             replicas: defaults::replicas(&world.rollout),
             pause: PauseChange::default(),
             runs: None,
+            promoted: None,
             plan: Plan::default(),
         };
         identify::sort_out(&mut pass);
@@ -170,10 +178,10 @@ impl<'w> Pass<'w> {
     /// any case, so that a later change of `spec.replicas` is noticed. A full scale-down ends its deadline.
     pub(super) fn scale(&mut self, set: &ReplicaSet, to: i32, why: impl Into<String>) -> bool {
         let mut annotations = BTreeMap::new();
-        if set.desired_annotation() != Some(self.replicas) {
+        if set.desired_annotation() != Some(self.replicas) && !defect!(DesiredNotRecorded) {
             annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), Some(self.replicas.to_string()));
         }
-        if to == 0 && set.is_marked_for_scale_down() {
+        if to == 0 && set.is_marked_for_scale_down() && !defect!(DeadlineStays) {
             annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), None);
         }
         let (from, target) = (set.replicas, target(set));

@@ -2,7 +2,7 @@
 
 use super::conditions::{self, condition};
 use super::pass::Pass;
-use super::{pause, phase};
+use super::{duration, pause, phase, workload};
 use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet};
 use crds::Time;
@@ -14,6 +14,7 @@ use crds::{defaults, hash, meta};
 pub(super) fn carry_over(pass: &Pass<'_>) -> RolloutStatus {
     let mut status = pass.old.clone();
     conditions::remove(&mut status, conditions::INVALID_SPEC);
+    status.workload_observed_generation = workload::generation(pass);
     status
 }
 
@@ -43,13 +44,18 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
         replicas: sum(&pass.all, |set| set.counts.replicas),
         updated_replicas: pass.new.map_or(0, |new| new.counts.replicas),
         ready_replicas: sum(&pass.all, |set| set.counts.ready),
-        current_step_hash: step_hash(pass),
-        collision_count: old.collision_count,
+        current_step_hash: if defect!(StepHashKept) {
+            old.current_step_hash.clone()
+        } else {
+            step_hash(pass)
+        },
+        collision_count: old.collision_count.filter(|_| !defect!(CollisionForgotten)),
         conditions: old.conditions.clone(),
         stable_rs: old.stable_rs.clone(),
         restarted_at: old.restarted_at,
         promote_full: old.promote_full && old.stable_rs != current,
         duration: old.duration.clone(),
+        workload_observed_generation: workload::generation(pass),
         current_pod_hash: current,
         ..RolloutStatus::default()
     };
@@ -132,6 +138,7 @@ pub(super) fn conclude(pass: &mut Pass<'_>, mut status: RolloutStatus) -> Rollou
     let switched = active_of(&status) == status.current_pod_hash;
     let keep_resumed = pass.is_frozen() || (pass.blue_green().is_some() && !switched);
     pass.pause.clone().record(&pass.old, &mut status, pass.now, keep_resumed);
+    duration::record(pass, &mut status);
     let was_paused = pause::any(&pass.old);
     let aborted = pass.is_aborted();
     update_conditions(pass, &mut status, aborted);
@@ -204,7 +211,8 @@ fn is_healthy(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
         None => status.available_replicas,
     };
     let same = status.updated_replicas == replicas && available == replicas;
-    let promoted = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
+    let promoted = !status.stable_rs.is_empty()
+        && (status.stable_rs == status.current_pod_hash || defect!(HealthyBeforeTheEnd));
     if let Some(strategy) = pass.blue_green() {
         let blue_green = status.blue_green.clone().unwrap_or_default();
         let previewed = strategy.preview_service.as_deref().is_none_or(str::is_empty)
@@ -221,10 +229,12 @@ fn len(pass: &Pass<'_>) -> i32 {
 
 fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: bool) {
     let now = pass.now;
-    let settled = status.replicas == status.available_replicas
+    // Another version has not settled because the last one had: its deadline begins now.
+    let settled = (status.current_pod_hash == pass.old.current_pod_hash || defect!(OldDeadline))
+        && status.replicas == status.available_replicas
         && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
         && conditions::is_true(status, conditions::PROGRESSING);
-    if settled {
+    if settled || (pause_holds(pass, status) && !defect!(FrozenFlips)) {
         return;
     }
     let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
@@ -237,7 +247,7 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         let (reason, message) =
             (conditions::REASON_SET_NOT_AVAILABLE, format!("ReplicaSet {name:?} is not available."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
-    } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
+    } else if has_progressed(&pass.old, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
         let mut progress =
             condition(conditions::PROGRESSING, "True", conditions::REASON_UPDATED, &message, now);
@@ -310,14 +320,16 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
         && progressing.status == "True"
         && is_healthy(pass, status);
     if exempt.contains(&progressing.reason.as_str())
-        || endless
+        || (endless && !defect!(LateInPause))
         || delayed
         || settled
-        || conditions::is_true(status, conditions::PAUSED)
+        || (conditions::is_true(status, conditions::PAUSED) && !defect!(LateInPause))
+        || defect!(NeverLate)
     {
         return None;
     }
     let seconds = defaults::progress_deadline_seconds(&pass.world.rollout);
+    let seconds = if defect!(LateTooEarly) { seconds / 2 } else { seconds };
     let since = if defect!(DeadlineFromTheFirst) {
         progressing.last_transition_time
     } else {
@@ -333,7 +345,7 @@ fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
             pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && is_saturated(pass, set))
         }
         None => status.available_replicas >= pass.replicas,
-    };
+    } || defect!(AlwaysAvailable);
     let (value, message) = if available {
         ("True", "Rollout has minimum availability")
     } else {
@@ -350,6 +362,8 @@ pub(super) fn is_saturated(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
     set.replicas == pass.replicas
         && set.desired_annotation() == Some(pass.replicas)
         && pass.world.available(set) == pass.replicas
+        // Pods of a size that is not observed yet may be about to go.
+        && (set.counts.generation_observed || defect!(UnobservedCounts))
 }
 
 fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {

@@ -13,3 +13,4 @@ mod restart;
 #[cfg(feature = "defects")]
 mod switches;
 mod versions;
+mod workload;

@@ -1,6 +1,7 @@
 //! The making of an AnalysisRun.
 
 use super::{RunKind, phase};
+use crate::defect;
 use crate::rollout::pass::Pass;
 use crate::rollout::{conditions, status};
 use crate::{AnalysisRunView, Write};
@@ -33,6 +34,14 @@ pub(super) fn new_run(
         RunKind::PrePromotion => format!("{base}-pre"),
         RunKind::PostPromotion => format!("{base}-post"),
     };
+    // It may have any number: the runs before it may have been deleted.
+    let is_numbered =
+        |name: &str| name.strip_prefix(&base).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let live =
+        |run: &&AnalysisRunView| is_numbered(&run.name) && !phase(run).is_completed() && is_same(run, &spec);
+    if let Some(run) = pass.world.analysis_runs.iter().find(live).filter(|_| !defect!(SecondRun)) {
+        return Ok(super::as_status(run));
+    }
     let name_of = |attempt: usize| if attempt == 0 { base.clone() } else { format!("{base}.{attempt}") };
     for attempt in 0..NAMES_MAX {
         let name = name_of(attempt);
@@ -40,7 +49,8 @@ pub(super) fn new_run(
         match known {
             Some(run)
                 if is_same(run, &spec)
-                    && (!phase(run).is_completed() || is_unheard(pass, kind, run, &name_of(attempt + 1))) =>
+                    && phase(run).is_completed()
+                    && is_unheard(pass, kind, run, &name_of(attempt + 1)) =>
             {
                 return Ok(super::as_status(run));
             }

@@ -7,6 +7,7 @@ mod promptness;
 mod records;
 #[cfg(test)]
 mod tests;
+mod told;
 mod weights;
 mod world;
 
@@ -85,6 +86,8 @@ pub(super) struct Checker {
     /// Named rare states that this run has met.
     pub(super) reached: BTreeMap<&'static str, u32>,
     replicas: VecDeque<(Time, i64)>,
+    /// What has happened, for what is told of it.
+    past: told::Past,
     /// Identity that the lease names.
     pub(super) leader: String,
     /// What people or their Rollout wait for (V4, V7).
@@ -110,6 +113,7 @@ impl Checker {
             secrets: Vec::new(),
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
+            past: told::Past::default(),
             leader: String::new(),
             waiting: None,
             refused: BTreeMap::new(),
@@ -156,6 +160,7 @@ impl Checker {
         if matches!(call.resource.as_str(), "leases" | "events") {
             if code < 300 {
                 self.lease_written(call);
+                self.told(call, now);
             }
             return;
         }
@@ -195,12 +200,16 @@ impl Checker {
         if kind == Kind::Rollout && name != Some(crate::l2::scenarios::ROLLOUT) {
             return;
         }
+        self.past.take(kind, after);
         if let Actor::Controller(_) = actor {
             self.owned(kind, before, after, now);
             match kind {
                 Kind::Set => self.set_written(before, after, now),
                 Kind::Service => self.service_written(before, after, now),
-                Kind::Rollout => self.rollout_written(before, after, now),
+                Kind::Rollout => {
+                    self.current_exists(after, now);
+                    self.rollout_written(before, after, now);
+                }
                 Kind::Pod => self.pod_written(before, after, now),
                 Kind::Run | Kind::Job | Kind::Template => {}
             }

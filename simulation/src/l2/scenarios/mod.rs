@@ -3,6 +3,7 @@
 mod blue_greens;
 mod canaries;
 mod gates;
+mod narrow;
 pub mod outages;
 mod people;
 
@@ -85,5 +86,6 @@ pub fn all() -> Vec<Scenario> {
     all.extend(gates::all());
     all.extend(blue_greens::all());
     all.extend(people::all());
+    all.extend(narrow::all());
     all
 }
