@@ -127,9 +127,12 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
 fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let active = active_hash(pass, strategy);
     let mut others = pass.others();
-    others.retain(|set| {
-        (set.replicas > 0 || defect!(EmptyOnesWait)) && (set.hash() != active || defect!(StableIsAnOldOne))
-    });
+    if !defect!(EmptyOnesWait) {
+        others.retain(|set| set.replicas > 0);
+    }
+    if !defect!(StableIsAnOldOne) {
+        others.retain(|set| set.hash() != active);
+    }
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let mut line = DelayLine::new(pass);
     for set in others {
