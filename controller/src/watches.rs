@@ -56,15 +56,11 @@ pub(crate) fn start(
         },
     );
 
-    cache::start(
-        watches,
-        api(client, scope),
-        watcher::Config::default(),
-        caches.services.clone(),
-        move |new, _| {
-            service(new.namespace().unwrap_or_default(), new.name_any());
-        },
-    );
+    let seen = move |new: &k8s_openapi::api::core::v1::Service, _: Option<&_>| {
+        service(new.namespace().unwrap_or_default(), new.name_any());
+    };
+    let config = watcher::Config::default();
+    cache::start(watches, api(client, scope), config, caches.services.clone(), seen);
 
     let (owner, run) = (rollout.clone(), keys(Kind::AnalysisRun));
     cache::start(

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 /// Swarm seeds of the gate.
 const GATE_SEEDS: u64 = 2_000;
 /// Pairs of faults in the gate.
-const GATE_PAIRS: u64 = 600;
+const GATE_PAIRS: u64 = 400;
 /// Seeds with faults for ever in the gate.
-const GATE_SAFETY: u64 = 100;
+const GATE_SAFETY: u64 = 60;
 /// Seeds with something that stays broken in the gate.
-const GATE_LASTING: u64 = 200;
+const GATE_LASTING: u64 = 150;
 /// Seeds of the planner against the models in the gate.
 const GATE_L1_SEEDS: u64 = 6_000;
 /// Most violations that are made small: each takes some hundred runs.

@@ -79,6 +79,15 @@ fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
     }
 }
 
+/// The Rollout of a play with another selector, and pods that fit it.
+fn with_another_selector() -> Value {
+    let mut other = rollout(2, &canary(&json!([])));
+    let labels = json!({"app": "web", "tier": "front"});
+    set(&mut other, "/spec/selector", "matchLabels", labels.clone());
+    set(&mut other, "/spec/template/metadata", "labels", labels);
+    other
+}
+
 /// What objects there are, and whose.
 fn objects() -> Vec<Piece> {
     let web = rollout(2, &canary(&paused_steps()));
@@ -100,10 +109,6 @@ fn objects() -> Vec<Piece> {
         let limits = json!({"limits": {"memory": "1 GB too many"}});
         set(other, "/spec/template/spec/containers/0", "resources", limits);
     });
-    let mut other = rollout(2, &canary(&json!([])));
-    let labels = json!({"app": "web", "tier": "front"});
-    set(&mut other, "/spec/selector", "matchLabels", labels.clone());
-    set(&mut other, "/spec/template/metadata", "labels", labels);
     vec![
         Piece::new(
             "SelectorMayChange",
@@ -112,7 +117,7 @@ fn objects() -> Vec<Piece> {
                 "somebody wants other pods to belong to a Rollout",
                 vec![rollout(2, &canary(&json!([])))],
             )
-            .then(DONE, Deed::Try(other))
+            .then(DONE, Deed::Try(with_another_selector()))
             .ends(HEALTHY, "v1"),
         )
         .judged(|outcome| ends_with(outcome, "spec", |spec| !spec.contains("tier"))),
