@@ -286,10 +286,10 @@ fn conflicts() -> Vec<Piece> {
             "ConflictIsTheEnd",
             Scenario::new(
                 "conflict-ends-the-update",
-                "every second write meets a conflict",
+                "every third write meets a conflict",
                 vec![rollout(3, &stepped)],
             )
-            .under(Aimed { every: 2, ..Aimed::always("", conflict) })
+            .under(Aimed { every: 3, ..Aimed::always("", conflict) })
             .then(DONE, Deed::Image("v2"))
             .ends(HEALTHY, "v2")
             .within(240),
