@@ -1,7 +1,7 @@
 //! Which watches feed the caches, and whom each change wakes.
 
 use crate::args::Args;
-use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches};
+use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches, Workloads};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
 use crds::meta::{
@@ -39,19 +39,7 @@ pub(crate) fn start(
     };
     let rollout = keys(Kind::Rollout);
     let service = keys(Kind::Service);
-    let changed = {
-        let (rollout, service) = (rollout.clone(), service.clone());
-        let workloads = caches.workloads.clone();
-        move |new: &crds::Rollout, old: Option<&crds::Rollout>| {
-            workloads.want(new);
-            let namespace = new.namespace().unwrap_or_default();
-            // Services that are not referred to any more are released.
-            for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
-                service(namespace.clone(), name);
-            }
-            rollout(namespace, new.name_any());
-        }
-    };
+    let changed = rollout_changed(caches.workloads.clone(), rollout.clone(), service.clone());
     cache::start(watches, api(client, scope), own_kinds(args), caches.rollouts.clone(), changed);
 
     let owner = rollout.clone();
@@ -68,15 +56,11 @@ pub(crate) fn start(
         },
     );
 
-    cache::start(
-        watches,
-        api(client, scope),
-        watcher::Config::default(),
-        caches.services.clone(),
-        move |new, _| {
-            service(new.namespace().unwrap_or_default(), new.name_any());
-        },
-    );
+    let seen = move |new: &k8s_openapi::api::core::v1::Service, _: Option<&_>| {
+        service(new.namespace().unwrap_or_default(), new.name_any());
+    };
+    let config = watcher::Config::default();
+    cache::start(watches, api(client, scope), config, caches.services.clone(), seen);
 
     let (owner, run) = (rollout.clone(), keys(Kind::AnalysisRun));
     cache::start(
@@ -110,6 +94,23 @@ pub(crate) fn start(
         },
     );
     start_template_watches(watches, client, caches, queue, args, scope);
+}
+
+/// What a change of a Rollout brings about: a look at it and at its Services, and a watch of what it refers to.
+fn rollout_changed(
+    workloads: Workloads,
+    rollout: impl Fn(String, String),
+    service: impl Fn(String, String),
+) -> impl Fn(&crds::Rollout, Option<&crds::Rollout>) {
+    move |new, old| {
+        workloads.want(new);
+        let namespace = new.namespace().unwrap_or_default();
+        // Services that are not referred to any more are released.
+        for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
+            service(namespace.clone(), name);
+        }
+        rollout(namespace, new.name_any());
+    }
 }
 
 /// Prepares the watches of workloads: each begins with the first Rollout that refers to its kind. `scope` is the one

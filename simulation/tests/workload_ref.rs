@@ -130,9 +130,10 @@ impl World {
 
     fn is_healthy(&self, generation: &str) -> bool {
         let rollout = self.rollout();
+        let wanted = rollout["metadata"]["generation"].to_string();
         rollout["status"]["phase"] == "Healthy"
             && rollout["status"]["workloadObservedGeneration"] == generation
-            && rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string()
+            && rollout["status"]["observedGeneration"] == wanted
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {

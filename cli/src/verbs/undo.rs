@@ -68,7 +68,7 @@ fn plan(rollout: &Rollout, sets: &[ReplicaSet], to_revision: i64) -> anyhow::Res
             .with_context(|| format!("unable to find specified revision {wanted} in history of {name:?}"))?,
     };
     let template = serde_json::to_value(found.spec.as_ref().and_then(|spec| spec.template.as_ref()))?;
-    let mut template = without_injected(found, PodTemplate(template));
+    let mut template = without_injected(found, &PodTemplate(template));
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove(meta::POD_TEMPLATE_HASH_LABEL);
     }
@@ -82,10 +82,10 @@ fn plan(rollout: &Rollout, sets: &[ReplicaSet], to_revision: i64) -> anyhow::Res
 /// The template without what the controller has put there for the role that the version had.
 ///
 /// DIFFERS: the plugin of Argo Rollouts takes only the hash away; the anti-affinity of then would stay for good.
-fn without_injected(set: &ReplicaSet, template: PodTemplate) -> Value {
+fn without_injected(set: &ReplicaSet, template: &PodTemplate) -> Value {
     let record = set.annotations().get(meta::EPHEMERAL_METADATA_ANNOTATION);
     let metadata = record.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    without_anti_affinity(&without_metadata(&template, &metadata)).0
+    without_anti_affinity(&without_metadata(template, &metadata)).0
 }
 
 #[cfg(test)]

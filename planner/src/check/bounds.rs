@@ -89,7 +89,6 @@ pub(super) fn notices_fit(plan: &Plan) -> Option<String> {
         let Anchor::Write(index) = notice.anchor else { return None };
         let write = plan.writes.get(index).map(|planned| &planned.write);
         let fits = match (notice.reason, write) {
-            (_, None) => false,
             ("ScalingReplicaSet", Some(Write::ScaleReplicaSet { target, to, .. })) => {
                 notice.message.contains(&target.name) && notice.message.ends_with(&format!("to {to}"))
             }
@@ -97,7 +96,7 @@ pub(super) fn notices_fit(plan: &Plan) -> Option<String> {
                 notice.message.contains(&target.name)
                     && hash.as_ref().is_some_and(|hash| notice.message.contains(hash))
             }
-            ("ScalingReplicaSet" | "SwitchService", Some(_)) => false,
+            (_, None) | ("ScalingReplicaSet" | "SwitchService", _) => false,
             ("RolloutUpdated", Some(write)) => matches!(write, Write::AnnotateRollout { .. }),
             (_, Some(_)) => true,
         };

@@ -362,13 +362,13 @@ defects! {
     /// Older news overwrites what our own writes have brought.
     OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "V2", "S10"], 0, ["brisk"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["V1", "V2", "S9"], 300, ["set-deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9"], 400, ["set-deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
-    DeletionIgnored: L2, "controller cache/watch.rs take", ["V1", "V2"], 100, ["set-deleted"];
+    DeletionIgnored: L2, "controller cache/watch.rs take", ["S1", "V1", "V2"], 100, ["set-deleted"];
     /// A key that is added while it runs is lost.
-    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1"], 300, ["brisk", "brisk-services"];
+    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1"], 0, ["brisk", "brisk-services"];
     /// An earlier wake-up does not replace a later one.
     EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1"], 100, ["brisk"];
     /// A plan goes on after a write that failed.
@@ -382,13 +382,13 @@ defects! {
     /// An error of the server counts as success.
     FailureIsFine: L2, "controller apply/mod.rs write", ["S10"], 300, ["brisk-services"];
     /// Nobody asks for the lease before a write.
-    LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 100, ["two-controllers"];
+    LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 0, ["two-controllers"];
     /// A lease is taken before it has run out.
     LeaseTakenEarly: L2, "controller lease.rs evaluate", ["S12"], 50, ["two-controllers"];
     /// Whoever loses the race for the lease leads, too.
     LostRaceLeads: L2, "controller lease.rs taken", ["S12"], 600, ["two-controllers"];
     /// What was refused once is never tried again.
-    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 300, ["brisk"];
+    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 0, ["brisk"];
     /// Nobody looks at the time that the plan asks for.
     WakeDropped: L2, "controller rollouts.rs look", ["V5", "V1"], 100, ["timed-pauses"];
     /// The answer of a measurement is not recorded.

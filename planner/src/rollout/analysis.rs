@@ -196,15 +196,15 @@ fn need(
     };
     let message = run.status.as_ref().map_or("", |status| status.message.as_str());
     match phase(run) {
-        AnalysisPhase::Inconclusive if defect!(UndecidedGoesOn) => {}
-        AnalysisPhase::Inconclusive => pass.pause.add(pause::INCONCLUSIVE_ANALYSIS),
-        AnalysisPhase::Failed | AnalysisPhase::Error if defect!(FailureIgnored) => {}
+        AnalysisPhase::Inconclusive if !defect!(UndecidedGoesOn) => {
+            pass.pause.add(pause::INCONCLUSIVE_ANALYSIS);
+        }
         AnalysisPhase::Error if defect!(ErrorIgnored) => {}
-        AnalysisPhase::Failed | AnalysisPhase::Error => {
+        AnalysisPhase::Failed | AnalysisPhase::Error if !defect!(FailureIgnored) => {
             let text = if message.is_empty() { String::new() } else { format!(": {message}") };
             pass.pause.abort(format!("{}{text}", kind.failure()));
         }
-        AnalysisPhase::New | AnalysisPhase::Pending | AnalysisPhase::Running | AnalysisPhase::Successful => {}
+        _ => {}
     }
     runs.insert(kind, as_status(run));
 }

@@ -293,10 +293,12 @@ fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaS
     let Some(stable) = pass.stable else { return };
     let available = pass.world.available(stable);
     let carries = available >= stable.replicas.min(pass.replicas) || available >= pass.world.available(new);
-    if available > 0 && carries {
+    let carries = available > 0 && carries;
+    if carries {
         leave(pass, strategy);
     }
-    if (available > 0 && carries && !defect!(NeverBack)) || defect!(BackBlindly) {
+    let goes = carries && !defect!(NeverBack);
+    if goes || defect!(BackBlindly) {
         services::switch(pass, &strategy.active_service, stable.hash());
     }
 }

@@ -63,10 +63,6 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let (least_new, least_stable) = (least(new), stable.map_or(0, least));
     let mut scaled = false;
     if let Some(stable) = stable {
-        if want.stable.max(least_stable) < stable.replicas && pass.world.available(new) > 0 {
-            // The pods of the new version are counted on.
-            services::confirm_set(pass, new);
-        }
         scaled = pass.scale(stable, want.stable.max(least_stable), why.clone());
     }
     if !scaled {
@@ -162,10 +158,6 @@ fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutSta
         base.current_step_index = (count > 0).then_some(count);
     }
     if let Some(reason) = promotion::reason(pass, &base) {
-        let goes_on = !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash;
-        if let Some(new) = pass.new.filter(|_| goes_on) {
-            services::confirm_set(pass, new);
-        }
         promotion::promote(pass, &mut base, &reason);
         return pass.conclude(base);
     }

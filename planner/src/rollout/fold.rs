@@ -100,29 +100,7 @@ fn decisions(status: &RolloutStatus) -> RolloutStatus {
 /// The world after a write, as far as we write it ourselves: no count grows, and nothing that others do first.
 pub(crate) fn apply(world: &mut World, write: &Write) {
     match write {
-        Write::CreateReplicaSet {
-            name,
-            labels,
-            annotations,
-            selector,
-            template,
-            replicas,
-            min_ready_seconds,
-        } => {
-            world.replica_sets.push(ReplicaSet {
-                name: name.clone(),
-                // The API server stamps it; until then it is younger than all that exist.
-                created: Time(chrono::DateTime::<chrono::Utc>::MAX_UTC),
-                owner: Owner::Ours,
-                labels: labels.clone(),
-                annotations: annotations.clone(),
-                selector: selector.clone(),
-                template: template.clone(),
-                replicas: *replicas,
-                min_ready_seconds: *min_ready_seconds,
-                ..ReplicaSet::default()
-            });
-        }
+        Write::CreateReplicaSet { .. } => world.replica_sets.extend(made(write)),
         Write::AdoptReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Ours),
         Write::ReleaseReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Nobody),
         Write::ScaleReplicaSet { target, to, annotations, .. } => edit(world, target, |set| {
@@ -189,6 +167,35 @@ fn apply_to_runs(world: &mut World, write: &Write) {
         Write::DeleteAnalysisRun { target } => world.analysis_runs.retain(|run| run.name != target.name),
         _ => {}
     }
+}
+
+/// The ReplicaSet that a write makes.
+fn made(write: &Write) -> Option<ReplicaSet> {
+    let Write::CreateReplicaSet {
+        name,
+        labels,
+        annotations,
+        selector,
+        template,
+        replicas,
+        min_ready_seconds,
+    } = write
+    else {
+        return None;
+    };
+    Some(ReplicaSet {
+        name: name.clone(),
+        // The API server stamps it; until then it is younger than all that exist.
+        created: Time(chrono::DateTime::<chrono::Utc>::MAX_UTC),
+        owner: Owner::Ours,
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        selector: selector.clone(),
+        template: template.clone(),
+        replicas: *replicas,
+        min_ready_seconds: *min_ready_seconds,
+        ..ReplicaSet::default()
+    })
 }
 
 fn edit(world: &mut World, target: &Target, change: impl Fn(&mut ReplicaSet)) {

@@ -35,9 +35,9 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     if pass.old.stable_rs.is_empty() || (defect!(UnseenIsFirst) && pass.stable.is_none()) {
         return Some("Initial deploy".to_owned());
     }
-    if (pass.is_aborted() && !defect!(PromotesAborted))
-        || (!has_enough(pass, new) && !defect!(PromotesUnready))
-    {
+    let aborted = pass.is_aborted() && !defect!(PromotesAborted);
+    let unready = !has_enough(pass, new) && !defect!(PromotesUnready);
+    if aborted || unready {
         return None;
     }
     if pass.old.promote_full {
@@ -47,8 +47,8 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         return Some("Rollback within window".to_owned());
     }
     // DIFFERS: Argo Rollouts promotes past an analysis beside the steps that could not decide.
-    let undecided = pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old);
-    if undecided && !defect!(UndecidedIsPromoted) && !defect!(PromotesUndecided) {
+    let ignored = defect!(UndecidedIsPromoted) || defect!(PromotesUndecided);
+    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) && !ignored {
         return None;
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);

@@ -57,6 +57,8 @@ pub(super) struct Set {
     pub(super) dirty: bool,
     /// When its controller wants to look again.
     pub(super) wake: Option<Time>,
+    /// Version that the controller's own last write has made.
+    pub(super) written: u64,
     /// A pod was lost by no act of ours, and the status does not show it yet.
     pub(super) lost: bool,
     /// The first version of the object that shows the last such loss.
@@ -66,7 +68,16 @@ pub(super) struct Set {
 impl Set {
     /// One that is new to the cluster.
     pub(super) fn new(view: ReplicaSet, version: usize) -> Self {
-        Self { view, version, pods: Vec::new(), dirty: true, wake: None, lost: false, loss_shown: 0 }
+        Self {
+            view,
+            version,
+            pods: Vec::new(),
+            dirty: true,
+            wake: None,
+            written: 0,
+            lost: false,
+            loss_shown: 0,
+        }
     }
 
     /// Pods that users can reach.
@@ -370,6 +381,10 @@ impl Cluster {
 
     fn edit(&mut self, target: &Target, versions: &mut Versions, change: impl FnOnce(&mut Set)) {
         self.change_set(&target.name, change);
+        let revision = self.revision;
+        if let Some(set) = self.sets.iter_mut().find(|set| set.view.name == target.name) {
+            set.written = revision;
+        }
         self.note_set(&target.name, versions);
     }
 

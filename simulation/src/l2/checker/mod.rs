@@ -223,6 +223,10 @@ impl Checker {
             self.last_loss = Some(now);
             self.reach("the world took a pod out of service");
         }
+        if kind == Kind::Set && *actor == Actor::World && after.is_none() {
+            // Somebody has deleted it, with its pods.
+            self.last_loss = Some(now);
+        }
         if kind == Kind::Rollout {
             if before.is_none() {
                 self.born = Some(now);
