@@ -174,8 +174,10 @@ impl Checker {
         while self.writes.front().is_some_and(|at| at.plus(MINUTE) < now) {
             self.writes.pop_front();
         }
-        let born = self.born.into_iter().filter(|at| at.plus(MINUTE) >= now).count();
-        let acts = born + self.verbs.iter().filter(|(at, _)| at.plus(MINUTE) >= now).count();
+        // What an act brings about comes as late as the controller hears of it.
+        let recent = |at: Time| at.plus(MINUTE + CROSSING + self.lag) >= now;
+        let born = self.born.into_iter().filter(|at| recent(*at)).count();
+        let acts = born + self.verbs.iter().filter(|(at, _)| recent(*at)).count();
         let most = WRITES_PER_MINUTE_MAX + acts * WRITES_PER_ACT;
         self.busiest = self.busiest.max(self.writes.len().saturating_sub(acts * WRITES_PER_ACT));
         if self.writes.len() > most {

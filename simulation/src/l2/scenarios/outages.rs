@@ -286,10 +286,11 @@ fn conflicts() -> Vec<Piece> {
             "ConflictIsTheEnd",
             Scenario::new(
                 "conflict-ends-the-update",
-                "every second write meets a conflict",
+                "the first twelve writes of an update meet conflicts, and every third of all",
                 vec![rollout(3, &stepped)],
             )
-            .under(Aimed { every: 2, ..Aimed::always("", conflict) })
+            .under(Aimed { every: 3, ..Aimed::always("", conflict) })
+            .under(Aimed { times: 12, ..Aimed::once("", 1, conflict) })
             .then(DONE, Deed::Image("v2"))
             .ends(HEALTHY, "v2")
             .within(240),
