@@ -35,7 +35,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         return Some("Initial deploy".to_owned());
     }
     if (pass.is_aborted() && !defect!(PromotesAborted))
-        || (pass.world.available(new) < pass.replicas && !defect!(PromotesUnready))
+        || (pass.world.available(new).min(new.replicas) < pass.replicas && !defect!(PromotesUnready))
     {
         return None;
     }
