@@ -58,7 +58,8 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
 
 /// All pods of a canary are available, or as many as its threshold asks for.
 fn has_enough(pass: &Pass<'_>, new: &ReplicaSet) -> bool {
-    let available = pass.world.available(new);
+    // Pods above its own size are to go.
+    let available = pass.world.available(new).min(new.replicas);
     let reaches = |threshold| arithmetic::reaches(threshold, available, pass.replicas);
     available >= pass.replicas || steps::threshold(pass).is_some_and(reaches)
 }
