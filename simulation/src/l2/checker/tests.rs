@@ -42,6 +42,9 @@ fn set(hash: &str, replicas: i64) -> Value {
 
 fn checker(status: &Value) -> Checker {
     let mut checker = Checker::new(Duration::ZERO);
+    for hash in ["a", "b"] {
+        checker.saw(&Actor::World, Kind::Set, None, Some(&set(hash, 0)), at(0));
+    }
     checker.saw(&Actor::World, Kind::Rollout, None, Some(&web(status)), at(0));
     checker
 }
