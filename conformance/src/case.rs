@@ -131,7 +131,7 @@ mod written {
     use super::{Action, BTreeMap, Body, Condition, Deserialize, Duration, Request, Serialize, Until, Value};
 
     /// How long is waited for what controllers or the kubelet do, and for an event of a watch.
-    const LIMIT_SECONDS: u64 = 30;
+    const LIMIT_SECONDS: u64 = 90;
     const MILLISECONDS: f64 = 1000.0;
     /// Longer rests make a run on the real server long; time passes by waiting for something instead.
     const REST_MAX_SECONDS: f64 = 10.0;
