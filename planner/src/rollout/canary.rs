@@ -62,10 +62,20 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let least = |set: &ReplicaSet| i32::from(scale_down::is_served(pass, set)).min(set.replicas);
     let (least_new, least_stable) = (least(new), stable.map_or(0, least));
     let mut scaled = false;
+    // Pods of the one side are counted on where the other gives some up: they are to be as they were seen.
     if let Some(stable) = stable {
+        if want.stable.max(least_stable) < stable.replicas && pass.world.available(new) > 0 {
+            services::confirm_set(pass, new);
+        }
         scaled = pass.scale(stable, want.stable.max(least_stable), why.clone());
     }
     if !scaled {
+        if let Some(stable) = stable
+            && want.new.max(least_new) < new.replicas
+            && pass.world.available(stable) > 0
+        {
+            services::confirm_set(pass, stable);
+        }
         scale_down::clear_deadline(pass, new);
         scaled = pass.scale(new, want.new.max(least_new), why);
     }
