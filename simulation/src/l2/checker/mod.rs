@@ -170,6 +170,10 @@ impl Checker {
             return;
         }
         self.preconditions(call, now);
+        if only_confirms(call) {
+            // It changes nothing: the write that it goes before counts. At rest it counts as any other (S11).
+            return;
+        }
         self.writes.push_back(now);
         while self.writes.front().is_some_and(|at| at.plus(MINUTE) < now) {
             self.writes.pop_front();
@@ -266,4 +270,14 @@ impl Checker {
             self.reach("a name was taken by a foreign ReplicaSet");
         }
     }
+}
+
+/// Whether a patch of a ReplicaSet changes nothing, and only fails when the ReplicaSet is not as it was seen.
+fn only_confirms(call: &Call) -> bool {
+    if call.verb != "patch" || call.resource != "replicasets" {
+        return false;
+    }
+    let patch: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let annotations = patch.pointer("/metadata/annotations").and_then(Value::as_object);
+    patch.get("spec").is_none() && annotations.is_some_and(serde_json::Map::is_empty)
 }
