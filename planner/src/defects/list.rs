@@ -170,7 +170,7 @@ defects! {
     /// The AnalysisRun that was made is not recorded.
     RunNotRecorded: L1, "rollout/canary.rs conclude", ["V1", "S6", "V2"], 50, [];
     /// The stable Service stays with the stable version until that has no pods.
-    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 1500, [];
+    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 0, [];
     /// Nobody looks when a timed pause is over.
     NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 100, [];
     /// An analysis that has ended begins again.
@@ -214,7 +214,7 @@ defects! {
     /// A version that was live goes before its delay is over.
     DelayIgnored: L1, "rollout/scale_down.rs decide", ["S3"], 50, [];
     /// The last pod of a version that the stable Service selects goes.
-    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 6000, [];
+    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 0, [];
     /// Old versions are deleted with their pods.
     DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 800, [];
     /// A restart evicts all pods at once.
@@ -286,7 +286,7 @@ defects! {
     /// A version that was taken for idle keeps its deadline while it is active.
     ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 0, [];
     /// An aborted version does not record another scale.
-    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 6000, [];
+    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 0, [];
     /// A Service does not say who manages it.
     ManagedNotRecorded: L1, "rollout/services.rs select", ["V1"], 50, [];
     /// A Service that reaches all pods is narrowed to a version with few.
@@ -296,7 +296,7 @@ defects! {
     /// Old versions go at half their time.
     DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["S3", "V1"], 50, [];
     /// More old versions wait than the limit allows.
-    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 800, [];
+    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 0, [];
     /// The newest of the old versions are deleted first.
     NewestGoFirst: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 200, [];
     /// One old version too many is deleted.
@@ -334,7 +334,7 @@ defects! {
     /// A run of a later number is overlooked.
     SecondRun: L1, "rollout/analysis/make.rs new_run", ["S6", "V1"], 50, [];
     /// Writes follow a decision that is not recorded yet.
-    WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1"], 50, [];
+    WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1", "surge"], 50, [];
     /// Events wait for another write than theirs.
     AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["notices_fit", "V1"], 50, [];
     /// A retry leaves the condition of the abort.
@@ -362,11 +362,11 @@ defects! {
     /// Older news overwrites what our own writes have brought.
     OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "V2", "S10"], 0, ["brisk"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9"], 400, ["set-deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9", "V4"], 400, ["set-deleted"];
     /// A watch that fails is not started again.
-    WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
+    WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1", "V4"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
-    DeletionIgnored: L2, "controller cache/watch.rs take", ["S1", "V1", "V2"], 100, ["set-deleted"];
+    DeletionIgnored: L2, "controller cache/watch.rs take", ["S1", "V1", "V2", "V4"], 100, ["set-deleted"];
     /// A key that is added while it runs is lost.
     RunningKeyLost: L2, "controller queue/mod.rs push", ["V1"], 0, ["brisk", "brisk-services"];
     /// An earlier wake-up does not replace a later one.
@@ -376,9 +376,9 @@ defects! {
     /// The status is written before the writes.
     StatusFirst: L2, "controller apply/mod.rs apply", ["S10"], 50, ["brisk"];
     /// An object of that name counts as made, whosever it is.
-    ExistsIsFine: L2, "controller apply/mod.rs write", ["S12", "V1"], 300, ["promoted", "gate-passed"];
+    ExistsIsFine: L2, "controller apply/mod.rs write", ["S12", "V1", "S10"], 300, ["promoted", "gate-passed"];
     /// A conflict counts as success.
-    RefusalIsFine: L2, "controller apply/mod.rs write", ["S12", "S2"], 600, ["services", "promoted"];
+    RefusalIsFine: L2, "controller apply/mod.rs write", ["S12", "S2", "S10"], 600, ["services", "promoted"];
     /// An error of the server counts as success.
     FailureIsFine: L2, "controller apply/mod.rs write", ["S10"], 300, ["brisk-services"];
     /// Nobody asks for the lease before a write.
