@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     ];
     cargo("museum of outages", &museum)?;
     simulate(&["--gate".to_owned()])?;
+    simulate(&["--defects".to_owned()])?;
     if std::env::var_os("STEPGATE_PEER_DIR").is_none() {
         println!(
             "not run: comparisons with recordings of Argo Rollouts (they read the folder that STEPGATE_PEER_DIR names)"
