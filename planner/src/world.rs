@@ -147,6 +147,13 @@ impl ReplicaSet {
         self.labels.get(crds::meta::POD_TEMPLATE_HASH_LABEL).map_or("", String::as_str)
     }
 
+    /// Whether its count of available pods can be relied on: after a longer `minReadySeconds` was written, and before
+    /// the ReplicaSet's status follows, it counts pods that are not available any more.
+    #[must_use]
+    pub fn availability_is_known(&self) -> bool {
+        self.counts.generation_observed || self.min_ready_seconds == 0
+    }
+
     /// Revision from its annotation; 0 without one.
     #[must_use]
     pub fn revision(&self) -> i64 {

@@ -112,7 +112,9 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
         }),
         Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => edit(world, target, |set| {
             merge(&mut set.annotations, annotations);
-            set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+            let seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+            set.counts.generation_observed &= seconds == set.min_ready_seconds;
+            set.min_ready_seconds = seconds;
         }),
         Write::EditTemplate { target, to, annotations, .. } => edit(world, target, |set| {
             set.counts.generation_observed = false;

@@ -129,7 +129,12 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     }
     pass.revision = revision.max(old_revision);
     record_revision(pass, pass.revision);
-    None
+    // What its status says of available pods is not true any more: the next pass knows that.
+    min_ready_seconds.filter(|seconds| *seconds > new.min_ready_seconds).map(|_| {
+        let mut status = status::carry_over(pass);
+        status::stamp(pass, &mut status);
+        status
+    })
 }
 
 /// Writes the revision into the Rollout's annotation when it differs.

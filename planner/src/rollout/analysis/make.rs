@@ -75,15 +75,17 @@ fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
         && run.spec.measurement_retention == spec.measurement_retention
 }
 
-/// Nobody has acted on the verdict of this run, which has ended: no status names it, and it is no
-/// older than the last news of the update. What a retry, a resumption or other steps leave behind is older than they are.
+/// Nobody has acted on the verdict of this run, which has ended: no status names it, and it has begun no earlier than the
+/// last news of the update. What a retry, a resumption or other steps leave behind has begun before them. When it was
+/// made is no measure of that: the API server says so, and its clock is another one than ours.
 ///
 /// DIFFERS: Argo Rollouts makes another run, whose verdict counts instead.
 fn is_unheard(pass: &Pass<'_>, kind: RunKind, run: &AnalysisRunView) -> bool {
     let is_named = super::recorded(&pass.old, kind).is_some_and(|recorded| recorded.name == run.name);
     let news =
         conditions::get(&pass.old, conditions::PROGRESSING).map(|condition| condition.last_update_time);
-    !is_named && news.is_some_and(|news| run.created >= news)
+    let begun = run.status.as_ref().and_then(|status| status.started_at);
+    !is_named && begun.zip(news).is_some_and(|(begun, news)| begun >= news)
 }
 
 fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {
