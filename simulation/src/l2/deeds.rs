@@ -10,7 +10,7 @@ use sandbox::api::{At, Deletion, Part, Propagation};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const ROLLOUTS: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
+pub(super) const ROLLOUTS: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
 
 /// Creates an object, or gives one that is there this content.
 pub(super) fn apply(cluster: &Cluster, object: &Value) {
@@ -25,19 +25,19 @@ pub(super) fn apply(cluster: &Cluster, object: &Value) {
     change(cluster, (version, kind), name, Part::Main, |new| put(new, "spec", spec));
 }
 
-fn put(object: &mut Value, key: &str, value: Value) {
+pub(super) fn put(object: &mut Value, key: &str, value: Value) {
     if let Some(map) = object.as_object_mut() {
         map.insert(key.to_owned(), value);
     }
 }
 
-fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
+pub(super) fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
     if let Some(inner) = object.pointer_mut(pointer) {
         put(inner, key, value);
     }
 }
 
-fn change(
+pub(super) fn change(
     cluster: &Cluster,
     (version, kind): (&str, &str),
     name: &str,
@@ -97,6 +97,7 @@ pub(super) fn carry_out(house: &House, deed: &Deed) {
         }),
         Deed::Answer(query, answer) => house.answers.set(query, answer.clone()),
         Deed::Pods(rule) => house.cluster.change_nature(|nature| nature.pods.push(rule.clone())),
+        Deed::Befalls(_) => {}
         Deed::PodsAsUsual => house.cluster.change_nature(|nature| nature.pods.clear()),
     }
 }
@@ -125,7 +126,7 @@ pub(super) fn image_of(cluster: &Cluster, hash: &str) -> String {
     image.and_then(|image| image.rsplit(':').next()).unwrap_or_default().to_owned()
 }
 
-fn label(object: &Value) -> &str {
+pub(super) fn label(object: &Value) -> &str {
     let labels = object.pointer("/metadata/labels");
     labels.and_then(|labels| labels.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
 }

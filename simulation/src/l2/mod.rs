@@ -1,5 +1,6 @@
 //! L2: the controller's real tasks over the cluster in memory, in paused time, under faults.
 
+mod actors;
 mod checker;
 mod deeds;
 mod explore;
@@ -22,4 +23,6 @@ pub use house::{House, NAMESPACE, Settings};
 pub use look::Look;
 pub use run::{Outcome, Run, play};
 pub use shrink::shrink;
-pub use weather::{CALL_FAULTS, CallFault, Fault, Faults, NEWS_FAULTS, NewsFault, Swarm};
+pub use weather::{
+    CALL_FAULTS, CallFault, Fault, Faults, Manners, Mishap, Mood, NEWS_FAULTS, NewsFault, Swarm,
+};

@@ -1,5 +1,6 @@
 //! One run: a scenario under faults, checked all the way.
 
+use super::actors::Fortune;
 use super::checker::{Checker, Verb, Violation};
 use super::deeds;
 use super::house::{House, Settings};
@@ -21,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) const QUIET: Duration = Duration::from_secs(45);
 /// So long a controller that died is away.
 const AWAY: Duration = Duration::from_secs(4);
+/// A clock that is wrong by more seconds is a bad one.
+const BADLY_WRONG_SECONDS: u64 = 600;
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
 
@@ -79,7 +82,7 @@ pub fn play(run: &Run<'_>) -> Outcome {
 async fn play_here(run: &Run<'_>) -> Outcome {
     let settings =
         Settings { seed: run.seed, overlay: run.overlay, resync_seconds: 300, ..Settings::default() };
-    let mut house = House::open(settings);
+    let house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
     let lag = run.faults.lag();
@@ -98,19 +101,28 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         dying,
         blind_until: begin,
         changed: begin,
+        lease_lost: Vec::new(),
+        frozen: BTreeMap::new(),
         trace: run.trace.then(Vec::new),
         kinds: BTreeMap::new(),
     }));
     house.cluster.set_weather(Sky(core.clone()));
     house.cluster.add_witness(Eye(core.clone()));
+    let mut driver = Driver {
+        house,
+        core: core.clone(),
+        deaths,
+        scenario: run.scenario,
+        away: BTreeMap::new(),
+        fate: Fortune::new(run),
+    };
     for object in &run.scenario.objects {
-        deeds::apply(&house.cluster, object);
+        deeds::apply(&driver.house.cluster, object);
     }
+    driver.befall();
     for number in 1..=run.scenario.controllers {
-        house.start_controller(&format!("controller-{number}"), 0);
+        driver.start(&format!("controller-{number}"));
     }
-    let mut driver =
-        Driver { house, core: core.clone(), deaths, scenario: run.scenario, away: BTreeMap::new() };
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
     driver.drive(limit).await;
     let end = deeds::ending(&driver.house.cluster);
@@ -132,13 +144,15 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     }
 }
 
-struct Driver<'s> {
-    house: House,
-    core: Shared,
+pub(super) struct Driver<'s> {
+    pub(super) house: House,
+    pub(super) core: Shared,
     deaths: mpsc::UnboundedReceiver<String>,
-    scenario: &'s Scenario,
+    pub(super) scenario: &'s Scenario,
     /// Controllers that died, and when they come back.
     away: BTreeMap<String, Duration>,
+    /// What else goes on.
+    pub(super) fate: Fortune,
 }
 
 impl Driver<'_> {
@@ -157,7 +171,10 @@ impl Driver<'_> {
                 if due {
                     break;
                 }
-                if now > limit {
+                if self.went_otherwise() {
+                    return;
+                }
+                if now > limit + self.spread() {
                     self.fail_waiting(match act.when {
                         When::Is(name, _) => name,
                         When::After(_) => "time",
@@ -174,12 +191,14 @@ impl Driver<'_> {
                 return;
             }
             let now = self.house.now();
-            let quiet = self.away.is_empty() && lock(&self.core).is_quiet(now);
-            if quiet && self.has_ended() {
-                self.at_rest(now);
+            if self.is_quiet() && self.has_ended() {
+                self.at_rest(now, true);
                 return;
             }
-            if self.house.elapsed() > limit {
+            if self.went_otherwise() {
+                return;
+            }
+            if self.house.elapsed() > limit + self.spread() {
                 let name = match self.scenario.end {
                     End::Is(name, _) => name,
                     End::Gone => "gone",
@@ -191,20 +210,59 @@ impl Driver<'_> {
         }
     }
 
+    fn is_quiet(&self) -> bool {
+        self.away.is_empty() && self.fate.is_over() && lock(&self.core).is_quiet(self.house.now())
+    }
+
+    /// A clock that is slow makes what is timed by it so much longer.
+    fn spread(&self) -> Duration {
+        lock(&self.core).checker.clocks.spread()
+    }
+
+    /// Whether things went another way than the people of the scenario foresaw, and have come to rest there.
+    fn went_otherwise(&self) -> bool {
+        let rests = |web: Look<'_>| matches!(web.phase(), "Healthy" | "Paused" | "Degraded");
+        let otherwise = self.fate.surprises && self.is_quiet() && self.look(rests);
+        if otherwise {
+            self.at_rest(self.house.now(), false);
+        }
+        otherwise
+    }
+
+    /// Starts a controller, with a clock as clocks are now.
+    fn start(&mut self, name: &str) {
+        let skew = if name.ends_with('2') { -self.fate.fast } else { self.fate.fast };
+        let mut core = lock(&self.core);
+        core.checker.clocks.set(name, self.house.now(), skew);
+        if skew.unsigned_abs() > BADLY_WRONG_SECONDS {
+            core.checker.reach("a controller began with a clock that was minutes wrong");
+        } else if skew != 0 {
+            core.checker.reach("a controller's clock was some seconds wrong");
+        }
+        drop(core);
+        self.house.start_controller(name, skew);
+    }
+
+    /// A controller dies, and comes back.
+    pub(super) fn dies(&mut self, name: String) {
+        self.house.kill_controller(&name);
+        self.away.insert(name, self.house.elapsed() + AWAY);
+    }
+
     fn is_over(&self) -> bool {
         lock(&self.core).checker.violation.is_some()
     }
 
     /// Lets time pass, and lets controllers die and come back.
     async fn rest(&mut self, time: Duration) {
-        let until = tokio::time::Instant::now() + time;
+        let next = self.fate.next().map_or(time, |at| at.saturating_sub(self.house.elapsed()).min(time));
+        let until = tokio::time::Instant::now() + next;
         loop {
             tokio::select! {
                 biased;
                 death = self.deaths.recv() => {
                     let Some(name) = death else { return };
-                    self.house.kill_controller(&name);
-                    self.away.insert(name, self.house.elapsed() + AWAY);
+                    self.dies(name);
                 }
                 () = tokio::time::sleep_until(until) => break,
             }
@@ -214,8 +272,9 @@ impl Driver<'_> {
             self.away.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
         for name in back {
             self.away.remove(&name);
-            self.house.start_controller(&name, 0);
+            self.start(&name);
         }
+        self.befall();
     }
 
     fn look(&self, holds: fn(Look<'_>) -> bool) -> bool {
@@ -247,7 +306,11 @@ impl Driver<'_> {
             }
             core.note(now, || format!("PERSON {deed:?}"));
         }
-        deeds::carry_out(&self.house, deed);
+        self.fate.remember(deed);
+        match deed {
+            Deed::Befalls(mishap) => self.begin(*mishap),
+            _ => deeds::carry_out(&self.house, deed),
+        }
     }
 
     fn fail_waiting(&self, what: &str) {
@@ -263,7 +326,7 @@ impl Driver<'_> {
     }
 
     /// What must hold when nothing happens any more.
-    fn at_rest(&self, now: Time) {
+    fn at_rest(&self, now: Time, foreseen: bool) {
         let mut core = lock(&self.core);
         let checker = &mut core.checker;
         checker.has_rested(QUIET, now);
@@ -284,7 +347,8 @@ impl Driver<'_> {
                 format!("{own} of {wanted} pods of the stable version {hash} are available ({have} in all)"),
             );
         }
-        if !self.scenario.serves.is_empty()
+        if foreseen
+            && !self.scenario.serves.is_empty()
             && deeds::image_of(&self.house.cluster, &hash) != self.scenario.serves
         {
             checker.fail("V5", now, format!("the stable version {hash} is not {}", self.scenario.serves));

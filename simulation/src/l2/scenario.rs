@@ -2,6 +2,7 @@
 
 use super::look::Look;
 use super::metrics::Answer;
+use super::weather::Mishap;
 use sandbox::PodRule;
 use serde_json::Value;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub enum Deed {
     Pods(PodRule),
     /// No rule about pods any more.
     PodsAsUsual,
+    /// Nobody's doing: something goes wrong.
+    Befalls(Mishap),
 }
 
 /// An act of a scenario.
@@ -85,6 +88,8 @@ pub struct Scenario {
     pub limit: Duration,
     /// Controllers that run side by side.
     pub controllers: u32,
+    /// What is wrong from the beginning.
+    pub from_the_start: Vec<Mishap>,
 }
 
 impl Scenario {
@@ -100,6 +105,7 @@ impl Scenario {
             serves: "",
             limit: Duration::from_secs(900),
             controllers: 1,
+            from_the_start: Vec::new(),
         }
     }
 
@@ -115,6 +121,13 @@ impl Scenario {
     pub fn ends(mut self, end: End, serves: &'static str) -> Self {
         self.end = end;
         self.serves = serves;
+        self
+    }
+
+    /// Something is wrong from the beginning.
+    #[must_use]
+    pub fn under(mut self, mishap: Mishap) -> Self {
+        self.from_the_start.push(mishap);
         self
     }
 

@@ -2,6 +2,7 @@
 //! `docs/invariants.md`).
 
 mod availability;
+mod clocks;
 mod gates;
 mod records;
 mod world;
@@ -78,6 +79,10 @@ pub(super) struct Checker {
     replicas: VecDeque<(Time, i64)>,
     /// Identity that the lease names.
     pub(super) leader: String,
+    /// Whose clock shows what.
+    pub(super) clocks: clocks::Clocks,
+    /// By how many seconds the clock of the controller that writes now is fast.
+    fast: i64,
 }
 
 impl Checker {
@@ -94,6 +99,8 @@ impl Checker {
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
             leader: String::new(),
+            clocks: clocks::Clocks::default(),
+            fast: 0,
         }
     }
 
@@ -113,6 +120,17 @@ impl Checker {
     fn crosses(&self, now: Time, is: impl Fn(Verb) -> bool) -> bool {
         let window = CROSSING + self.lag;
         self.verbs.iter().any(|(at, verb)| is(*verb) && at.plus(window) >= now)
+    }
+
+    /// The world took pods out of service.
+    pub(super) fn lost_pods(&mut self, now: Time) {
+        self.last_loss = Some(now);
+        self.reach("the world took a pod out of service");
+    }
+
+    /// What the clock of the controller shows that writes now.
+    fn its_time(&self, now: Time) -> Time {
+        now.plus_seconds(self.fast)
     }
 
     /// Whether the world itself took pods away a moment ago.
@@ -162,7 +180,8 @@ impl Checker {
         now: Time,
     ) {
         self.secrets_stay_hidden(after, now);
-        if let Actor::Controller(_) = actor {
+        if let Actor::Controller(name) = actor {
+            self.fast = self.clocks.of(name, now);
             self.owned(kind, before, after, now);
             match kind {
                 Kind::Set => self.set_written(before, after, now),
@@ -176,8 +195,7 @@ impl Checker {
             self.run_changed(before, after, now);
         }
         if kind == Kind::Pod && *actor == Actor::World && world::lost_service(before, after) {
-            self.last_loss = Some(now);
-            self.reach("the world took a pod out of service");
+            self.lost_pods(now);
         }
         if kind == Kind::Rollout {
             self.sizes_changed(before, now);
