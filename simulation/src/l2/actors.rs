@@ -42,6 +42,10 @@ pub(super) struct Fortune {
     /// When the syncer applies the newest template again.
     newest_at: Option<Duration>,
     flapping_since: Option<Time>,
+    /// Controllers beside each other, when the scenario has fewer.
+    pub(super) beside: u32,
+    /// The clients' requests up to here are judged.
+    judged: Time,
 }
 
 impl Fortune {
@@ -53,10 +57,12 @@ impl Fortune {
             fast: 0,
             surprises: false,
             git: git(run.scenario),
-            tags: vec!["v1"],
+            tags: first_tag(run.scenario),
             sync: None,
             newest_at: None,
             flapping_since: None,
+            beside: 1,
+            judged: Time::default(),
         }
     }
 
@@ -103,8 +109,27 @@ impl Fortune {
     }
 }
 
+/// What of a scenario stands in Git: what people wrote.
 fn git(scenario: &Scenario) -> Vec<Value> {
-    scenario.objects.iter().filter(|object| object.get("status").is_none()).cloned().collect()
+    let written =
+        scenario.objects.iter().filter(|object| !matches!(kind_of(object), "ReplicaSet" | "AnalysisRun"));
+    let mut all: Vec<Value> = written.cloned().collect();
+    for object in &mut all {
+        if let Some(map) = object.as_object_mut() {
+            map.remove("status");
+        }
+        let annotations = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+        annotations.into_iter().for_each(|map| map.retain(|key, _| !key.contains("argo")));
+    }
+    all
+}
+
+/// The version that is wanted at the beginning.
+fn first_tag(scenario: &Scenario) -> Vec<&'static str> {
+    let web = scenario.objects.iter().find(|object| is_rollout(object));
+    let image =
+        web.and_then(|web| web.pointer("/spec/template/spec/containers/0/image")).and_then(Value::as_str);
+    if image == Some("web:v2") { vec!["v1", "v2"] } else { vec!["v1"] }
 }
 
 fn kind_of(object: &Value) -> &str {
@@ -209,6 +234,8 @@ impl Driver<'_> {
                 self.house.answers.set_mood(Some(mood));
                 lock(&self.core).checker.reach("gates did not answer well");
             }
+            Mishap::Customers(lag) => self.customers(Duration::from_secs(lag.into())),
+            Mishap::Beside(count) => self.fate.beside = count.into(),
             Mishap::LeaseLost(_) | Mishap::LeaseDown(_) | Mishap::Freeze(_) => {}
         }
     }
@@ -228,6 +255,32 @@ impl Driver<'_> {
         }
     }
 
+    fn customers(&mut self, lag: Duration) {
+        let services = self.fate.git.iter().filter(|object| kind_of(object) == "Service");
+        let names: Vec<String> = services.map(|service| name(service).to_owned()).collect();
+        self.house.open_doors(&names, lag);
+        self.fate.judged = self.house.now();
+        lock(&self.core).checker.planes_lag(lag);
+    }
+
+    /// Judges what the clients have met since.
+    pub(super) fn judge(&mut self) {
+        let Some(traffic) = self.house.traffic() else { return };
+        let now = self.house.now();
+        let since = self.fate.judged;
+        // First all records, then the checker: whoever sees the cluster must not be waited for under its lock.
+        let clients = traffic.clients().into_iter();
+        let met: Vec<_> = clients.map(|name| (traffic.records(&name, since), name)).collect();
+        let mut core = lock(&self.core);
+        for (records, name) in met {
+            for record in records.iter().filter(|record| record.at < now) {
+                core.checker.judge(&name, record, now);
+            }
+        }
+        drop(core);
+        self.fate.judged = now;
+    }
+
     fn nature(&self, change: impl FnOnce(&mut Nature)) {
         self.house.cluster.change_nature(change);
     }
@@ -243,7 +296,7 @@ impl Driver<'_> {
 
     fn person(&self, verb: Verb) {
         let now = self.house.now();
-        lock(&self.core).checker.verbs.push((now, verb));
+        lock(&self.core).checker.meddled(now, verb);
     }
 
     /// Changes a part of the Rollout that is people's.
@@ -356,9 +409,7 @@ impl Driver<'_> {
         if new == old {
             return;
         }
-        if is_rollout(wanted) {
-            self.person(Verb::Other);
-        }
+        self.person(Verb::Other);
         deeds::change(&self.house.cluster, (version, kind), name, Part::Main, |object| *object = new);
     }
 }

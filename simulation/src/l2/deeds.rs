@@ -12,13 +12,27 @@ use std::collections::BTreeMap;
 
 pub(super) const ROLLOUTS: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
 
-/// Creates an object, or gives one that is there this content.
+/// In the owner references of what another controller has left: the uid of the Rollout.
+pub(super) const ITS_UID: &str = "uid-of-the-rollout";
+
+/// Creates an object, or gives one that is there this content. One that is created with a status has that, too.
 pub(super) fn apply(cluster: &Cluster, object: &Value) {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (version, kind, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
     if cluster.object(version, kind, NAMESPACE, name).is_none() {
-        let made = cluster.create(version, kind, NAMESPACE, object.clone());
+        let mut object = object.clone();
+        if let Some(owner) = object.pointer_mut("/metadata/ownerReferences/0")
+            && owner.get("uid").and_then(Value::as_str) == Some(ITS_UID)
+        {
+            let web = cluster.object(ROLLOUTS.0, ROLLOUTS.1, NAMESPACE, ROLLOUT).unwrap_or_default();
+            put(owner, "uid", web.pointer("/metadata/uid").cloned().unwrap_or_default());
+        }
+        let status = object.get("status").cloned();
+        let made = cluster.create(version, kind, NAMESPACE, object);
         debug_assert!(made.is_ok(), "{made:?}");
+        if let Some(status) = status {
+            change(cluster, (version, kind), name, Part::Status, |new| put(new, "status", status));
+        }
         return;
     }
     let spec = object.get("spec").cloned().unwrap_or_default();

@@ -4,14 +4,19 @@ use super::metrics::Answers;
 use controller::args::Args;
 use controller::{Controller, Surroundings};
 use crds::Time;
+use sandbox::traffic::{self, Traffic};
 use sandbox::{Blueprint, Cluster, Nature, Options};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Namespace of everything in a simulation, the lease included.
 pub const NAMESPACE: &str = "default";
+
+/// Requests of the clients of each Service: enough that each state of some seconds meets some.
+const REQUESTS_PER_SECOND: u32 = 2;
 
 /// Our own definitions, read once.
 static BLUEPRINT: LazyLock<Blueprint> = LazyLock::new(|| Blueprint::default().with(&definitions()));
@@ -47,6 +52,7 @@ pub struct House {
     /// What analyses are answered.
     pub answers: Answers,
     settings: Settings,
+    traffic: Option<Traffic>,
     controllers: BTreeMap<String, JoinHandle<()>>,
     started: u32,
     tasks: JoinSet<()>,
@@ -83,15 +89,32 @@ impl House {
             cluster,
             answers: Answers::default(),
             settings,
+            traffic: None,
             controllers: BTreeMap::new(),
             started: 0,
             tasks,
         }
     }
 
+    /// Lets clients of these Services come, some requests a second, through a data plane that is so late.
+    pub fn open_doors(&mut self, services: &[String], lag: Duration) {
+        let settings = traffic::Settings { seed: self.settings.seed, scrape: None };
+        let traffic = self.traffic.get_or_insert_with(|| Traffic::over(&self.cluster, settings));
+        traffic.set_lag(traffic::NODES, lag);
+        for name in services {
+            traffic.send(name, traffic::Clients::of_service(NAMESPACE, name, REQUESTS_PER_SECOND));
+        }
+    }
+
+    /// The clients' requests, when any come.
+    #[must_use]
+    pub fn traffic(&self) -> Option<&Traffic> {
+        self.traffic.as_ref()
+    }
+
     /// Time since the beginning.
     #[must_use]
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.cluster.clock().elapsed()
     }
 

@@ -22,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) const QUIET: Duration = Duration::from_secs(45);
 /// So long a controller that died is away.
 const AWAY: Duration = Duration::from_secs(4);
+/// So long the cluster has for what another controller has left.
+const SETTLE: Duration = Duration::from_secs(5);
 /// A clock that is wrong by more seconds is a bad one.
 const BADLY_WRONG_SECONDS: u64 = 600;
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
@@ -120,7 +122,8 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         deeds::apply(&driver.house.cluster, object);
     }
     driver.befall();
-    for number in 1..=run.scenario.controllers {
+    driver.settle().await;
+    for number in 1..=run.scenario.controllers.max(driver.fate.beside) {
         driver.start(&format!("controller-{number}"));
     }
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
@@ -275,6 +278,16 @@ impl Driver<'_> {
             self.start(&name);
         }
         self.befall();
+        self.judge();
+    }
+
+    /// Lets the cluster make the pods of what another controller has left.
+    async fn settle(&mut self) {
+        let left = |object: &Value| object.get("kind").and_then(Value::as_str) == Some("ReplicaSet");
+        if self.scenario.objects.iter().any(left) {
+            tokio::time::sleep(SETTLE).await;
+            lock(&self.core).checker.taken_over = self.scenario.is_at_rest;
+        }
     }
 
     fn look(&self, holds: fn(Look<'_>) -> bool) -> bool {
@@ -301,6 +314,7 @@ impl Driver<'_> {
         {
             let mut core = lock(&self.core);
             core.checker.verbs.push((now, verb));
+            core.checker.taken_over = false;
             if !self.away.is_empty() {
                 core.checker.reach("a person acted while a controller was away");
             }
@@ -339,7 +353,8 @@ impl Driver<'_> {
         }
         let (wanted, have) = (checker.world.look().replicas(), checker.world.all_available());
         let hash = checker.world.look().stable().to_owned();
-        let own = checker.world.available(&hash);
+        // At a pause that nobody lifts the newer version has a part of the pods.
+        let own = if foreseen { checker.world.available(&hash) } else { have };
         if own < wanted {
             checker.fail(
                 "V1",

@@ -90,6 +90,8 @@ pub struct Scenario {
     pub controllers: u32,
     /// What is wrong from the beginning.
     pub from_the_start: Vec<Mishap>,
+    /// Whether what another controller has left is at rest: until somebody acts, there is nothing to change.
+    pub is_at_rest: bool,
 }
 
 impl Scenario {
@@ -106,6 +108,7 @@ impl Scenario {
             limit: Duration::from_secs(900),
             controllers: 1,
             from_the_start: Vec::new(),
+            is_at_rest: false,
         }
     }
 
@@ -128,6 +131,13 @@ impl Scenario {
     #[must_use]
     pub fn under(mut self, mishap: Mishap) -> Self {
         self.from_the_start.push(mishap);
+        self
+    }
+
+    /// Until somebody acts, there is nothing to change.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.is_at_rest = true;
         self
     }
 

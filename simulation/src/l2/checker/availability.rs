@@ -25,13 +25,13 @@ fn max_unavailable(web: Look<'_>) -> i64 {
 
 impl Checker {
     /// Services that users' requests come through: not the preview, and not the one of the canary.
-    fn production_services(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn production_services(&self) -> impl Iterator<Item = &str> {
         let web = self.world.look();
         let names = ["/spec/strategy/canary/stableService", "/spec/strategy/blueGreen/activeService"];
         names.into_iter().map(move |pointer| web.text(pointer)).filter(|name| !name.is_empty())
     }
 
-    fn is_blue_green(&self) -> bool {
+    pub(super) fn is_blue_green(&self) -> bool {
         self.world.look().0.pointer("/spec/strategy/blueGreen").is_some()
     }
 

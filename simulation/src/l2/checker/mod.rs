@@ -5,6 +5,7 @@ mod availability;
 mod clocks;
 mod gates;
 mod records;
+mod requests;
 mod world;
 
 pub(super) use world::{Kind, World};
@@ -56,6 +57,8 @@ pub(super) enum Verb {
 
 /// Most writes that were carried out in a minute (V2): what all acts of a scenario in a minute need, and no more.
 const WRITES_PER_MINUTE_MAX: usize = 60;
+/// And so many for each act of another writer, and for each pod that the world took out of service.
+const WRITES_PER_UPSET_MAX: usize = 8;
 /// A person's act may cross with a pass of the controller that has not seen it: for so long a rule that it turns off
 /// or on is not applied.
 const CROSSING: Duration = Duration::from_secs(15);
@@ -79,6 +82,11 @@ pub(super) struct Checker {
     replicas: VecDeque<(Time, i64)>,
     /// Identity that the lease names.
     pub(super) leader: String,
+    /// When others than the people of the scenario wrote, and when the world took pods: answers to that are no loop.
+    upsets: VecDeque<Time>,
+    requests: requests::Requests,
+    /// Nobody has done anything yet about what another controller has left: there is nothing to change.
+    pub(super) taken_over: bool,
     /// Whose clock shows what.
     pub(super) clocks: clocks::Clocks,
     /// By how many seconds the clock of the controller that writes now is fast.
@@ -99,6 +107,9 @@ impl Checker {
             reached: BTreeMap::new(),
             replicas: VecDeque::new(),
             leader: String::new(),
+            upsets: VecDeque::new(),
+            requests: requests::Requests::default(),
+            taken_over: false,
             clocks: clocks::Clocks::default(),
             fast: 0,
         }
@@ -125,7 +136,14 @@ impl Checker {
     /// The world took pods out of service.
     pub(super) fn lost_pods(&mut self, now: Time) {
         self.last_loss = Some(now);
+        self.upsets.push_back(now);
         self.reach("the world took a pod out of service");
+    }
+
+    /// Somebody whom the scenario does not name wrote.
+    pub(super) fn meddled(&mut self, now: Time, verb: Verb) {
+        self.verbs.push((now, verb));
+        self.upsets.push_back(now);
     }
 
     /// What the clock of the controller shows that writes now.
@@ -165,7 +183,11 @@ impl Checker {
         while self.writes.front().is_some_and(|at| at.plus(Duration::from_secs(60)) < now) {
             self.writes.pop_front();
         }
-        if self.writes.len() > WRITES_PER_MINUTE_MAX {
+        while self.upsets.front().is_some_and(|at| at.plus(Duration::from_secs(60)) < now) {
+            self.upsets.pop_front();
+        }
+        let most = WRITES_PER_MINUTE_MAX + WRITES_PER_UPSET_MAX * self.upsets.len();
+        if self.writes.len() > most {
             self.fail("V2", now, format!("{} writes within a minute", self.writes.len()));
         }
     }
@@ -183,6 +205,9 @@ impl Checker {
         if let Actor::Controller(name) = actor {
             self.fast = self.clocks.of(name, now);
             self.owned(kind, before, after, now);
+            if self.taken_over && matches!(kind, Kind::Set | Kind::Service) {
+                self.fail("S11", now, format!("a takeover at rest writes to a {kind:?}"));
+            }
             match kind {
                 Kind::Set => self.set_written(before, after, now),
                 Kind::Service => self.service_written(before, after, now),
@@ -202,6 +227,7 @@ impl Checker {
             self.rare_states(before, after);
         }
         self.world.take(kind, before, after);
+        self.doors_changed(kind, before, after, now);
         if kind == Kind::Set {
             self.one_set_per_hash(now);
         }

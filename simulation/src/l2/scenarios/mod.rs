@@ -2,8 +2,11 @@
 
 mod blue_greens;
 mod canaries;
+mod customers;
+mod days;
 mod gates;
 mod people;
+mod takeover;
 
 use super::scenario::{Scenario, When};
 use serde_json::{Value, json};
@@ -84,5 +87,8 @@ pub fn all() -> Vec<Scenario> {
     all.extend(gates::all());
     all.extend(blue_greens::all());
     all.extend(people::all());
+    all.extend(days::all());
+    all.extend(customers::all());
+    all.extend(takeover::all());
     all
 }

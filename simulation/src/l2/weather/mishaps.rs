@@ -33,6 +33,10 @@ pub enum Mishap {
     Flaps(u16),
     /// F11: all queries are answered so.
     Gates(Mood, u16),
+    /// F12: clients come through all Services, whose data plane is so many seconds late; from the beginning only.
+    Customers(u8),
+    /// F5: so many controllers run side by side; from the beginning only.
+    Beside(u8),
 }
 
 /// What a syncer does every few seconds, beside creating what is missing and setting what Git says of specs.
@@ -88,7 +92,7 @@ const SKEW_SECONDS: i32 = 60;
 /// Largest error of a clock after a restart, in seconds.
 const JUMP_SECONDS: i32 = 3_600;
 /// Kinds of mishaps, each of which is on or off in a run.
-const KINDS: u8 = 13;
+const KINDS: u8 = 15;
 /// Of so many runs one has a kind.
 const ONE_IN: u8 = 9;
 /// Longest time for which one goes on, in seconds.
@@ -99,7 +103,7 @@ impl Mishap {
     #[must_use]
     pub fn lasts(self) -> Duration {
         let seconds = match self {
-            Self::Clock(_) | Self::Crash | Self::Drain => 0,
+            Self::Clock(_) | Self::Crash | Self::Drain | Self::Customers(_) | Self::Beside(_) => 0,
             Self::LeaseLost(seconds)
             | Self::LeaseDown(seconds)
             | Self::Freeze(seconds)
@@ -149,19 +153,27 @@ impl Mishap {
                 return;
             }
             1 => {
+                all.push((0, Self::Customers(*random.choice(&[0, 0, 5, 12, 40, 120]).unwrap_or(&0))));
+                return;
+            }
+            2 => {
+                all.push((0, Self::Beside(random.u8(2..=3))));
+                return;
+            }
+            3 => {
                 all.push((milliseconds, Self::Clock(random.i32(-JUMP_SECONDS..=JUMP_SECONDS))));
                 Self::Crash
             }
-            2 => Self::LeaseLost(seconds),
-            3 => Self::LeaseDown(seconds),
-            4 => Self::Freeze(seconds),
-            5 => Self::Sync(*random.choice(&MANNERS).unwrap_or(&Manners::Gentle), seconds),
-            6 => Self::Scale(random.u8(..7), seconds),
-            7 => Self::Drain,
-            8 => Self::Quota(seconds),
-            9 => Self::LateSets(seconds),
-            10 => Self::SlowStops(seconds),
-            11 => Self::Flaps(seconds),
+            4 => Self::LeaseLost(seconds),
+            5 => Self::LeaseDown(seconds),
+            6 => Self::Freeze(seconds),
+            7 => Self::Sync(*random.choice(&MANNERS).unwrap_or(&Manners::Gentle), seconds),
+            8 => Self::Scale(random.u8(..7), seconds),
+            9 => Self::Drain,
+            10 => Self::Quota(seconds),
+            11 => Self::LateSets(seconds),
+            12 => Self::SlowStops(seconds),
+            13 => Self::Flaps(seconds),
             _ => Self::Gates(*random.choice(&MOODS).unwrap_or(&Mood::Error), seconds),
         };
         all.push((milliseconds, mishap));
