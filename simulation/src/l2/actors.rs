@@ -224,10 +224,14 @@ impl Driver<'_> {
                 self.nature(|nature| nature.replica_sets = LATE_SETS);
                 lock(&self.core).checker.reach("the ReplicaSet controller was a minute late");
             }
-            Mishap::SlowStops(_) => self.nature(|nature| nature.stop = SLOW_STOP),
+            Mishap::SlowStops(_) => {
+                self.nature(|nature| nature.stop = SLOW_STOP);
+                lock(&self.core).checker.reach("pods took a minute to end");
+            }
             Mishap::Flaps(_) => {
                 self.fate.flapping_since.get_or_insert(self.house.now());
                 self.nature(|nature| nature.pods.push(flaps()));
+                lock(&self.core).checker.reach("pods flapped");
             }
             Mishap::Gates(mood, _) => {
                 self.fate.surprises = true;

@@ -286,7 +286,14 @@ impl Driver<'_> {
         let left = |object: &Value| object.get("kind").and_then(Value::as_str) == Some("ReplicaSet");
         if self.scenario.objects.iter().any(left) {
             tokio::time::sleep(SETTLE).await;
-            lock(&self.core).checker.taken_over = self.scenario.is_at_rest;
+            let mut core = lock(&self.core);
+            let checker = &mut core.checker;
+            checker.taken_over = self.scenario.is_at_rest;
+            checker.reach(if self.scenario.is_at_rest {
+                "what Argo Rollouts had left at rest was taken over"
+            } else {
+                "an update that Argo Rollouts had begun was taken over"
+            });
         }
     }
 

@@ -36,6 +36,8 @@ fn set(tag: &str, hash: &str, revision: u32, replicas: i64, wanted: i64) -> Valu
             "name": format!("{ROLLOUT}-{hash}"), "labels": labels.clone(),
             "annotations": {
                 REVISION_ANNOTATION: revision.to_string(), DESIRED_REPLICAS_ANNOTATION: wanted.to_string(),
+                // The Rollout's own annotations are copied.
+                "team": "shop",
             },
             "ownerReferences": [owner()],
         },
@@ -154,7 +156,7 @@ fn aborted() -> Vec<Value> {
     let message = "Rollout aborted update to revision 2";
     let status = json!({
         "phase": "Degraded", "message": format!("RolloutAborted: {message}"), "abort": true, "abortedAt": THEN,
-        "currentStepIndex": 0, "currentPodHash": new, "stableRS": old, "updatedReplicas": null,
+        "currentStepIndex": 0, "currentPodHash": new, "stableRS": old, "updatedReplicas": 0,
         "conditions": under_way(condition("Progressing", "False", "RolloutAborted", message), false),
         "duration": {"completionStatus": "Aborted", "finishedAt": THEN},
     });
