@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Try(Try),
     /// Show what the controller would do next to a Rollout, and why. Nothing is written.
     Plan(Plan),
+    /// Show for each Rollout whether this controller would change anything if it took over now. Nothing is written.
+    TakeoverCheck(TakeoverCheck),
     /// Print the version.
     Version {
         /// The version alone.
@@ -245,6 +247,16 @@ pub(crate) struct Plan {
     /// Name of the Rollout.
     pub(crate) rollout: String,
     /// Print one object of JSON.
+    #[arg(long, short = 'o', value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TakeoverCheck {
+    /// In all namespaces.
+    #[arg(long, short = 'A')]
+    pub(crate) all_namespaces: bool,
+    /// Print one list of JSON.
     #[arg(long, short = 'o', value_enum)]
     pub(crate) output: Option<Output>,
 }

@@ -22,14 +22,14 @@ pub(crate) fn template(rollout: &Rollout) -> Value {
     serde_json::to_value(&rollout.spec.template).unwrap_or_default()
 }
 
-/// The patch that gives containers other images. `wanted` are words `CONTAINER=IMAGE`; `*` is every container.
+/// The patch of a pod template that gives containers other images. `wanted` are words `CONTAINER=IMAGE`; `*` is every
+/// container.
 ///
 /// # Errors
-/// When a word has no `=`, or names a container that the Rollout does not have.
-pub(crate) fn patch(rollout: &Rollout, wanted: &[String]) -> anyhow::Result<Value> {
-    let template = template(rollout);
+/// When a word has no `=`, or names a container that the template does not have.
+pub(crate) fn patch(template: &Value, wanted: &[String]) -> anyhow::Result<Value> {
     let mut lists: Vec<(&str, Vec<Value>)> =
-        containers(&template).map(|(name, list)| (name, list.clone())).collect();
+        containers(template).map(|(name, list)| (name, list.clone())).collect();
     for word in wanted {
         let Some((name, image)) =
             word.split_once('=').filter(|(name, image)| !name.is_empty() && !image.is_empty())
@@ -51,36 +51,35 @@ pub(crate) fn patch(rollout: &Rollout, wanted: &[String]) -> anyhow::Result<Valu
     // Whole lists: a merge patch knows no other way to change one entry.
     let spec: serde_json::Map<String, Value> =
         lists.into_iter().map(|(name, list)| (name.to_owned(), Value::Array(list))).collect();
-    Ok(json!({"spec": {"template": {"spec": spec}}}))
+    Ok(json!({"spec": spec}))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rollout() -> Rollout {
-        serde_json::from_value(json!({"spec": {"template": {"spec": {
+    fn pods() -> Value {
+        json!({"spec": {
             "initContainers": [{"name": "init", "image": "a:1"}],
             "containers": [{"name": "web", "image": "b:1", "env": [{"name": "X", "value": "1"}]}, {"name": "side", "image": "c:1"}],
-        }}}}))
-        .unwrap()
+        }})
     }
 
     #[test]
     fn one_container_or_all_of_them() {
         let words = |text: &str| vec![text.to_owned()];
-        let one = patch(&rollout(), &words("web=registry.example:5000/b@sha256:0a")).unwrap();
-        let containers = &one["spec"]["template"]["spec"]["containers"];
+        let one = patch(&pods(), &words("web=registry.example:5000/b@sha256:0a")).unwrap();
+        let containers = &one["spec"]["containers"];
         assert_eq!(containers[0]["image"], "registry.example:5000/b@sha256:0a");
         assert_eq!(containers[0]["env"][0]["value"], "1", "the rest is kept");
         assert_eq!(containers[1]["image"], "c:1");
-        let all = patch(&rollout(), &words("*=d:2")).unwrap();
-        assert_eq!(of_template(&all["spec"]["template"]), ["d:2", "d:2", "d:2"]);
+        let all = patch(&pods(), &words("*=d:2")).unwrap();
+        assert_eq!(of_template(&all), ["d:2", "d:2", "d:2"]);
     }
 
     #[test]
     fn a_container_that_is_not_there_is_named() {
-        let error = |word: &str| patch(&rollout(), &[word.to_owned()]).unwrap_err().to_string();
+        let error = |word: &str| patch(&pods(), &[word.to_owned()]).unwrap_err().to_string();
         assert_eq!(error("none=x"), "unable to find container named \"none\"");
         assert!(error("web").contains("is no CONTAINER=IMAGE"));
     }

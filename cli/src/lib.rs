@@ -10,6 +10,7 @@ mod terminal;
 mod trial;
 mod verbs;
 mod view;
+mod workload;
 
 pub use terminal::{Terminal, Transcript};
 
@@ -116,6 +117,7 @@ async fn carry_out(verb: Verb, cluster: &Cluster<'_>) -> anyhow::Result<u8> {
         Verb::Get(Get::Rollout(args)) => verbs::show::run(cluster, &args).await?,
         Verb::List(List::Rollouts(args)) => verbs::list::run(cluster, &args).await?,
         Verb::Plan(args) => verbs::plan::run(cluster, &args).await?,
+        Verb::TakeoverCheck(args) => return verbs::takeover::run(cluster, &args).await,
         Verb::Version { .. } | Verb::Completion { .. } | Verb::Lint { .. } | Verb::Try(_) => {}
     }
     Ok(0)

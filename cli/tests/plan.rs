@@ -81,6 +81,41 @@ fn revision(cluster: &Cluster) -> String {
     format!("{cluster:?}")
 }
 
+/// What `takeover-check` says, and its exit code.
+async fn takeover(cluster: &Cluster, words: &[&str]) -> (u8, String) {
+    let clock = cluster.clock();
+    let (terminal, transcript) = cli::Terminal::recorded(move || clock.now());
+    let client = kube::Client::new(cluster.client("user"), "default");
+    let words: Vec<&str> = ["takeover-check"].iter().chain(words).copied().collect();
+    let code = cli::run(&words, client, "default", &terminal).await.unwrap();
+    (code, transcript.out())
+}
+
+#[test]
+fn a_takeover_is_told_before_it_happens() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let cluster = paused_in_the_middle().await;
+        let before = revision(&cluster);
+        let (code, told) = takeover(&cluster, &["-A"]).await;
+        assert_eq!(code, 0, "{told}");
+        assert!(told.contains("default    web   no-op"), "{told}");
+        // A malformed Rollout is named, and hides no other.
+        let bad = json!({"metadata": {"name": "bad"}, "spec": {"paused": true, "strategy": {"canary": {}}}});
+        cluster.create("argoproj.io/v1alpha1", "Rollout", "default", bad).unwrap();
+        let (_, told) = takeover(&cluster, &["-o", "json"]).await;
+        let all: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(all[0]["verdict"], "status only", "{told}");
+        assert_eq!((&all[1]["name"], &all[1]["verdict"]), (&json!("web"), &json!("no-op")), "{told}");
+        assert_ne!(revision(&cluster), before, "only the test itself has written");
+        command(&cluster, &["promote", "web"]).await.unwrap();
+        let (_, told) = takeover(&cluster, &["-o", "json"]).await;
+        let all: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(all[1]["statusFields"].as_array().map(|all| all.is_empty()), Some(false), "{told}");
+    });
+}
+
 #[test]
 fn it_shows_the_next_writes_and_makes_none() {
     let runtime =

@@ -27,7 +27,7 @@ pub use condition::Condition;
 pub use play::{Place, PlayError, Played, play};
 pub use read::{ReadError, read};
 pub use record::{RecordError, Recorded, Recording};
-pub use transport::{Line, Lines, Transport};
+pub use transport::{Line, LineBuffer, Lines, Transport};
 
 /// Where the cases and their recordings are, in the source tree that this was built from.
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");

@@ -46,6 +46,9 @@ pub struct Args {
     /// AnalysisRuns that are looked at in parallel.
     #[arg(long = "analysis-threads", default_value_t = 30)]
     pub analysis_threads: usize,
+    /// Pods of one Rollout that get their metadata in parallel.
+    #[arg(long = "ephemeral-metadata-threads", default_value_t = 10)]
+    pub ephemeral_metadata_threads: usize,
     /// Seconds after which every object is looked at again.
     #[arg(long = "rollout-resync", default_value_t = 900)]
     pub rollout_resync_seconds: u64,
@@ -77,8 +80,6 @@ pub struct WithoutMeaning {
     pub service_threads: Option<String>,
     #[arg(long = "ingress-threads", hide = true)]
     pub ingress_threads: Option<String>,
-    #[arg(long = "ephemeral-metadata-threads", hide = true)]
-    pub ephemeral_metadata_threads: Option<String>,
     #[arg(long = "ephemeral-metadata-update-pod-retries", hide = true)]
     pub ephemeral_metadata_update_pod_retries: Option<String>,
     #[arg(long = "aws-target-group-binding-api-version", hide = true)]
@@ -125,7 +126,6 @@ impl WithoutMeaning {
             one("--experiment-threads", &self.experiment_threads),
             one("--service-threads", &self.service_threads),
             one("--ingress-threads", &self.ingress_threads),
-            one("--ephemeral-metadata-threads", &self.ephemeral_metadata_threads),
             one("--ephemeral-metadata-update-pod-retries", &self.ephemeral_metadata_update_pod_retries),
             one("--aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version),
             one("--alb-tag-key-resource-id", &self.alb_tag_key_resource_id),

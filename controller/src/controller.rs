@@ -15,7 +15,7 @@ use crate::{services, watches};
 use crds::Time;
 use futures::FutureExt;
 use kube::{Api, Client, ResourceExt};
-use planner::Settings;
+use planner::{Settings, defect};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,11 +82,20 @@ impl Controller {
         let mut tasks = JoinSet::new();
         let mut watches = Watches::default();
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
+        let scope = args.namespaced.then_some(around.namespace.as_str());
+        watches::start_when_wanted(&mut watches, &around.client, &caches, &queue, scope);
 
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);
         let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
-        let applier = Applier { client: around.client, claim: claim.clone(), caches: caches.clone(), events };
+        let applier = Applier {
+            client: around.client,
+            claim: claim.clone(),
+            caches: caches.clone(),
+            events,
+            metrics: metrics.clone(),
+            pod_threads: args.ephemeral_metadata_threads,
+        };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
         let settings = Settings { instance_id };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
@@ -222,7 +231,9 @@ impl Work {
         let before = runs.get(&key.namespace, &key.name).and_then(|run| run.resource_version());
         let outcome = self.runs.look(key).await;
         let after = runs.get(&key.namespace, &key.name);
-        if let Some(after) = after.filter(|after| after.resource_version() != before) {
+        if let Some(after) =
+            after.filter(|after| after.resource_version() != before && !defect!(VerdictWakesNobody))
+        {
             watches::enqueue_owner(&after.metadata, &|namespace, name| {
                 self.queue.add_at(Key { namespace, kind: Kind::Rollout, name }, Instant::now() + UNTOLD);
             });

@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,18 +16,31 @@ use std::time::Duration;
 /// Bounds of the reconcile histograms, in seconds.
 const RECONCILE_SECONDS: [f64; 5] = [0.01, 0.15, 0.25, 0.5, 1.0];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+/// Bounds of the histogram of whole updates, in seconds: from half a minute to a working day.
+const UPDATE_SECONDS: [f64; 9] = [30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0];
+/// Bounds of the histogram of updates without the waits for people, in seconds.
+const PROGRESSION_SECONDS: [f64; 7] = [30.0, 60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+/// Bounds of the histogram of waits for people, in seconds; the first counts updates without any.
+const PAUSE_SECONDS: [f64; 9] = [0.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct ObjectLabels {
     namespace: String,
     name: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct EventLabels {
     namespace: String,
     name: String,
     r#type: String,
     reason: String,
+}
+
+/// How an update ended: one of a closed set of words. Not whose it was, so that the number of series is bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabels {
+    status: &'static str,
 }
 
 /// Which kind of object was looked at.
@@ -46,6 +60,10 @@ pub(crate) struct Metrics {
     run_errors: Family<ObjectLabels, Counter>,
     events: Family<EventLabels, Counter>,
     events_dropped: Counter,
+    /// Seconds of updates: in all, without the waits for people, and of these waits.
+    updates: [Family<EndLabels, Histogram>; 3],
+    /// Which series of events an object has, so that it takes them along when it goes.
+    told: Arc<Mutex<BTreeMap<ObjectLabels, BTreeSet<EventLabels>>>>,
 }
 
 impl Default for Metrics {
@@ -59,6 +77,12 @@ impl Default for Metrics {
             run_errors: Family::default(),
             events: Family::default(),
             events_dropped: Counter::default(),
+            updates: [
+                Family::new_with_constructor(|| Histogram::new(UPDATE_SECONDS)),
+                Family::new_with_constructor(|| Histogram::new(PROGRESSION_SECONDS)),
+                Family::new_with_constructor(|| Histogram::new(PAUSE_SECONDS)),
+            ],
+            told: Arc::default(),
         };
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register(
@@ -87,6 +111,18 @@ impl Default for Metrics {
             "Events not sent because too many waited",
             metrics.events_dropped.clone(),
         );
+        let [whole, progression, paused] = metrics.updates.clone();
+        registry.register("rollout_duration_seconds", "Seconds that updates took", whole);
+        registry.register(
+            "rollout_progression_duration_seconds",
+            "Seconds that updates took without the waits for people",
+            progression,
+        );
+        registry.register(
+            "rollout_manual_pause_duration_seconds",
+            "Seconds that updates waited for people",
+            paused,
+        );
         drop(registry);
         metrics
     }
@@ -114,6 +150,13 @@ impl Metrics {
         };
         seconds.remove(&labels);
         errors.remove(&labels);
+        for series in self.told().remove(&labels).unwrap_or_default() {
+            self.events.remove(&series);
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectLabels, BTreeSet<EventLabels>>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn event(&self, namespace: &str, name: &str, event_type: &str, reason: &str) {
@@ -124,6 +167,18 @@ impl Metrics {
             reason: reason.to_owned(),
         };
         self.events.get_or_create(&labels).inc();
+        let object = ObjectLabels { namespace: namespace.to_owned(), name: name.to_owned() };
+        self.told().entry(object).or_default().insert(labels);
+    }
+
+    /// Counts an update that is over. To be called once its end is recorded. `[status.duration]`
+    pub(crate) fn update_ended(&self, ended: planner::rollout::Ended) {
+        let labels = EndLabels { status: ended.status };
+        let [whole, progression, paused] = &self.updates;
+        let seconds = |seconds: i64| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).as_secs_f64();
+        whole.get_or_create(&labels).observe(seconds(ended.seconds));
+        progression.get_or_create(&labels).observe(seconds(ended.seconds - ended.paused_seconds));
+        paused.get_or_create(&labels).observe(seconds(ended.paused_seconds));
     }
 
     pub(crate) fn event_dropped(&self) {
@@ -218,5 +273,24 @@ fn runs(out: &mut String, caches: &Caches) {
         let (namespace, name) = (run.namespace().unwrap_or_default(), run.name_any());
         let phase = run.status.as_ref().map_or("", |status| status.phase.as_str());
         let _ = writeln!(out, "analysis_run_info{{namespace={namespace:?},name={name:?},phase={phase:?}}} 1");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_that_ended_is_counted_three_times() {
+        let metrics = Metrics::default();
+        metrics.update_ended(planner::rollout::Ended { status: "Aborted", seconds: 100, paused_seconds: 75 });
+        let text = metrics.render(&Caches::new(true), 0);
+        for line in [
+            "rollout_duration_seconds_sum{status=\"Aborted\"} 100.0",
+            "rollout_progression_duration_seconds_bucket{le=\"30.0\",status=\"Aborted\"} 1",
+            "rollout_manual_pause_duration_seconds_sum{status=\"Aborted\"} 75.0",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
     }
 }

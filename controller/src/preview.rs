@@ -1,8 +1,9 @@
 //! What would be done next to a Rollout, without doing it: the same observation and the same planner as the controller's,
 //! over lists that are read once. Nothing is written.
 
-use crate::cache::{Caches, RawReplicaSet, Store};
+use crate::cache::{Caches, RawReplicaSet, RawWorkload, Referable, Shelf, Store};
 use crate::{observe, rollouts};
+use crds::rollout::workload::WorkloadKind;
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout, Time, meta};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::ListParams;
@@ -70,6 +71,7 @@ pub async fn preview(
         let all = ListParams::default();
         fill::<Service>(Api::namespaced(client.clone(), namespace), all, &caches.services).await?;
     }
+    workload(client, &rollout, &caches).await?;
     let references = observe::template_refs(&rollout);
     if !references.is_empty() {
         let api: Api<DeserializeGuard<AnalysisTemplate>> = Api::namespaced(client.clone(), namespace);
@@ -81,7 +83,7 @@ pub async fn preview(
     }
     let mut world = observe::world(&caches, &rollout, Vec::new(), &Settings { instance_id });
     if rollouts::restart_is_due(&rollout, now) {
-        world.pods = pods(client, namespace, &rollout, &world).await?;
+        world.pods = pods(client, namespace, &world).await?;
     }
     let plan = planner::plan(&world, now);
     Ok((plan, world))
@@ -126,13 +128,36 @@ where
     .await
 }
 
-async fn pods(
+/// The workload that the Rollout refers to, and no other.
+async fn workload(client: &Client, rollout: &Rollout, caches: &Caches) -> Result<(), PreviewError> {
+    let Some(reference) = &rollout.spec.workload_ref else { return Ok(()) };
+    match reference.target() {
+        Some(WorkloadKind::Deployment) => look_up(client, rollout, &caches.workloads.deployments).await,
+        Some(WorkloadKind::ReplicaSet) => look_up(client, rollout, &caches.workloads.replica_sets).await,
+        Some(WorkloadKind::PodTemplate) => look_up(client, rollout, &caches.workloads.pod_templates).await,
+        None => Ok(()),
+    }
+}
+
+async fn look_up<K: Referable>(
     client: &Client,
-    namespace: &str,
     rollout: &Rollout,
-    world: &World,
-) -> Result<Vec<planner::Pod>, PreviewError> {
-    let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+    shelf: &Shelf<K>,
+) -> Result<(), PreviewError> {
+    let name = rollout.spec.workload_ref.as_ref().map_or("", |reference| reference.name());
+    let api: Api<RawWorkload<K>> = Api::namespaced(client.clone(), &rollout.namespace().unwrap_or_default());
+    // Without a name it would be the list.
+    if !name.is_empty()
+        && let Some(object) = api.get_opt(name).await.map_err(unread::<RawWorkload<K>>)?
+    {
+        shelf.store.put(object);
+    }
+    shelf.set_listed();
+    Ok(())
+}
+
+async fn pods(client: &Client, namespace: &str, world: &World) -> Result<Vec<planner::Pod>, PreviewError> {
+    let selector = world.selector().cloned().unwrap_or_default().to_string();
     let api: Api<DeserializeGuard<Pod>> = Api::namespaced(client.clone(), namespace);
     let mut pods = Vec::new();
     pages(&api, ListParams::default().labels(&selector), |pod| pods.push(observe::pod(&pod))).await?;

@@ -1,18 +1,20 @@
 //! One look at a Rollout: observe, plan, apply.
 
-use crate::apply::{Applier, ApplyError};
-use crate::cache::Caches;
+use crate::apply::pods::{Pods, metadata};
+use crate::apply::{Applier, ApplyError, reference};
+use crate::cache::{Caches, Referenced};
 use crate::clock::Clock;
+use crate::events::Message;
 use crate::metrics::{Looked, Metrics};
 use crate::observe;
 use crate::queue::{Key, Outcome};
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, Time};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use planner::defect;
-use planner::{Plan, Refusal, Settings, World};
+use planner::{EventType, Owner, Plan, Refusal, Settings, World};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub(crate) struct Rollouts {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     refused: Arc<Mutex<BTreeMap<Key, Refused>>>,
+    /// Rollouts that were looked at, as Events refer to them.
+    known: Arc<Mutex<BTreeMap<Key, ObjectReference>>>,
 }
 
 impl Rollouts {
@@ -54,16 +58,18 @@ impl Rollouts {
         settings: Settings,
         metrics: Metrics,
     ) -> Self {
-        Self { caches, applier, clock, settings, metrics, refused: Arc::default() }
+        Self { caches, applier, clock, settings, metrics, refused: Arc::default(), known: Arc::default() }
     }
 
     /// Looks at one Rollout, and tells when to look again.
     pub(crate) async fn look(&self, key: &Key) -> Outcome {
-        let Some(_) = self.caches.rollouts.get(&key.namespace, &key.name) else {
+        let there = self.caches.rollouts.get(&key.namespace, &key.name);
+        self.tell_deleted(key, there.as_deref());
+        if there.is_none() {
             self.metrics.forget(Looked::Rollout, &key.namespace, &key.name);
             self.refused().remove(key);
             return Outcome::Done;
-        };
+        }
         let started = Instant::now();
         let result = self.reconcile(key).await;
         let failed = result.as_ref().is_err_and(|error| !error.is_stale());
@@ -75,13 +81,32 @@ impl Rollouts {
             Err(ApplyError::NotLeading) => Outcome::Done,
             Err(error) if error.is_stale() => {
                 tracing::debug!(namespace = key.namespace, name = key.name, %error, "planned anew");
-                Outcome::Retry
+                if defect!(ConflictIsTheEnd) { Outcome::Done } else { Outcome::Retry }
             }
             Err(error) => {
                 tracing::warn!(namespace = key.namespace, name = key.name, %error, "a plan could not be carried out");
                 Outcome::Retry
             }
         }
+    }
+
+    /// Says that a Rollout is gone that was looked at before, also when there is another one of its name already.
+    fn tell_deleted(&self, key: &Key, there: Option<&Rollout>) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match there {
+            Some(rollout) => all.insert(key.clone(), reference(rollout)),
+            None => all.remove(key),
+        };
+        let Some(gone) = before.filter(|before| there.is_none_or(|now| now.metadata.uid != before.uid))
+        else {
+            return;
+        };
+        self.applier.events.send(Message {
+            about: gone,
+            event_type: EventType::Normal,
+            reason: "RolloutDeleted".to_owned(),
+            message: format!("Rollout {}/{} is deleted.", key.name, key.namespace),
+        });
     }
 
     fn refused(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Refused>> {
@@ -92,14 +117,21 @@ impl Rollouts {
         for _ in 0..PLANS_MAX {
             let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else { return Ok(None) };
             let now = self.clock.now();
+            if matches!(self.caches.workloads.of(&rollout), Referenced::Unknown) {
+                // The watch of its kind has just been started, and wakes this Rollout when it has listed.
+                tracing::debug!(namespace = key.namespace, name = key.name, "the workload is not known yet");
+                return Ok(None);
+            }
             let (refusals, until) = self.refusals(key, &rollout, now);
             let mut world = observe::world(&self.caches, &rollout, refusals, &self.settings);
             if restart_is_due(&rollout, now) {
-                world.pods = self.pods(&rollout, &world.replica_sets).await?;
+                world.pods = self.pods(&rollout, &world).await?;
             }
+            let pods = self.pods_to_label(&rollout, &world).await?;
+            world.pod_metadata = metadata(&pods);
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
-            match self.applier.apply(&rollout, &plan).await {
+            match self.applier.apply(&rollout, &plan, &pods).await {
                 Ok(()) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
@@ -158,16 +190,29 @@ impl Rollouts {
         entry.refusals.push(refusal);
     }
 
+    /// Pods whose metadata a strategy may ask to be changed. Without a list of them the rest of the plan goes on.
+    async fn pods_to_label(&self, rollout: &Rollout, world: &World) -> Result<Pods, ApplyError> {
+        if !world.needs_pod_metadata() {
+            return Ok(Pods::new());
+        }
+        let namespace = rollout.namespace().unwrap_or_default();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
+        match self.applier.list_pods(&namespace, &selector).await {
+            Err(ApplyError::NotLeading) => Err(ApplyError::NotLeading),
+            Err(error) => {
+                tracing::warn!(namespace, name = rollout.name_any(), %error, "metadata of pods was not looked at");
+                Ok(Pods::new())
+            }
+            listed => listed,
+        }
+    }
+
     /// Pods of our ReplicaSets, in the order of the API's list. They are asked for only while a restart is due: a
     /// cache of all pods would be the largest part of the memory.
-    async fn pods(
-        &self,
-        rollout: &Rollout,
-        sets: &[planner::ReplicaSet],
-    ) -> Result<Vec<planner::Pod>, ApplyError> {
+    async fn pods(&self, rollout: &Rollout, world: &World) -> Result<Vec<planner::Pod>, ApplyError> {
         let api: Api<Pod> =
             Api::namespaced(self.applier.client.clone(), &rollout.namespace().unwrap_or_default());
-        let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
+        let selector = world.selector().cloned().unwrap_or_default().to_string();
         let params = ListParams::default().labels(&selector).limit(PODS_MAX);
         let mut pods = Vec::new();
         self.applier
@@ -176,7 +221,13 @@ impl Rollouts {
                 Ok(())
             })
             .await?;
-        pods.retain(|pod: &planner::Pod| sets.iter().any(|set| set.uid == pod.replica_set_uid));
+        let ours: Vec<&str> = world
+            .replica_sets
+            .iter()
+            .filter(|set| set.owner != Owner::Other)
+            .map(|set| set.uid.as_str())
+            .collect();
+        pods.retain(|pod: &planner::Pod| ours.contains(&pod.replica_set_uid.as_str()));
         Ok(pods)
     }
 }

@@ -8,6 +8,7 @@ use crds::meta;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
+use planner::defect;
 use serde_json::json;
 
 /// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.
@@ -19,6 +20,9 @@ pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome
     for rollout in applier.caches.rollouts.list(&key.namespace) {
         if observe::service_names(&rollout).contains(&key.name) {
             referred = true;
+            if defect!(MendingWakesNobody) {
+                continue;
+            }
             queue.add(Key {
                 kind: Kind::Rollout,
                 name: rollout.name_any(),
@@ -28,7 +32,7 @@ pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome
     }
     let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));
     // Without our mark the hash may be someone else's: another controller of another instance id.
-    if referred || !has_hash || managed.is_none() {
+    if referred || !has_hash || managed.is_none() || defect!(ServiceKeepsTheHash) {
         return Outcome::Done;
     }
     match release(applier, &service).await {

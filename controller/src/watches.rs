@@ -1,10 +1,12 @@
 //! Which watches feed the caches, and whom each change wakes.
 
 use crate::args::Args;
-use crate::cache::{self, Caches, Watches};
+use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches, Workloads};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
-use crds::meta::{ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL};
+use crds::meta::{
+    ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL, WORKLOAD_GENERATION_ANNOTATION,
+};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -37,17 +39,7 @@ pub(crate) fn start(
     };
     let rollout = keys(Kind::Rollout);
     let service = keys(Kind::Service);
-    let changed = {
-        let (rollout, service) = (rollout.clone(), service.clone());
-        move |new: &crds::Rollout, old: Option<&crds::Rollout>| {
-            let namespace = new.namespace().unwrap_or_default();
-            // Services that are not referred to any more are released.
-            for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
-                service(namespace.clone(), name);
-            }
-            rollout(namespace, new.name_any());
-        }
-    };
+    let changed = rollout_changed(caches.workloads.clone(), rollout.clone(), service.clone());
     cache::start(watches, api(client, scope), own_kinds(args), caches.rollouts.clone(), changed);
 
     let owner = rollout.clone();
@@ -64,15 +56,11 @@ pub(crate) fn start(
         },
     );
 
-    cache::start(
-        watches,
-        api(client, scope),
-        watcher::Config::default(),
-        caches.services.clone(),
-        move |new, _| {
-            service(new.namespace().unwrap_or_default(), new.name_any());
-        },
-    );
+    let seen = move |new: &k8s_openapi::api::core::v1::Service, _: Option<&_>| {
+        service(new.namespace().unwrap_or_default(), new.name_any());
+    };
+    let config = watcher::Config::default();
+    cache::start(watches, api(client, scope), config, caches.services.clone(), seen);
 
     let (owner, run) = (rollout.clone(), keys(Kind::AnalysisRun));
     cache::start(
@@ -80,9 +68,11 @@ pub(crate) fn start(
         api(client, scope),
         own_kinds(args),
         caches.runs.clone(),
-        move |new: &crds::AnalysisRun, _| {
+        move |new: &crds::AnalysisRun, old| {
             // On every event: a phase of our own writing is in the store before the watch tells of it.
-            enqueue_owner(&new.metadata, &owner);
+            if !defect!(VerdictWakesNobody) || old.is_some_and(|old| phase(old) != phase(new)) {
+                enqueue_owner(&new.metadata, &owner);
+            }
             run(new.namespace().unwrap_or_default(), new.name_any());
         },
     );
@@ -106,6 +96,80 @@ pub(crate) fn start(
     start_template_watches(watches, client, caches, queue, args, scope);
 }
 
+/// What a change of a Rollout brings about: a look at it and at its Services, and a watch of what it refers to.
+fn rollout_changed(
+    workloads: Workloads,
+    rollout: impl Fn(String, String),
+    service: impl Fn(String, String),
+) -> impl Fn(&crds::Rollout, Option<&crds::Rollout>) {
+    move |new, old| {
+        workloads.want(new);
+        let namespace = new.namespace().unwrap_or_default();
+        // Services that are not referred to any more are released.
+        for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
+            service(namespace.clone(), name);
+        }
+        rollout(namespace, new.name_any());
+    }
+}
+
+/// Prepares the watches of workloads: each begins with the first Rollout that refers to its kind. `scope` is the one
+/// namespace that is looked at, if it is one.
+pub(crate) fn start_when_wanted(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    scope: Option<&str>,
+) {
+    let of = &caches.workloads;
+    watch_workloads(watches, &of.deployments, api(client, scope), caches, queue);
+    watch_workloads(watches, &of.replica_sets, api(client, scope), caches, queue);
+    watch_workloads(watches, &of.pod_templates, api(client, scope), caches, queue);
+}
+
+/// Watches one kind of workloads once a Rollout refers to it.
+fn watch_workloads<K: Referable>(
+    watches: &mut Watches,
+    shelf: &Shelf<K>,
+    api: Api<DeserializeGuard<RawWorkload<K>>>,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+) {
+    let key = |rollout: &crds::Rollout| Key {
+        namespace: rollout.namespace().unwrap_or_default(),
+        kind: Kind::Rollout,
+        name: rollout.name_any(),
+    };
+    let changed = {
+        let (caches, queue) = (caches.clone(), queue.clone());
+        move |new: &RawWorkload<K>, before: Option<&RawWorkload<K>>| {
+            let generation = new.metadata.generation.unwrap_or(0).to_string();
+            let name = new.name_any();
+            for rollout in caches.rollouts.list(&new.namespace().unwrap_or_default()) {
+                // Its pods come and go without a new generation, and are nothing to the Rollout.
+                let known = rollout.annotations().get(WORKLOAD_GENERATION_ANNOTATION) == Some(&generation);
+                if cache::refers(&rollout, K::TARGET, &name) && (before.is_none() || !known) {
+                    queue.add(key(&rollout));
+                }
+            }
+        }
+    };
+    let filled = {
+        let (caches, queue, shelf) = (caches.clone(), queue.clone(), shelf.clone());
+        move || {
+            shelf.set_listed();
+            for rollout in caches.rollouts.all() {
+                let reference = rollout.spec.workload_ref.as_ref();
+                if reference.is_some_and(|reference| reference.target() == Some(K::TARGET)) {
+                    queue.add(key(&rollout));
+                }
+            }
+        }
+    };
+    cache::start_when(watches, shelf.wanted(), api, shelf.store.clone(), changed, filled);
+}
+
 /// A template that appears or changes may mend a Rollout that waits for it.
 fn start_template_watches(
     watches: &mut Watches,
@@ -121,7 +185,7 @@ fn start_template_watches(
             for rollout in caches.rollouts.all() {
                 let own = rollout.namespace().unwrap_or_default();
                 let near = namespace.as_ref().is_none_or(|namespace| *namespace == own);
-                if near && !observe::template_refs(&rollout).is_empty() {
+                if near && !observe::template_refs(&rollout).is_empty() && !defect!(MendingWakesNobody) {
                     queue.add(Key { namespace: own, kind: Kind::Rollout, name: rollout.name_any() });
                 }
             }
@@ -160,6 +224,11 @@ where
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     }
+}
+
+/// The phase of a run.
+fn phase(run: &crds::AnalysisRun) -> Option<crds::analysis::AnalysisPhase> {
+    run.status.as_ref().map(|status| status.phase)
 }
 
 /// Tells `add` of the Rollout that controls an object.

@@ -3,7 +3,8 @@
 
 use crate::Cluster;
 use ::conformance::{
-    Case, Difference, Line, Lines, Place, Played, Recorded, Recording, Topic, Transport, compare, play, read,
+    Case, Difference, Line, LineBuffer, Lines, Place, Played, Recorded, Recording, Topic, Transport, compare,
+    play, read,
 };
 use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -185,7 +186,7 @@ impl Transport for Server {
     }
 
     async fn watch(&self, request: Request<Vec<u8>>) -> Result<Response<WatchLines>, TransportError> {
-        let lines = |body| WatchLines { body: BodyStream::new(body), read: Vec::new() };
+        let lines = |body| WatchLines { body: BodyStream::new(body), read: LineBuffer::default() };
         Ok(self.ask(request).await?.map(lines))
     }
 
@@ -197,7 +198,7 @@ impl Transport for Server {
 /// The lines of a body as they come.
 struct WatchLines {
     body: BodyStream<Body>,
-    read: Vec<u8>,
+    read: LineBuffer,
 }
 
 impl Lines for WatchLines {
@@ -205,36 +206,18 @@ impl Lines for WatchLines {
 
     async fn next(&mut self, limit: Duration) -> Result<Line, TransportError> {
         loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.read.drain(..=end).collect();
-                return Ok(Line::Text(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            if let Some(line) = self.read.line() {
+                return Ok(Line::Text(line));
             }
-            if self.read.len() > LINE_MAX_BYTES {
+            if self.read.waiting() > LINE_MAX_BYTES {
                 return Err(TransportError::TooLong);
             }
             match tokio::time::timeout(limit, self.body.try_next()).await {
                 Err(_) => return Ok(Line::Late),
                 Ok(Err(error)) => return Err(error.into()),
-                Ok(Ok(Some(frame))) => self.read.extend(frame.into_data().unwrap_or_default()),
-                Ok(Ok(None)) if self.read.is_empty() => return Ok(Line::End),
-                // The last line of an answer that is no stream has no end.
-                Ok(Ok(None)) => self.read.push(b'\n'),
+                Ok(Ok(Some(frame))) => self.read.add(&frame.into_data().unwrap_or_default()),
+                Ok(Ok(None)) => return Ok(self.read.last().map_or(Line::End, Line::Text)),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn lines_come_whole_and_the_last_one_needs_no_end() {
-        let body = Body::from(b"{\"type\":\"ADDED\"}\n{\"type\":\"BOOKMARK\"}\r\n{\"code\":410}".to_vec());
-        let mut lines = WatchLines { body: BodyStream::new(body), read: Vec::new() };
-        for expected in ["{\"type\":\"ADDED\"}", "{\"type\":\"BOOKMARK\"}", "{\"code\":410}"] {
-            assert_eq!(lines.next(ANSWER_LIMIT).await.unwrap(), Line::Text(expected.to_owned()));
-        }
-        assert_eq!(lines.next(ANSWER_LIMIT).await.unwrap(), Line::End);
     }
 }

@@ -59,6 +59,19 @@ pub fn chart_comes_and_goes(cluster: &Cluster, tag: &str) -> Result<()> {
     Ok(())
 }
 
+/// Removes the CRDs, and with them all that is of their kinds.
+///
+/// # Errors
+/// When some of them do not go.
+pub fn remove_crds(cluster: &Cluster) -> Result<()> {
+    let all = cluster.kubectl(&["get", "crd", "--output=name"])?;
+    let ours: Vec<&str> = all.lines().filter(|name| name.ends_with(".argoproj.io")).collect();
+    let mut args = vec!["delete", "--wait", "--timeout=60s"];
+    args.extend(ours);
+    cluster.kubectl(&args)?;
+    Ok(())
+}
+
 /// Installs controllers for one namespace, with an instance id of the same name: they leave alone what is not labelled
 /// with it, and the cluster-wide controller leaves alone what is.
 ///

@@ -23,6 +23,7 @@ mod node;
 mod pki;
 mod process;
 pub mod prometheus;
+pub mod recorded;
 pub mod registry;
 pub mod requirements;
 pub mod stage;

@@ -14,6 +14,6 @@ mod world;
 pub use plan::{Anchor, EventType, Notice, Plan, Planned, Reason, Target, Wake, Write};
 pub use rollout::plan;
 pub use world::{
-    AnalysisRunView, Eviction, Owner, Pod, Refusal, RefusalCode, ReplicaSet, ReplicaSetCounts, Service,
-    Settings, World,
+    AnalysisRunView, Eviction, Owner, Pod, PodMetadata, Refusal, RefusalCode, ReplicaSet, ReplicaSetCounts,
+    Service, Settings, Workload, World,
 };

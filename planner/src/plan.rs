@@ -96,6 +96,27 @@ pub enum Write {
         /// `spec.minReadySeconds` to write.
         min_ready_seconds: Option<i32>,
     },
+    /// Put metadata and anti-affinity into the pod template of a ReplicaSet. It makes new pods with it; those that it
+    /// has stay as they are.
+    EditTemplate {
+        /// Which.
+        target: Target,
+        /// The template that was seen.
+        from: Arc<PodTemplate>,
+        /// The template to write.
+        to: Arc<PodTemplate>,
+        /// Annotations of the ReplicaSet to set or remove.
+        annotations: BTreeMap<String, Option<String>>,
+    },
+    /// Set or remove labels and annotations of a running pod. It decides nothing: where it fails, the plan goes on.
+    LabelPod {
+        /// Which.
+        target: Target,
+        /// Labels to set or remove.
+        labels: BTreeMap<String, Option<String>>,
+        /// Annotations to set or remove.
+        annotations: BTreeMap<String, Option<String>>,
+    },
     /// Delete a ReplicaSet that is beyond the history limit.
     DeleteReplicaSet {
         /// Which.
@@ -119,6 +140,15 @@ pub enum Write {
     SetRolloutReplicas {
         /// The number.
         replicas: i32,
+    },
+    /// Change `spec.replicas` of the Deployment that the Rollout refers to.
+    ScaleWorkload {
+        /// Which.
+        target: Target,
+        /// `spec.replicas` that was seen.
+        from: i32,
+        /// `spec.replicas` to write.
+        to: i32,
     },
     /// Make an AnalysisRun, controlled by the Rollout.
     CreateAnalysisRun {

@@ -1,6 +1,7 @@
 //! What is observed of one Rollout and everything around it.
 
 use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
+use crds::rollout::workload::ScaleDown;
 use crds::{LabelSelector, PodTemplate, Rollout, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,8 +17,13 @@ pub struct World {
     pub replica_sets: Vec<ReplicaSet>,
     /// Pods of our ReplicaSets, in the order of the API's list. Only filled while a restart is due.
     pub pods: Vec<Pod>,
+    /// Metadata of the pods that the selector matches, sorted by uid. Only filled where a strategy puts metadata on
+    /// pods, or has put it there.
+    pub pod_metadata: Vec<PodMetadata>,
     /// Services of the namespace that the Rollout names, by name; a missing one has no entry.
     pub services: BTreeMap<String, Service>,
+    /// The workload that `workloadRef` names, when it is there and of a kind that can be referred to.
+    pub workload: Option<Workload>,
     /// AnalysisTemplates of the namespace that the Rollout needs, nested ones included, by name.
     pub analysis_templates: BTreeMap<String, AnalysisTemplateSpec>,
     /// ClusterAnalysisTemplates that the Rollout needs, nested ones included, by name.
@@ -33,6 +39,29 @@ pub struct World {
 }
 
 impl World {
+    /// Whether [`World::pod_metadata`] decides anything: a strategy puts metadata on pods, or one has put it into a
+    /// ReplicaSet that still has pods.
+    #[must_use]
+    pub fn needs_pod_metadata(&self) -> bool {
+        let strategy = self.rollout.spec.strategy.as_ref();
+        let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+        let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
+        let asked = canary.is_some_and(|c| c.canary_metadata.is_some() || c.stable_metadata.is_some())
+            || blue_green.is_some_and(|b| b.preview_metadata.is_some() || b.active_metadata.is_some());
+        let with_pods = |set: &&ReplicaSet| set.owner == Owner::Ours && set.replicas > 0;
+        self.replica_sets
+            .iter()
+            .filter(with_pods)
+            .any(|set| asked || set.annotations.contains_key(crds::meta::EPHEMERAL_METADATA_ANNOTATION))
+    }
+
+    /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.
+    #[must_use]
+    pub fn selector(&self) -> Option<&LabelSelector> {
+        let own = self.rollout.spec.selector.as_ref();
+        own.or_else(|| self.workload.as_ref().and_then(|workload| workload.selector.as_ref()))
+    }
+
     /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have
     /// just evicted do not count, though the ReplicaSet's status may still say so.
     #[must_use]
@@ -135,7 +164,8 @@ impl ReplicaSet {
     /// DIFFERS: Argo Rollouts takes what it cannot read for a deadline that has passed. `[scale-down]`
     #[must_use]
     pub fn scale_down_deadline(&self) -> Option<Time> {
-        Time::parse(self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)?)
+        let text = self.annotations.get(crds::meta::SCALE_DOWN_DEADLINE_ANNOTATION)?;
+        Time::parse(text).or_else(|| crate::defect!(BlankIsOver).then(Time::default))
     }
 
     /// Whether it carries the annotation of a scale-down deadline, readable or not.
@@ -162,6 +192,25 @@ pub struct Pod {
     pub available: bool,
     /// What came of our last try to evict it.
     pub eviction: Option<Eviction>,
+}
+
+/// Labels and annotations of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodMetadata {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// Uid of its controller.
+    pub replica_set_uid: String,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What came of an eviction.
@@ -198,6 +247,29 @@ impl Service {
     pub fn managed_by(&self) -> Option<&str> {
         self.annotations.get(crds::meta::MANAGED_BY_ANNOTATION).map(String::as_str)
     }
+}
+
+/// The workload of `workloadRef`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workload {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Resource version that was seen.
+    pub resource_version: String,
+    /// `metadata.generation`; 0 for kinds without one.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Pod template as raw JSON.
+    pub template: Arc<PodTemplate>,
+    /// Selector; a PodTemplate has none.
+    pub selector: Option<LabelSelector>,
+    /// `spec.replicas` of a Deployment; `None` for other kinds, whose size is not touched.
+    pub replicas: Option<i32>,
+    /// What becomes of its pods; filled in from the Rollout by the planner.
+    pub scale_down: ScaleDown,
 }
 
 /// An AnalysisRun of the Rollout.

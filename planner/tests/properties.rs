@@ -154,6 +154,11 @@ fn a_crash_between_any_two_writes_comes_to_the_same_end() {
     }
 }
 
+/// Whether a write changes nothing, and only fails when something is not as it was seen: a later plan asks again.
+fn only_confirms(write: &planner::Write) -> bool {
+    matches!(write, planner::Write::AnnotateReplicaSet { annotations, min_ready_seconds: None, .. } if annotations.is_empty())
+}
+
 #[test]
 fn carrying_out_write_by_write_gives_the_same_writes() {
     for strategy in strategies() {
@@ -170,6 +175,9 @@ fn carrying_out_write_by_write_gives_the_same_writes() {
                 }
                 let mut partial = model.clone();
                 for (index, planned) in whole.writes.iter().enumerate() {
+                    if only_confirms(&planned.write) {
+                        continue;
+                    }
                     let again = plan(&partial.world, partial.now);
                     let named = |write: &planner::Write| match write {
                         planner::Write::ScaleReplicaSet { target, to, .. } => {
@@ -180,7 +188,8 @@ fn carrying_out_write_by_write_gives_the_same_writes() {
                         }
                         other => format!("{other:?}").chars().take(24).collect(),
                     };
-                    let first = again.writes.first().map(|planned| named(&planned.write));
+                    let mut writes = again.writes.iter().map(|planned| &planned.write);
+                    let first = writes.find(|write| !only_confirms(write)).map(named);
                     assert_eq!(first, Some(named(&planned.write)), "write {index} of {strategy}");
                     partial.write(&planned.write);
                 }

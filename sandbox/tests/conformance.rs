@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use conformance::{Difference, Line, Lines, Place, Recording, Transport, compare, play, read};
+use conformance::{Difference, Line, LineBuffer, Lines, Place, Recording, Transport, compare, play, read};
 use futures::TryStreamExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, BodyStream, Full};
@@ -17,6 +17,20 @@ use tower::ServiceExt;
 const NOT_THERE: &str = include_str!("../NOT_THERE.md");
 /// Differences that are told of one case: the first ones say most.
 const TOLD_MAX: usize = 12;
+
+/// The table of what agrees, for people.
+const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/conformance.md");
+const TABLE_HEAD: &str = "# The cluster in memory beside a real one
+
+Requests that were played on a real API server, with real controllers and a real kubelet behind it, and what of them the
+cluster in memory answers alike; the [cases](../conformance/cases/README.md) say what is compared. The test that
+compares them makes this table. `cargo xtask e2e conformance` plays the same cases on a real cluster again, and so does
+the run of `cargo xtask test`. Cases that do not agree stand with their reasons in
+[NOT_THERE.md](../sandbox/NOT_THERE.md).
+
+| Topic | What of | Recorded on | Cases | Agree |
+| --- | --- | --- | --- | --- |
+";
 
 struct InMemory(Handle);
 
@@ -36,7 +50,10 @@ impl Transport for InMemory {
     }
 
     async fn watch(&self, request: Request<Vec<u8>>) -> Result<Response<WatchLines>, Broken> {
-        Ok(self.ask(request).await?.map(|body| WatchLines { body: BodyStream::new(body), read: Vec::new() }))
+        Ok(self
+            .ask(request)
+            .await?
+            .map(|body| WatchLines { body: BodyStream::new(body), read: LineBuffer::default() }))
     }
 
     async fn rest(&self, time: Duration) {
@@ -46,7 +63,7 @@ impl Transport for InMemory {
 
 struct WatchLines {
     body: BodyStream<Body>,
-    read: Vec<u8>,
+    read: LineBuffer,
 }
 
 impl Lines for WatchLines {
@@ -54,16 +71,14 @@ impl Lines for WatchLines {
 
     async fn next(&mut self, limit: Duration) -> Result<Line, Broken> {
         loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.read.drain(..=end).collect();
-                return Ok(Line::Text(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            if let Some(line) = self.read.line() {
+                return Ok(Line::Text(line));
             }
             match tokio::time::timeout(limit, self.body.try_next()).await {
                 Err(_) => return Ok(Line::Late),
                 Ok(Err(error)) => return Err(error),
-                Ok(Ok(Some(frame))) => self.read.extend(frame.into_data().unwrap_or_default()),
-                Ok(Ok(None)) if self.read.is_empty() => return Ok(Line::End),
-                Ok(Ok(None)) => self.read.push(b'\n'),
+                Ok(Ok(Some(frame))) => self.read.add(&frame.into_data().unwrap_or_default()),
+                Ok(Ok(None)) => return Ok(self.read.last().map_or(Line::End, Line::Text)),
             }
         }
     }
@@ -109,8 +124,10 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
     let blueprint = Blueprint::default().with(&definitions);
     let (mut agreed, mut report, mut met) = (0_usize, String::new(), 0_usize);
     let mut differing = Vec::new();
+    let mut table = TABLE_HEAD.to_owned();
     for (topic, cases) in read(folder).unwrap() {
         let recording = Recording::read(folder, &topic).unwrap();
+        let before = agreed;
         for case in cases.cases.iter().filter(|case| only.split(' ').any(|word| case.name.contains(word))) {
             let Some(recorded) = recording.of(&case.name).filter(|recorded| recorded.is_of(case)) else {
                 differing.push(case.name.clone());
@@ -136,6 +153,9 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
                 }
             }
         }
+        let count = cases.cases.len();
+        let (about, agree) = (cases.about.trim(), agreed - before);
+        writeln!(table, "| {topic} | {about} | {} | {count} | {agree} |", recording.server).unwrap();
     }
     println!("{agreed} cases agree, {met} are listed as not there");
     assert!(
@@ -144,5 +164,13 @@ async fn the_cluster_in_memory_answers_as_a_real_one() {
         differing.len(),
         differing.join(" ")
     );
-    assert!(!only.is_empty() || met == listed.len(), "NOT_THERE.md lists cases that are not there");
+    if !only.is_empty() {
+        return;
+    }
+    assert_eq!(met, listed.len(), "NOT_THERE.md lists cases that are not there");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(TABLE_FILE, &table).unwrap();
+    }
+    let kept = std::fs::read_to_string(TABLE_FILE).unwrap();
+    assert_eq!(kept, table, "the table is not what was found; UPDATE_GOLDEN=1 writes it anew");
 }

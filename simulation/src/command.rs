@@ -12,6 +12,12 @@ use std::time::{Duration, Instant};
 
 /// Swarm seeds of the gate.
 const GATE_SEEDS: u64 = 2_000;
+/// Pairs of faults in the gate.
+const GATE_PAIRS: u64 = 400;
+/// Seeds with faults for ever in the gate.
+const GATE_SAFETY: u64 = 60;
+/// Seeds with something that stays broken in the gate.
+const GATE_LASTING: u64 = 150;
 /// Seeds of the planner against the models in the gate.
 const GATE_L1_SEEDS: u64 = 6_000;
 /// Most violations that are made small: each takes some hundred runs.
@@ -76,6 +82,15 @@ struct Args {
     /// How many swarm seeds.
     #[arg(long, default_value_t = 0)]
     seeds: u64,
+    /// How many pairs of faults.
+    #[arg(long, default_value_t = 0)]
+    pairs: u64,
+    /// How many seeds with faults for ever: nothing forbidden may happen.
+    #[arg(long, default_value_t = 0)]
+    safety: u64,
+    /// How many seeds with something that stays broken: the end has to be reached. With `--replay` of such a seed.
+    #[arg(long, default_value_t = 0)]
+    lasting: u64,
     /// How many seeds of the planner against the models.
     #[arg(long, default_value_t = 0)]
     planner_seeds: u64,
@@ -91,6 +106,9 @@ struct Args {
     /// Plays the scenarios without faults, with their traces.
     #[arg(long)]
     calm: bool,
+    /// Plays the museum of outages, each piece with its rule and, in a build with the defects, without it.
+    #[arg(long)]
+    museum: bool,
     /// Seeds each defect of the list, and wants it caught.
     #[cfg(feature = "defects")]
     #[arg(long)]
@@ -115,37 +133,52 @@ pub fn run() -> anyhow::Result<()> {
     }
     let scenarios: Vec<_> =
         l2::scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&args.only)).collect();
+    if let (Some(seed), true) = (args.replay, args.lasting > 0) {
+        return replay_lasting(&scenarios, seed);
+    }
     if let Some(seed) = args.replay {
         return replay(&scenarios, seed);
     }
     if args.calm {
         return calm(&scenarios);
     }
+    if args.museum {
+        return crate::museum::run(&args.only, args.show > 20);
+    }
     if args.gate {
         (args.singles, args.seeds, args.planner_seeds) = (true, GATE_SEEDS, GATE_L1_SEEDS);
-    } else if !args.singles && args.seeds == 0 && args.planner_seeds == 0 {
-        bail!("say what to play: --gate, --singles, --seeds N, --planner-seeds N, --replay SEED or --calm");
+        (args.pairs, args.safety, args.lasting) = (GATE_PAIRS, GATE_SAFETY, GATE_LASTING);
+    } else if !args.singles
+        && [args.seeds, args.planner_seeds, args.pairs, args.safety, args.lasting] == [0; 5]
+    {
+        bail!(
+            "say what to play: --gate, --singles, --seeds N, --pairs N, --safety N, --lasting N, --planner-seeds N, \
+             --museum, --replay SEED or --calm"
+        );
     }
     let mut broken = 0;
     if args.gate {
         broken += again(&scenarios)?;
+        crate::museum::run("", false)?;
     }
     if args.planner_seeds > 0 {
         broken += planner(args.from, args.planner_seeds, args.threads);
     }
     let mut reached = std::collections::BTreeSet::new();
-    for (what, asked) in [("single faults", args.singles), ("swarm seeds", args.seeds > 0)] {
-        if !asked {
-            continue;
-        }
+    let (from, threads) = (args.from, args.threads);
+    let all = scenarios.as_slice();
+    let ways: [(&str, bool, &dyn Fn() -> Explored); 5] = [
+        ("single faults", args.singles, &|| l2::singles(all, threads)),
+        ("pairs of faults", args.pairs > 0, &|| l2::pairs(all, from, args.pairs, threads)),
+        ("swarm seeds", args.seeds > 0, &|| l2::swarm(all, from, args.seeds, threads)),
+        ("faults for ever", args.safety > 0, &|| l2::safety(all, from, args.safety, threads)),
+        ("broken for good", args.lasting > 0, &|| l2::lasting(all, from, args.lasting, threads)),
+    ];
+    for (what, _, explore) in ways.iter().filter(|(_, asked, _)| *asked) {
         let begun = Instant::now();
-        let explored = if what == "swarm seeds" {
-            l2::swarm(&scenarios, args.from, args.seeds, args.threads)
-        } else {
-            l2::singles(&scenarios, args.threads)
-        };
+        let explored = explore();
         broken += tell(what, &explored, begun, args.show);
-        explain(&scenarios, &explored.failed);
+        explain(&explored.failed);
         reached.extend(explored.reached.into_keys());
     }
     let blind: Vec<&str> =
@@ -232,6 +265,10 @@ fn tell(what: &str, explored: &Explored, begun: Instant, show: usize) -> usize {
         explored.time.as_secs_f64() / SECONDS_PER_DAY,
         explored.left_out,
     );
+    println!(
+        "  most writes within a minute, people's acts taken off: {} ({})",
+        explored.busiest.0, explored.busiest.1
+    );
     for (name, count) in &explored.reached {
         println!("  sometimes: {name}: in {count} runs");
     }
@@ -244,8 +281,9 @@ fn tell(what: &str, explored: &Explored, begun: Instant, show: usize) -> usize {
 fn line(failed: &Failed) -> String {
     let violation = failed.outcome.violation.as_ref().map(ToString::to_string).unwrap_or_default();
     format!(
-        "{} seed {} overlay {} {:?}: {}",
-        failed.scenario,
+        "{} {:?} seed {} overlay {} {:?}: {}",
+        failed.scenario.name,
+        failed.scenario.aimed,
         failed.seed,
         failed.overlay,
         failed.faults.set,
@@ -254,13 +292,10 @@ fn line(failed: &Failed) -> String {
 }
 
 /// Makes the first violations small, and shows what led to them.
-fn explain(scenarios: &[Scenario], failed: &[Failed]) {
+fn explain(failed: &[Failed]) {
     for failed in failed.iter().take(SHRUNK_MAX) {
-        let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == failed.scenario) else {
-            continue;
-        };
         let run = Run {
-            scenario,
+            scenario: &failed.scenario,
             seed: failed.seed,
             faults: failed.faults.clone(),
             overlay: failed.overlay,
@@ -273,7 +308,7 @@ fn explain(scenarios: &[Scenario], failed: &[Failed]) {
         let violation = outcome.violation.as_ref().map(ToString::to_string).unwrap_or_default();
         let regression = Regression {
             was: violation.chars().take(160).collect(),
-            scenario: failed.scenario.to_owned(),
+            scenario: failed.scenario.name.to_owned(),
             seed: failed.seed,
             overlay: failed.overlay,
             faults: faults.clone(),
@@ -292,6 +327,14 @@ fn replay(scenarios: &[Scenario], seed: u64) -> anyhow::Result<()> {
     };
     println!("{}: {:?}, overlay {overlay}", scenario.name, faults);
     show(&Run { scenario, seed, faults, overlay, trace: true })
+}
+
+fn replay_lasting(scenarios: &[Scenario], seed: u64) -> anyhow::Result<()> {
+    let Some((scenario, faults, overlay, what)) = l2::lasting_of_seed(scenarios, seed) else {
+        bail!("there is no scenario")
+    };
+    println!("{}: {what}, {faults:?}, overlay {overlay}", scenario.name);
+    show(&Run { scenario: &scenario, seed, faults, overlay, trace: true })
 }
 
 fn calm(scenarios: &[Scenario]) -> anyhow::Result<()> {

@@ -6,4 +6,5 @@ pub mod defects;
 pub mod demo;
 pub mod l1;
 pub mod l2;
+pub mod museum;
 pub mod stage;

@@ -18,13 +18,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let helper = std::env::current_exe()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["bench", "--locked", "--package", "planner", "--bench", "planner"])
-        .current_dir(house::root())
-        .status()?;
-    if !status.success() {
-        bail!("cargo bench --package planner failed; its messages are above");
+    for room in ["planner", "simulation"] {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["bench", "--locked", "--profile", "simulation", "--package", room, "--bench", room])
+            .current_dir(house::root())
+            .status()?;
+        if !status.success() {
+            bail!("cargo bench --package {room} failed; its messages are above");
+        }
     }
     if args.without_cluster {
         println!("not run: the controller's memory (--without-cluster)");

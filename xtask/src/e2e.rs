@@ -37,6 +37,15 @@ enum Action {
         #[arg(long)]
         record: bool,
     },
+    /// Start a cluster with Stepgate in it, play recorded scenarios of Argo Rollouts from the folder that
+    /// `STEPGATE_PEER_DIR` names, compare, remove the cluster.
+    Recorded {
+        /// Only scenarios whose names contain one of these words.
+        only: Vec<String>,
+        /// Leave the cluster running.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Kill clusters in ways that give them no chance to clean up, and look for what stays.
     Clean,
     #[command(hide = true)]
@@ -66,6 +75,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Action::Conformance { only, record } => {
             crate::real::conformance(&args.run_id, &helper, only, *record)?
         }
+        Action::Recorded { only, keep } => crate::real::recorded(&args.run_id, &helper, only, *keep)?,
         Action::Clean => ::e2e::clean::leaves_nothing(&args.run_id, &helper)?,
         Action::Registry { listen, state } => ::e2e::registry::serve(listen, state)?,
         Action::Forward { namespace, target, .. } => ::e2e::forward::serve(namespace, target)?,

@@ -2,7 +2,7 @@
 
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
-use e2e::{Cluster, accepted, conformance, install, prometheus, stage::Theatre, suite};
+use e2e::{Cluster, accepted, conformance, install, prometheus, recorded, stage::Theatre, suite};
 use std::path::Path;
 
 /// Tag of the images that are built here.
@@ -56,6 +56,10 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     let cluster = Cluster::up(run_id, keep, helper)?;
     images.add_to(&cluster)?;
     if only.is_empty() {
+        // Before there is a controller: some cases make Rollouts, and nobody may touch them.
+        let reference = &images.of(Name::DemoServer)?.written.reference;
+        conformance::check(&cluster, &room(reference), &[])?;
+        install::remove_crds(&cluster)?;
         install::chart_comes_and_goes(&cluster, TAG)?;
     }
     install::cluster_wide(&cluster)?;
@@ -81,11 +85,7 @@ pub(crate) fn conformance(run_id: &str, helper: &Path, only: &[String], record: 
     let cluster = Cluster::of(run_id, helper)?;
     for server in image::quick(&[Name::DemoServer], TAG)? {
         cluster.add_image(&server.written.folder, &server.written.reference)?;
-        let room = conformance::Room {
-            image: server.written.reference,
-            crds: crate::house::root().join("crds/manifests/full"),
-            cases: crate::house::root().join("conformance/cases"),
-        };
+        let room = room(&server.written.reference);
         if record {
             conformance::record(&cluster, &room, only)?;
         } else {
@@ -93,4 +93,28 @@ pub(crate) fn conformance(run_id: &str, helper: &Path, only: &[String], record: 
         }
     }
     Ok(())
+}
+
+/// Plays recorded scenarios of Argo Rollouts on a cluster of its own.
+pub(crate) fn recorded(run_id: &str, helper: &Path, only: &[String], keep: bool) -> Result<()> {
+    let folder = std::env::var_os("STEPGATE_PEER_DIR")
+        .context("STEPGATE_PEER_DIR must name the folder of the recordings of Argo Rollouts")?;
+    let images = image::quick(&[Name::Controller, Name::DemoServer], TAG)?;
+    let cluster = Cluster::up(run_id, keep, helper)?;
+    for made in &images {
+        cluster.add_image(&made.written.folder, &made.written.reference)?;
+    }
+    install::cluster_wide(&cluster)?;
+    let server = images.last().context("the demo server was not built")?;
+    recorded::as_recorded(&cluster, Path::new(&folder), &server.written.folder, only)
+}
+
+/// What the conformance cases need, with this image of the demo server.
+fn room(image: &str) -> conformance::Room {
+    let root = crate::house::root();
+    conformance::Room {
+        image: image.to_owned(),
+        crds: root.join("crds/manifests/full"),
+        cases: root.join("conformance/cases"),
+    }
 }

@@ -24,6 +24,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     cargo("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     cargo("made files are current", &["run", "--quiet", "--locked", "-p", "xtask", "--", "gen", "--check"])?;
     cargo("unit and property tests", &["test", "--workspace", "--locked"])?;
+    // The plays that a planner alone can give; those of the whole controller are part of the gate.
+    let museum = [
+        "test",
+        "--quiet",
+        "--workspace",
+        "--locked",
+        "--features",
+        "planner/defects",
+        "--test",
+        "museum",
+        "switches",
+    ];
+    cargo("museum of outages", &museum)?;
     simulate(&["--gate".to_owned()])?;
     if std::env::var_os("STEPGATE_PEER_DIR").is_none() {
         println!(
@@ -64,6 +77,9 @@ pub(crate) fn simulate(args: &[String]) -> anyhow::Result<()> {
         "simulation",
         "-p",
         "simulation",
+        // Switches, all of them off: the museum and the seeded defects need them, and one build is enough.
+        "--features",
+        "defects",
         "--bin",
         "simulate",
         "--",

@@ -2,6 +2,7 @@
 
 use crate::verbs::lint;
 use anyhow::Context;
+use crds::Rollout;
 use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub(super) struct Manifests {
     pub(super) rollouts: Vec<Value>,
     /// What is around them.
     pub(super) others: Vec<Value>,
+    /// ReplicaSets and PodTemplates, of which only the templates count.
+    workloads: Vec<Value>,
     /// Kind and name of what has no part.
     pub(super) left_out: Vec<String>,
     /// What `lint` says, with the file.
@@ -62,6 +65,7 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Manifests> {
             manifests.take(&path, &text);
         }
     }
+    manifests.resolve();
     Ok(manifests)
 }
 
@@ -95,6 +99,40 @@ impl Manifests {
         }
     }
 
+    /// A Rollout that refers to a workload is played with the template of that; what a Deployment of its own would do
+    /// beside it has no part.
+    fn resolve(&mut self) {
+        let mut played = Vec::new();
+        for object in &mut self.rollouts {
+            let Ok(rollout) = serde_json::from_value::<Rollout>(object.clone()) else { continue };
+            let Some(reference) = &rollout.spec.workload_ref else { continue };
+            let all: Vec<&Value> = self.others.iter().chain(&self.workloads).collect();
+            // What is wrong with it, lint has said.
+            let Ok(resolved) = lint::with_template(&rollout, &all) else { continue };
+            if resolved.spec.workload_ref.is_some() {
+                let (kind, name) = (reference.kind.as_deref().unwrap_or_default(), reference.name());
+                let place = text(object, "/metadata/name");
+                self.faults
+                    .push(format!("Rollout {place:?}: its {kind} {name:?} is not among the manifests"));
+                continue;
+            }
+            played.push((reference.kind.clone().unwrap_or_default(), reference.name().to_owned()));
+            if let (Some(spec), Ok(resolved)) = (object.get_mut("spec"), serde_json::to_value(&resolved.spec))
+            {
+                *spec = resolved;
+            }
+        }
+        let is_played = |object: &Value| {
+            let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
+            played.iter().any(|(played, of)| played == kind && of == name)
+        };
+        self.others.retain(|object| !is_played(object));
+        let left = self.workloads.iter().filter(|object| !is_played(object));
+        let named =
+            left.map(|object| format!("{} {}", text(object, "/kind"), text(object, "/metadata/name")));
+        self.left_out.extend(named);
+    }
+
     fn sort(&mut self, object: Value) {
         let (version, kind) = (text(&object, "/apiVersion"), text(&object, "/kind"));
         if kind.is_empty() {
@@ -104,6 +142,8 @@ impl Manifests {
             self.rollouts.push(object);
         } else if PLAYED.contains(&(version, kind)) {
             self.others.push(object);
+        } else if [("apps/v1", "ReplicaSet"), ("v1", "PodTemplate")].contains(&(version, kind)) {
+            self.workloads.push(object);
         } else {
             self.left_out.push(format!("{kind} {}", text(&object, "/metadata/name")));
         }

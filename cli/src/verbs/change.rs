@@ -3,6 +3,7 @@
 use super::TRIES_MAX;
 use crate::cluster::Cluster;
 use crate::images;
+use crate::workload::Workload;
 use anyhow::{Context, bail};
 use crds::GoDuration;
 use kube::ResourceExt;
@@ -43,24 +44,20 @@ pub(crate) async fn restart(cluster: &Cluster<'_>, name: &str, after: &str) -> a
     Ok(())
 }
 
-/// The object of `workloadRef`, for people.
-pub(super) fn referenced(reference: &crds::rollout::spec::WorkloadRef) -> String {
-    let text = |part: &Option<String>| part.clone().unwrap_or_default();
-    format!("{} {}", text(&reference.kind), text(&reference.name))
-}
-
-/// Changes the images of what was read, and reads again when someone else was faster.
+/// Changes the images of what was read, and reads again when someone else was faster. They stand in the Rollout, or in
+/// the workload that it refers to.
 pub(crate) async fn set_image(cluster: &Cluster<'_>, name: &str, wanted: &[String]) -> anyhow::Result<()> {
     for _ in 0..TRIES_MAX {
         let rollout = cluster.rollout(name).await?;
-        if let Some(reference) = &rollout.spec.workload_ref {
-            bail!("rollout \"{name}\" takes its pods from {}: set the image there", referenced(reference));
-        }
-        let mut patch = images::patch(&rollout, wanted)?;
-        if let Some(patch) = patch.as_object_mut() {
-            patch.insert("metadata".to_owned(), json!({"resourceVersion": rollout.resource_version()}));
-        }
-        match cluster.patch(name, &patch).await {
+        let written = match Workload::of(cluster, &rollout).await? {
+            Some(workload) => workload.set_images(wanted).await?,
+            None => {
+                let template = images::patch(&images::template(&rollout), wanted)?;
+                let metadata = json!({"resourceVersion": rollout.resource_version()});
+                cluster.patch(name, &json!({"metadata": metadata, "spec": {"template": template}})).await
+            }
+        };
+        match written {
             Err(kube::Error::Api(error)) if error.code == 409 => {}
             other => {
                 other?;

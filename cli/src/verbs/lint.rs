@@ -3,8 +3,10 @@
 use crate::terminal::Terminal;
 use anyhow::Context;
 use crds::analysis::Metric;
-use crds::validate::{not_built, not_built_metric, rollout_spec};
-use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
+use crds::rollout::spec::WorkloadRef;
+use crds::rollout::workload::WorkloadKind;
+use crds::validate::{Invalid, WorkloadFacts, not_built, not_built_metric, resolved, rollout_spec};
+use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, PodTemplate, Rollout};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::io::Read;
@@ -37,30 +39,65 @@ pub(crate) fn text_faults(text: &str) -> Vec<String> {
         Err(error) => return vec![format!("not YAML: {error}")],
     };
     let mut faults = Vec::new();
+    let all: Vec<&Value> = documents.iter().flat_map(objects_of).collect();
     for (index, document) in documents.iter().enumerate() {
-        let objects = match document.get("items").and_then(Value::as_array) {
-            Some(items) => items.iter().collect(),
-            None => vec![document],
-        };
-        for object in objects {
+        for object in objects_of(document) {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             if !text("/apiVersion").starts_with(GROUP) {
                 continue;
             }
             let place = format!("document {}: {} {:?}", index + 1, text("/kind"), text("/metadata/name"));
             faults.extend(
-                object_faults(object, text("/kind")).into_iter().map(|fault| format!("{place}: {fault}")),
+                object_faults(object, text("/kind"), &all)
+                    .into_iter()
+                    .map(|fault| format!("{place}: {fault}")),
             );
         }
     }
     faults
 }
 
-fn object_faults(object: &Value, kind: &str) -> Vec<String> {
+/// The objects of a document: its own, or those of a list.
+fn objects_of(document: &Value) -> Vec<&Value> {
+    match document.get("items").and_then(Value::as_array) {
+        Some(items) => items.iter().collect(),
+        None => vec![document],
+    }
+}
+
+/// The Rollout with the template of the workload that it refers to, when that is among `objects`; else as it is.
+pub(crate) fn with_template(rollout: &Rollout, objects: &[&Value]) -> Result<Rollout, Invalid> {
+    let text = |object: &Value, pointer: &str| {
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let reference = rollout.spec.workload_ref.clone().unwrap_or_default();
+    let target = reference.target();
+    let is_meant = |object: &&&Value| {
+        let meant = WorkloadRef {
+            api_version: Some(text(object, "/apiVersion")),
+            kind: Some(text(object, "/kind")),
+            ..WorkloadRef::default()
+        };
+        target.is_some() && meant.target() == target && text(object, "/metadata/name") == reference.name()
+    };
+    let Some(workload) = objects.iter().find(is_meant) else { return Ok(rollout.clone()) };
+    let of_pods =
+        if target == Some(WorkloadKind::PodTemplate) { Some(*workload) } else { workload.get("spec") };
+    let part = |key: &str| of_pods.and_then(|spec| spec.get(key)).cloned();
+    let template = PodTemplate(part("template").unwrap_or_default());
+    let selector = part("selector").and_then(|selector| serde_json::from_value(selector).ok());
+    let facts = WorkloadFacts { template: &template, selector: selector.as_ref() };
+    Ok(resolved(rollout, |_, _| Some(facts))?.unwrap_or_else(|| rollout.clone()))
+}
+
+fn object_faults(object: &Value, kind: &str, all: &[&Value]) -> Vec<String> {
     match kind {
         "Rollout" => match decode::<Rollout>(object) {
             Ok((rollout, mut faults)) => {
-                let refused = rollout_spec(&rollout).err().or_else(|| not_built(&rollout));
+                let refused = match with_template(&rollout, all) {
+                    Ok(rollout) => rollout_spec(&rollout).err().or_else(|| not_built(&rollout)),
+                    Err(invalid) => Some(invalid),
+                };
                 faults.extend(refused.map(|invalid| invalid.to_string()));
                 faults
             }
@@ -168,6 +205,27 @@ spec:
         assert_eq!(faults.len(), 1, "{faults:?}");
         let place = "document 1: AnalysisTemplate \"t\": spec.metrics[1].provider.datadog: ";
         assert!(faults[0].starts_with(place), "{faults:?}");
+    }
+
+    #[test]
+    fn a_rollout_is_checked_with_the_workload_beside_it() {
+        let rollout = "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: web}, spec: {strategy: \
+            {canary: {}}, workloadRef: {apiVersion: apps/v1, kind: Deployment, name: d}}}";
+        let deployment = |name: &str, restart: &str| {
+            format!(
+                "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{selector: \
+                {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, spec: {{{restart} \
+                containers: [{{name: web, image: web:1}}]}}}}}}}}"
+            )
+        };
+        let of = |deployment: &str| text_faults(&format!("{rollout}\n---\n{deployment}"));
+        assert_eq!(text_faults(rollout), [""; 0], "what stands elsewhere is not known");
+        assert_eq!(of(&deployment("d", "")), [""; 0]);
+        let never = of(&deployment("d", "restartPolicy: Never,"));
+        assert!(never.len() == 1 && never[0].contains("spec.template.spec.restartPolicy"), "{never:?}");
+        assert_eq!(of(&deployment("other", "restartPolicy: Never,")), [""; 0]);
+        let wrong = rollout.replace("Deployment", "StatefulSet");
+        assert!(text_faults(&wrong)[0].ends_with("workload of type apps/StatefulSet is not supported"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod promote;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod takeover;
 pub(crate) mod undo;
 
 use kube::runtime::watcher;

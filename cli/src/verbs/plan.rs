@@ -69,7 +69,7 @@ fn section(out: &mut Vec<String>, title: &str, lines: Vec<String>) {
 }
 
 /// A write in words.
-fn told(write: &Write) -> String {
+pub(super) fn told(write: &Write) -> String {
     match write {
         Write::CreateReplicaSet { name, replicas, .. } => {
             format!("create ReplicaSet {name} with {replicas} pods")
@@ -89,15 +89,20 @@ fn told(write: &Write) -> String {
             format!("annotate the Rollout: {}", annotations.keys().cloned().collect::<Vec<_>>().join(", "))
         }
         Write::SetRolloutReplicas { replicas } => format!("set the Rollout's spec.replicas to {replicas}"),
+        Write::ScaleWorkload { target, from, to } => {
+            format!("scale Deployment {} from {from} to {to}", target.name)
+        }
         Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
         Write::TerminateAnalysisRun { target } => format!("end AnalysisRun {}", target.name),
         Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),
+        Write::EditTemplate { target, .. } => format!("put metadata into ReplicaSet {}", target.name),
+        Write::LabelPod { target, .. } => format!("label pod {}", target.name),
         Write::EvictPod { target } => format!("evict pod {}", target.name),
     }
 }
 
 /// Top-level fields of the status that change: path, before and after. Long values are cut.
-fn differences(before: &RolloutStatus, after: &RolloutStatus) -> Vec<(String, String, String)> {
+pub(super) fn differences(before: &RolloutStatus, after: &RolloutStatus) -> Vec<(String, String, String)> {
     let value = |status| serde_json::to_value(status).unwrap_or_default();
     let (before, after) = (value(before), value(after));
     let empty = serde_json::Map::new();

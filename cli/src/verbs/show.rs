@@ -56,8 +56,10 @@ async fn at(limit: Option<Instant>) {
     }
 }
 
+/// What finds its ReplicaSets and pods; of a `workloadRef` only that they are some Rollout's is known here.
 fn selector(rollout: &Rollout) -> String {
-    rollout.spec.selector.clone().unwrap_or_default().to_string()
+    let own = rollout.spec.selector.as_ref();
+    own.map_or_else(|| crds::meta::POD_TEMPLATE_HASH_LABEL.to_owned(), ToString::to_string)
 }
 
 /// What is the Rollout's own.

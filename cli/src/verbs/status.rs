@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::connection::duration;
 use crate::terminal::Terminal;
 use crate::view::summary;
+use crate::workload::Seen;
 use crate::{images, phase};
 use anyhow::bail;
 use crds::Rollout;
@@ -21,7 +22,7 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<
     let limit = duration("--timeout", &args.timeout)?;
     let rollout = cluster.rollout(&args.rollout).await?;
     if !args.watch {
-        let look = Look::of(&rollout, args);
+        let look = Look::of(&rollout, Seen::of(cluster, &rollout).await.as_ref(), args);
         cluster.terminal.say(&look.line)?;
         return Ok(look.code_at_once(args));
     }
@@ -74,15 +75,25 @@ struct Look {
 }
 
 impl Look {
-    fn of(rollout: &Rollout, args: &Status) -> Self {
-        let (phase, message) = phase::phase(rollout);
+    fn of(rollout: &Rollout, workload: Option<&Seen>, args: &Status) -> Self {
+        let (mut phase, mut message) = phase::phase(rollout);
+        let observed = rollout.status.as_ref().map_or("", |status| &status.workload_observed_generation);
+        // The annotation comes a moment after the workload's change; until then all looks as it was. What is Degraded
+        // may wait for the workload for ever.
+        let is_behind =
+            |seen: &Seen| observed.parse::<i64>().is_ok_and(|observed| observed < seen.generation);
+        if phase != "Degraded" && workload.is_some_and(is_behind) {
+            (phase, message) = ("Progressing".to_owned(), phase::WORKLOAD_UNOBSERVED.to_owned());
+        }
         let line = match args.output {
             Some(Output::Json) => summary::as_json(rollout, &phase, &message).to_string(),
             None => line(&phase, &message),
         };
         let revision = rollout.annotations().get(crds::meta::REVISION_ANNOTATION);
         let revision = revision.and_then(|text| text.parse::<i64>().ok());
-        let has_image = |wanted: &String| images::of_template(&images::template(rollout)).contains(wanted);
+        let images = workload
+            .map_or_else(|| images::of_template(&images::template(rollout)), |seen| seen.images.clone());
+        let has_image = |wanted: &String| images.contains(wanted);
         let is_target = args.revision.is_none_or(|wanted| revision.is_some_and(|at| at >= wanted))
             && args.image.as_ref().is_none_or(has_image);
         let waits = phase == "Paused" && waits_for_a_person(rollout);
@@ -154,7 +165,7 @@ async fn wait(cluster: &Cluster<'_>, args: &Status, last: &mut Option<Look>) -> 
                 continue;
             }
         };
-        let look = Look::of(&rollout, args);
+        let look = Look::of(&rollout, Seen::of(cluster, &rollout).await.as_ref(), args);
         if look.is_target && look.line != shown {
             cluster.terminal.say(&look.line)?;
             shown.clone_from(&look.line);
@@ -211,7 +222,7 @@ mod tests {
         assert_eq!(line("Paused", "CanaryPauseStep"), "Paused - CanaryPauseStep");
         let json = Status { output: Some(Output::Json), ..args() };
         let line: Value =
-            serde_json::from_str(&Look::of(&rollout("Paused", &json!({})), &json).line).unwrap();
+            serde_json::from_str(&Look::of(&rollout("Paused", &json!({})), None, &json).line).unwrap();
         assert_eq!(
             (&line["phase"], &line["setWeight"], &line["revision"]),
             (&json!("Paused"), &json!(20), &json!("2"))
@@ -221,7 +232,7 @@ mod tests {
     #[test]
     fn an_older_target_never_ends_the_wait() {
         let healthy = rollout("Healthy", &json!({}));
-        let ends = |args: &Status| Look::of(&healthy, args).is_end(args);
+        let ends = |args: &Status| Look::of(&healthy, None, args).is_end(args);
         assert!(ends(&args()));
         for (revision, image, want) in [
             (Some(2), None, true),
@@ -233,7 +244,7 @@ mod tests {
             let asked = Status { revision, image: image.map(str::to_owned), ..args() };
             assert_eq!(ends(&asked), want, "{asked:?}");
             let coded = Status { exit_code: true, revision, image: asked.image.clone(), ..args() };
-            let at_once = |args: &Status| Look::of(&healthy, args).code_at_once(args);
+            let at_once = |args: &Status| Look::of(&healthy, None, args).code_at_once(args);
             assert_eq!(
                 (at_once(&asked), at_once(&coded)),
                 if want { (0, 0) } else { (1, TIMEOUT) },
@@ -253,12 +264,12 @@ mod tests {
             (&timed, &coded, false, 0),
             (&timed, &until, true, 0),
         ] {
-            let look = Look::of(rollout, args);
+            let look = Look::of(rollout, None, args);
             assert_eq!((look.is_end(args), look.code()), (ends, code), "{look:?}");
         }
-        let progressing = Look::of(&rollout("Progressing", &json!({})), &coded);
+        let progressing = Look::of(&rollout("Progressing", &json!({})), None, &coded);
         assert_eq!((progressing.code_at_once(&coded), progressing.code_at_once(&args())), (TIMEOUT, 0));
-        let degraded = Look::of(&rollout("Degraded", &json!({})), &args());
+        let degraded = Look::of(&rollout("Degraded", &json!({})), None, &args());
         assert!(degraded.is_end(&args()) && degraded.code() == DEGRADED);
     }
 }

@@ -1,9 +1,9 @@
-//! `undo`: the pod template of an earlier ReplicaSet becomes the Rollout's.
+//! `undo`: the pod template of an earlier ReplicaSet becomes the Rollout's, or that of the workload that it refers to.
 
-use super::change::referenced;
 use crate::cluster::Cluster;
-use anyhow::{Context, bail};
-use crds::template_eq::equal_ignoring_injected;
+use crate::workload::Workload;
+use anyhow::Context;
+use crds::template_eq::{equal_ignoring_injected, without_anti_affinity, without_metadata};
 use crds::{PodTemplate, Rollout, meta};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(cluster: &Cluster<'_>, name: &str, to_revision: i64) -> anyhow::Result<()> {
     let rollout = cluster.rollout(name).await?;
-    if let Some(reference) = &rollout.spec.workload_ref {
-        bail!("rollout '{name}' takes its pods from {}: undo it there", referenced(reference));
-    }
+    let workload = Workload::of(cluster, &rollout).await?;
+    let rollout = workload.as_ref().map_or_else(|| rollout.clone(), |workload| workload.resolve(&rollout));
     let selector = rollout.spec.selector.clone().unwrap_or_default().to_string();
     let sets = cluster.replica_sets().list(&ListParams::default().labels(&selector)).await?.items;
     match plan(&rollout, &sets, to_revision)? {
@@ -25,9 +24,13 @@ pub(crate) async fn run(cluster: &Cluster<'_>, name: &str, to_revision: i64) -> 
         }
         Undo::To(template) => {
             // Replaced whole: what a merge would keep of the newer version is no part of the older one.
-            let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-            let patch = Patch::<Rollout>::Json(serde_json::from_value(patch)?);
-            cluster.rollouts().patch(name, &PatchParams::default(), &patch).await?;
+            if let Some(workload) = workload {
+                workload.replace_template(template).await?;
+            } else {
+                let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
+                let patch = Patch::<Rollout>::Json(serde_json::from_value(patch)?);
+                cluster.rollouts().patch(name, &PatchParams::default(), &patch).await?;
+            }
             cluster.terminal.say(format_args!("rollout '{name}' undo"))?;
         }
     }
@@ -64,7 +67,8 @@ fn plan(rollout: &Rollout, sets: &[ReplicaSet], to_revision: i64) -> anyhow::Res
             .find(|set| revision(set) == wanted)
             .with_context(|| format!("unable to find specified revision {wanted} in history of {name:?}"))?,
     };
-    let mut template = serde_json::to_value(found.spec.as_ref().and_then(|spec| spec.template.as_ref()))?;
+    let template = serde_json::to_value(found.spec.as_ref().and_then(|spec| spec.template.as_ref()))?;
+    let mut template = without_injected(found, &PodTemplate(template));
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove(meta::POD_TEMPLATE_HASH_LABEL);
     }
@@ -73,6 +77,15 @@ fn plan(rollout: &Rollout, sets: &[ReplicaSet], to_revision: i64) -> anyhow::Res
         return Ok(Undo::Skipped { revision: revision(found) });
     }
     Ok(Undo::To(template))
+}
+
+/// The template without what the controller has put there for the role that the version had.
+///
+/// DIFFERS: the plugin of Argo Rollouts takes only the hash away; the anti-affinity of then would stay for good.
+fn without_injected(set: &ReplicaSet, template: &PodTemplate) -> Value {
+    let record = set.annotations().get(meta::EPHEMERAL_METADATA_ANNOTATION);
+    let metadata = record.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    without_anti_affinity(&without_metadata(template, &metadata)).0
 }
 
 #[cfg(test)]
@@ -115,5 +128,25 @@ mod tests {
         assert_eq!(image(9), "unable to find specified revision 9 in history of \"web\"");
         let alone = plan(&rollout, &sets[1..2], 0).unwrap_err().to_string();
         assert_eq!(alone, "no rollout history found for \"web\": there is one revision");
+    }
+
+    #[test]
+    fn what_the_controller_has_put_there_stays_behind() {
+        let rollout: Rollout = serde_json::from_value(json!({
+            "metadata": {"name": "web", "uid": "u"}, "spec": {"template": template("c")},
+        }))
+        .unwrap();
+        let mut old = serde_json::to_value(set("1", "a", "u")).unwrap();
+        old["metadata"]["annotations"][meta::EPHEMERAL_METADATA_ANNOTATION] =
+            json!(r#"{"labels":{"role":"x"}}"#);
+        old["spec"]["template"]["metadata"]["labels"]["role"] = json!("x");
+        let version = json!({"key": meta::POD_TEMPLATE_HASH_LABEL, "operator": "In", "values": ["bb"]});
+        let term = json!({"topologyKey": "node", "labelSelector": {"matchExpressions": [version]}});
+        old["spec"]["template"]["spec"]["affinity"] =
+            json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+        let sets = [set("2", "c", "u"), serde_json::from_value(old).unwrap()];
+        let Ok(Undo::To(found)) = plan(&rollout, &sets, 1) else { panic!("there is an older version") };
+        assert_eq!(found["metadata"]["labels"], json!({"app": "web"}));
+        assert!(found.pointer("/spec/affinity").is_none());
     }
 }

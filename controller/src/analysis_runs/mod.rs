@@ -77,6 +77,13 @@ impl AnalysisRuns {
     }
 
     async fn reconcile(&self, run: &AnalysisRun) -> Result<Option<Time>, ApplyError> {
+        let without;
+        let run = if defect!(UnmeasuredIsPassed) {
+            without = without_delayed(run);
+            &without
+        } else {
+            run
+        };
         let old = run.status.clone().unwrap_or_default();
         if old.phase == crds::analysis::AnalysisPhase::Failed && defect!(VerdictRewritten) {
             let better =
@@ -260,4 +267,11 @@ impl AnalysisRuns {
         };
         self.applier.guard("delete AnalysisRun", request).await
     }
+}
+
+/// The run without metrics that begin late.
+fn without_delayed(run: &AnalysisRun) -> AnalysisRun {
+    let mut run = run.clone();
+    run.spec.metrics.retain(|metric| metric.initial_delay.is_none());
+    run
 }

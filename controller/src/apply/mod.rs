@@ -1,16 +1,19 @@
 //! Carries a plan out: the writes in order, each with a timeout and only while we lead, then the status, then the
 //! notices whose anchors succeeded.
 
+pub(crate) mod pods;
 mod requests;
 pub(crate) mod status;
 
 use crate::cache::Caches;
 use crate::events::{Events, Message};
 use crate::lease::Claim;
+use crate::metrics::Metrics;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use planner::defect;
 use planner::{Anchor, Owner, Plan, Refusal, RefusalCode, ReplicaSet, Write};
+use pods::{Pods, is_about_pods};
 use requests::Requests;
 use std::time::Duration;
 
@@ -59,20 +62,38 @@ pub(crate) struct Applier {
     pub(crate) claim: Claim,
     pub(crate) caches: Caches,
     pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    /// How many pods get their metadata at a time.
+    pub(crate) pod_threads: usize,
 }
 
 impl Applier {
-    /// Carries out the plan for `rollout`. Notices of what succeeded are sent also when a later part failed.
-    pub(crate) async fn apply(&self, rollout: &crds::Rollout, plan: &Plan) -> Result<(), ApplyError> {
+    /// Carries out the plan for `rollout`; `pods` are those whose metadata it was made from. Notices of what succeeded
+    /// are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing up.
+    pub(crate) async fn apply(
+        &self,
+        rollout: &crds::Rollout,
+        plan: &Plan,
+        pods: &Pods,
+    ) -> Result<(), ApplyError> {
         let mut requests = Requests::new(self, rollout);
+        let namespace = rollout.namespace().unwrap_or_default();
         let mut done = 0;
         let mut result = Ok(());
+        let mut late = Ok(());
         if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
             self.guard("status", requests.status(status)).await?;
         }
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
+            if is_about_pods(&planned.write) {
+                done += 1;
+                continue;
+            }
             result = self.write(&mut requests, &planned.write).await;
+            if is_refused_metadata(&planned.write, &result) {
+                late = std::mem::replace(&mut result, Ok(()));
+            }
             if let Err(error) = &result {
                 let own =
                     matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
@@ -88,12 +109,22 @@ impl Applier {
         if let (Ok(()), Some(status)) = (&result, &plan.status) {
             result = self.guard("status", requests.status(status)).await;
             recorded = result.is_ok();
+            let before = rollout.status.clone().unwrap_or_default();
+            let ended = planner::rollout::ended(&before, status).filter(|_| recorded);
+            ended.into_iter().for_each(|ended| self.metrics.update_ended(ended));
             if let Err(error) = &result {
                 self.forget_if_gone(rollout, true, error);
             }
         }
         self.notify(rollout, plan, done, recorded);
-        result
+        // After everything else: a step does not wait for a thousand pods. What was decided was decided without them.
+        let about_pods =
+            plan.writes.iter().map(|planned| &planned.write).filter(|write| is_about_pods(write));
+        let labelled = match &result {
+            Ok(()) => self.label_pods(&namespace, pods, about_pods).await,
+            Err(_) => Ok(()),
+        };
+        result.and(late).and(labelled)
     }
 
     /// A Rollout that the server does not have is not waited for until the watch says so: each look would create a
@@ -129,7 +160,7 @@ impl Applier {
         what: &str,
         request: impl Future<Output = kube::Result<()>>,
     ) -> Result<(), ApplyError> {
-        if !self.claim.is_held() {
+        if !self.claim.is_held() && !defect!(GuardIsOpen) {
             return Err(ApplyError::NotLeading);
         }
         match tokio::time::timeout(WRITE_TIMEOUT, request).await {
@@ -151,6 +182,16 @@ impl Applier {
             (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => {
                 Err(ApplyError::Refused(Box::new(Refusal {
                     target: format!("ReplicaSet/{name}"),
+                    code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
+                    message: status.message.clone(),
+                    existing: None,
+                })))
+            }
+            (Write::ScaleWorkload { target, .. }, code @ (403 | 422)) => {
+                let target = format!("Deployment/{}", target.name);
+                tracing::warn!(target, error = status.message, "the referenced Deployment cannot be scaled");
+                Err(ApplyError::Refused(Box::new(Refusal {
+                    target,
                     code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
                     message: status.message.clone(),
                     existing: None,
@@ -206,6 +247,12 @@ fn is_let_pass(write: &Write, code: u16) -> bool {
     }
 }
 
+/// The server does not take metadata or anti-affinity that a strategy asks for. The update goes on without.
+fn is_refused_metadata(write: &Write, result: &Result<(), ApplyError>) -> bool {
+    let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = result else { return false };
+    matches!(write, Write::EditTemplate { .. }) && matches!(status.code, 403 | 422)
+}
+
 /// An object as events refer to it.
 pub(crate) fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
     object.object_ref(&())
@@ -220,10 +267,15 @@ fn describe(write: &Write) -> String {
             format!("scale ReplicaSet {} from {from} to {to}", target.name)
         }
         Write::AnnotateReplicaSet { target, .. } => format!("annotate ReplicaSet {}", target.name),
+        Write::EditTemplate { target, .. } => format!("put metadata into ReplicaSet {}", target.name),
+        Write::LabelPod { target, .. } => format!("label pod {}", target.name),
         Write::DeleteReplicaSet { target } => format!("delete ReplicaSet {}", target.name),
         Write::SelectService { target, .. } => format!("select with Service {}", target.name),
         Write::AnnotateRollout { .. } => "annotate the Rollout".to_owned(),
         Write::SetRolloutReplicas { .. } => "set replicas of the Rollout".to_owned(),
+        Write::ScaleWorkload { target, from, to } => {
+            format!("scale Deployment {} from {from} to {to}", target.name)
+        }
         Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
         Write::TerminateAnalysisRun { target } => format!("terminate AnalysisRun {}", target.name),
         Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),

@@ -3,14 +3,15 @@
 use super::Applier;
 use super::status::difference;
 use crate::FIELD_MANAGER;
-use crate::cache::RawReplicaSet;
+use crate::cache::{Deployment, RawReplicaSet, RawWorkload};
 use crate::observe;
 use crds::rollout::RolloutStatus;
 use crds::{AnalysisRun, Rollout, meta};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{
-    DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+    ApiResource, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams, Preconditions,
+    PropagationPolicy,
 };
 use kube::{Api, Resource, ResourceExt};
 use planner::defect;
@@ -73,6 +74,15 @@ impl<'a> Requests<'a> {
                 }
                 self.patch_replica_set(target, patch).await
             }
+            Write::EditTemplate { target, from, to, annotations } => {
+                let mut patch = json!({"metadata": {"annotations": annotations}});
+                if let (Some(changed), Some(patch)) = (difference(&from.0, &to.0), patch.as_object_mut()) {
+                    patch.insert("spec".to_owned(), json!({"template": changed}));
+                }
+                self.patch_replica_set(target, patch).await
+            }
+            // Sent together with the others, when all else is done.
+            Write::LabelPod { .. } => Ok(()),
             Write::DeleteReplicaSet { target } => {
                 let (uid, version) = self.preconditions(target);
                 self.api::<RawReplicaSet>()
@@ -91,6 +101,7 @@ impl<'a> Requests<'a> {
             Write::SetRolloutReplicas { replicas } => {
                 self.patch_rollout(json!({"spec": {"replicas": replicas}})).await
             }
+            Write::ScaleWorkload { target, from, to } => self.scale_workload(target, *from, *to).await,
             Write::CreateAnalysisRun { .. }
             | Write::TerminateAnalysisRun { .. }
             | Write::DeleteAnalysisRun { .. } => self.send_run(write).await,
@@ -184,6 +195,26 @@ impl<'a> Requests<'a> {
         let service =
             self.api::<Service>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
         self.applier.caches.services.wrote(service);
+        Ok(())
+    }
+
+    /// Read afresh and replaced: the role of Argo Rollouts has no `patch` for Deployments, and their resource version
+    /// changes with each pod. What was decided on is the size.
+    async fn scale_workload(&self, target: &Target, from: i32, to: i32) -> kube::Result<()> {
+        let kind = ApiResource::erase::<RawWorkload<Deployment>>(&());
+        let namespace = self.rollout.namespace().unwrap_or_default();
+        let api: Api<DynamicObject> = Api::namespaced_with(self.applier.client.clone(), &namespace, &kind);
+        let mut object = api.get(&target.name).await?;
+        let size = object.data.pointer("/spec/replicas").and_then(Value::as_i64);
+        if object.uid().as_ref() != Some(&target.uid) || size != Some(i64::from(from)) {
+            return Err(conflict(&format!("Deployment {} is not as it was seen", target.name)));
+        }
+        if let Some(spec) = object.data.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("replicas".to_owned(), json!(to));
+        }
+        let scaled = api.replace(&target.name, &post_params(), &object).await?;
+        let scaled = serde_json::to_value(scaled).and_then(serde_json::from_value);
+        self.applier.caches.workloads.deployments.store.wrote(scaled.map_err(kube::Error::SerdeError)?);
         Ok(())
     }
 

@@ -4,10 +4,12 @@
 mod objects;
 mod store;
 mod watch;
+mod workloads;
 
 pub(crate) use objects::{RawReplicaSet, RawReplicaSetSpec};
 pub(crate) use store::Store;
-pub(crate) use watch::{Watches, start};
+pub(crate) use watch::{Watches, start, start_when};
+pub(crate) use workloads::{Deployment, RawWorkload, Referable, Referenced, Shelf, Workloads, refers};
 
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
 use k8s_openapi::api::batch::v1::Job;
@@ -26,6 +28,7 @@ pub(crate) struct Caches {
     pub(crate) cluster_templates: Arc<Store<ClusterAnalysisTemplate>>,
     pub(crate) runs: Arc<Store<AnalysisRun>>,
     pub(crate) jobs: Arc<Store<Job>>,
+    pub(crate) workloads: Workloads,
 }
 
 impl Caches {
@@ -40,6 +43,7 @@ impl Caches {
             cluster_templates: Arc::new(Store::new(overlay)),
             runs: Arc::new(Store::new(overlay)),
             jobs: Arc::new(Store::new(overlay)),
+            workloads: Workloads::new(overlay),
         }
     }
 }

@@ -48,25 +48,64 @@ pub(crate) fn start<K>(
 {
     let (sender, receiver) = watch::channel(false);
     watches.listed.push(receiver);
+    watches.tasks.spawn(feed(api, config, store, sender, changed));
+}
+
+/// Starts one watch when `wanted` becomes true; `filled` is told once its store has been filled. Nobody waits for it.
+pub(crate) fn start_when<K>(
+    watches: &mut Watches,
+    mut wanted: watch::Receiver<bool>,
+    api: Api<DeserializeGuard<K>>,
+    store: Arc<Store<K>>,
+    changed: impl Fn(&K, Option<&K>) + Send + 'static,
+    filled: impl FnOnce() + Send + 'static,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (sender, mut receiver) = watch::channel(false);
     watches.tasks.spawn(async move {
-        let mut events = watcher(api, config).boxed();
-        let mut listed: BTreeSet<Id> = BTreeSet::new();
-        let mut pause = RETRY_MIN;
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    pause = RETRY_MIN;
-                    take(event, &store, &mut listed, &sender, &changed);
-                }
-                Err(_) if defect!(WatchEnds) => break,
-                Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is started again");
-                    tokio::time::sleep(pause).await;
-                    pause = pause.saturating_mul(2).min(RETRY_MAX);
-                }
-            }
+        if wanted.wait_for(|wanted| *wanted).await.is_ok() {
+            feed(api, watcher::Config::default(), store, sender, changed).await;
         }
     });
+    watches.tasks.spawn(async move {
+        if receiver.wait_for(|done| *done).await.is_ok() {
+            filled();
+        }
+    });
+}
+
+async fn feed<K>(
+    api: Api<DeserializeGuard<K>>,
+    config: watcher::Config,
+    store: Arc<Store<K>>,
+    filled: watch::Sender<bool>,
+    changed: impl Fn(&K, Option<&K>),
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let mut events = watcher(api, config).boxed();
+    let mut listed: BTreeSet<Id> = BTreeSet::new();
+    let mut pause = RETRY_MIN;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Apply(object) | Event::InitApply(object))
+                if object.0.is_err() && defect!(UnreadableIsFatal) =>
+            {
+                break;
+            }
+            Ok(event) => {
+                pause = RETRY_MIN;
+                take(event, &store, &mut listed, &filled, &changed);
+            }
+            Err(_) if defect!(WatchEnds) => break,
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is started again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(RETRY_MAX);
+            }
+        }
+    }
 }
 
 fn take<K>(
@@ -83,7 +122,9 @@ fn take<K>(
         Event::InitApply(object) => {
             if let Some(object) = readable(object) {
                 listed.insert(id(&object));
-                put(store, object, changed);
+                if !(defect!(ListBringsNothing) && *filled.borrow()) {
+                    put(store, object, changed);
+                }
             }
         }
         Event::InitDone => {

@@ -2,9 +2,9 @@
 
 mod objects;
 
-use crate::cache::Caches;
+use crate::cache::{Caches, Referenced};
 use crds::rollout::analysis::AnalysisTemplateRef;
-use crds::{Rollout, meta};
+use crds::{LabelSelector, Rollout, meta};
 use kube::ResourceExt;
 use planner::{AnalysisRunView, Owner, Refusal, ReplicaSet, Settings, World};
 use std::collections::BTreeMap;
@@ -55,11 +55,16 @@ pub(crate) fn world(
     let uid = rollout.uid().unwrap_or_default();
     let mut world = World {
         rollout: rollout.clone(),
-        replica_sets: replica_sets(caches, rollout, &namespace, &uid),
+        workload: match caches.workloads.of(rollout) {
+            Referenced::Found(workload) => Some(*workload),
+            Referenced::Unknown | Referenced::Missing => None,
+        },
         refusals,
         settings: settings.clone(),
         ..World::default()
     };
+    let selector = world.selector().cloned().unwrap_or_default();
+    world.replica_sets = replica_sets(caches, &selector, &namespace, &uid);
     for name in service_names(rollout) {
         if let Some(service) = caches.services.get(&namespace, &name) {
             world.services.insert(name, objects::service(&service));
@@ -77,8 +82,7 @@ pub(crate) fn world(
     world
 }
 
-fn replica_sets(caches: &Caches, rollout: &Rollout, namespace: &str, uid: &str) -> Vec<ReplicaSet> {
-    let selector = rollout.spec.selector.clone().unwrap_or_default();
+fn replica_sets(caches: &Caches, selector: &LabelSelector, namespace: &str, uid: &str) -> Vec<ReplicaSet> {
     let mut sets: Vec<ReplicaSet> = caches
         .replica_sets
         .list(namespace)
@@ -118,4 +122,4 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
     }
 }
 
-pub(crate) use objects::{pod, replica_set};
+pub(crate) use objects::{controller_uid, pod, replica_set};

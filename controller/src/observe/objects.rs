@@ -36,6 +36,7 @@ pub(crate) fn replica_set(set: &RawReplicaSet, rollout_uid: &str) -> ReplicaSet 
         owner: match controller_uid(metadata) {
             None => Owner::Nobody,
             Some(uid) if uid == rollout_uid => Owner::Ours,
+            Some(_) if planner::defect!(OwnerByName) => Owner::Ours,
             Some(_) => Owner::Other,
         },
         labels: metadata.labels.clone().unwrap_or_default(),

@@ -123,6 +123,7 @@ impl Queue {
                 state.failures.remove(&key);
                 state.delay(key.clone(), at);
             }
+            Outcome::Retry if defect!(RetryIsForgotten) => {}
             Outcome::Retry => {
                 let failures = state.failures.entry(key.clone()).or_default();
                 *failures = failures.saturating_add(1);

@@ -6,6 +6,7 @@ pub mod canary;
 pub mod spec;
 pub mod status;
 pub mod traffic;
+pub mod workload;
 
 pub use spec::RolloutSpec;
 pub use status::RolloutStatus;

@@ -23,6 +23,37 @@ pub fn without_metadata(rs_template: &PodTemplate, injected: &PodTemplateMetadat
     template
 }
 
+/// A copy of a template without the terms that keep its pods off nodes with pods of one version.
+#[must_use]
+pub fn without_anti_affinity(template: &PodTemplate) -> PodTemplate {
+    let mut template = template.clone();
+    if let Some(Value::Object(spec)) = template.0.get_mut("spec") {
+        remove_anti_affinity(spec);
+    }
+    template
+}
+
+/// Hashes of the versions that a template keeps its pods away from.
+#[must_use]
+pub fn anti_affinity_hashes(template: &PodTemplate) -> Vec<String> {
+    let lists = ANTI_AFFINITY.into_iter().flat_map(|(list, inner)| {
+        let terms = template.0.pointer(&format!("/spec/affinity/podAntiAffinity/{list}"));
+        let terms = terms.and_then(Value::as_array).into_iter().flatten();
+        terms.filter_map(move |term| term.pointer(inner))
+    });
+    let values = lists.filter(|term| is_injected(term)).flat_map(|term| {
+        let values = term.pointer("/labelSelector/matchExpressions/0/values").and_then(Value::as_array);
+        values.into_iter().flatten()
+    });
+    values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
+}
+
+/// Lists of anti-affinity terms, and where in an entry its term is.
+const ANTI_AFFINITY: [(&str, &str); 2] = [
+    ("preferredDuringSchedulingIgnoredDuringExecution", "/podAffinityTerm"),
+    ("requiredDuringSchedulingIgnoredDuringExecution", ""),
+];
+
 /// A copy in one spelling: without the hash label and the injected anti-affinity, with one name for the service
 /// account, and with the defaults that need a look at the whole pod.
 pub(super) fn prepare(template: &Value) -> Value {
@@ -85,10 +116,8 @@ fn requests_from_limits(container: &mut Map<String, Value>) {
 fn remove_anti_affinity(spec: &mut Map<String, Value>) {
     let Some(Value::Object(affinity)) = spec.get_mut("affinity") else { return };
     let Some(Value::Object(anti)) = affinity.get_mut("podAntiAffinity") else { return };
-    let preferred = "preferredDuringSchedulingIgnoredDuringExecution";
-    let required = "requiredDuringSchedulingIgnoredDuringExecution";
     let mut removed = false;
-    for (list, inner) in [(preferred, "/podAffinityTerm"), (required, "")] {
+    for (list, inner) in ANTI_AFFINITY {
         let Some(Value::Array(terms)) = anti.get_mut(list) else { continue };
         let before = terms.len();
         terms.retain(|term| !term.pointer(inner).is_some_and(is_injected));

@@ -16,7 +16,7 @@ use crate::{PodTemplate, Time};
 use defaults::{computed, default_of};
 pub use fill::{fill_pod_defaults, fill_template_defaults};
 use injected::prepare;
-pub use injected::without_metadata;
+pub use injected::{anti_affinity_hashes, without_anti_affinity, without_metadata};
 use serde_json::{Map, Value};
 
 /// Whether a ReplicaSet's template is the Rollout's, once both have the defaults of the API server.

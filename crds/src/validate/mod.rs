@@ -1,7 +1,7 @@
 //! Whether a Rollout makes sense: its own fields, what it refers to, and what this version carries out.
 //!
-//! The three questions are asked in this order, and the first answer is the one that people see:
-//! [`rollout_spec`], then [`not_built`], then [`references`]. Paths and wording follow Argo Rollouts, because people
+//! The questions are asked in this order, and the first answer is the one that people see: [`resolved`], then
+//! [`rollout_spec`], [`not_built`] and [`references`]. Paths and wording follow Argo Rollouts, because people
 //! and scripts read them. `[validation]`
 
 mod budget;
@@ -16,9 +16,11 @@ mod strategy;
 mod template;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 pub use invalid::{Invalid, InvalidKind};
 pub use not_built::{not_built, not_built_metric};
 pub use references::{ReferencedAnalysis, References, ServiceFacts, TemplateFault, references};
 pub use spec::rollout_spec;
 pub use steps::is_downward_api_path;
+pub use workload::{WorkloadFacts, resolved};

@@ -2,11 +2,9 @@
 //! `[validation.not-built]`
 
 use super::{Invalid, InvalidKind};
-use crate::PodTemplateMetadata;
 use crate::analysis::Metric;
 use crate::analysis::provider::MetricProvider;
 use crate::rollout::RolloutSpec;
-use crate::rollout::blue_green::BlueGreenStrategy;
 use crate::rollout::canary::{CanaryStep, CanaryStrategy};
 use crate::rollout::traffic::RolloutTrafficRouting;
 
@@ -22,16 +20,13 @@ pub(super) struct NotBuilt {
 
 /// How a field is found.
 enum IsUsed {
-    Spec(fn(&RolloutSpec) -> bool),
     Canary(fn(&CanaryStrategy) -> bool),
-    BlueGreen(fn(&BlueGreenStrategy) -> bool),
     Router(fn(&RolloutTrafficRouting) -> bool),
     Step(fn(&CanaryStep) -> bool),
 }
 
 const ROUTER: &str = "without trafficRouting, setWeight is reached by numbers of pods";
 const STEP: &str = "take the step out; setWeight, pause and analysis work";
-const METADATA: &str = "put the labels and annotations into the pod template";
 
 /// The first field of the Rollout that is not built yet.
 #[must_use]
@@ -49,9 +44,7 @@ impl NotBuilt {
         let strategy = spec.strategy.as_ref();
         let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
         let used = match self.is_used {
-            IsUsed::Spec(is_used) => is_used(spec),
             IsUsed::Canary(is_used) => canary.is_some_and(is_used),
-            IsUsed::BlueGreen(is_used) => strategy.and_then(|s| s.blue_green.as_ref()).is_some_and(is_used),
             IsUsed::Router(is_used) => canary.and_then(|c| c.traffic_routing.as_ref()).is_some_and(is_used),
             IsUsed::Step(is_used) => {
                 let index = canary?.steps.as_ref()?.iter().position(is_used)?;
@@ -60,10 +53,6 @@ impl NotBuilt {
         };
         used.then(|| self.path.to_owned())
     }
-}
-
-fn is_set(metadata: Option<&PodTemplateMetadata>) -> bool {
-    metadata.is_some_and(|metadata| *metadata != PodTemplateMetadata::default())
 }
 
 macro_rules! not_built {
@@ -75,8 +64,6 @@ macro_rules! not_built {
 /// The one table. Whoever builds a field takes its line out.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotBuilt] = not_built! {
-    Spec "spec.workloadRef", |s| s.workload_ref.is_some(), "write the pod template into spec.template";
-    Spec "spec.rollbackWindow", |s| s.rollback_window.as_ref().is_some_and(|w| w.revisions.unwrap_or(0) != 0), "a rollback goes through the steps, except back to the stable version";
     Router "spec.strategy.canary.trafficRouting.istio", |r| r.istio.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.nginx", |r| r.nginx.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.alb", |r| r.alb.is_some(), ROUTER;
@@ -89,18 +76,11 @@ pub(super) const TABLE: &[NotBuilt] = not_built! {
     Canary "spec.strategy.canary.trafficRouting", |c| c.traffic_routing.is_some(), ROUTER;
     Canary "spec.strategy.canary.pingPong", |c| c.ping_pong.is_some(), "use canaryService and stableService";
     Canary "spec.strategy.canary.dynamicStableScale", |c| c.dynamic_stable_scale == Some(true), "it needs a router";
-    Canary "spec.strategy.canary.replicaProgressThreshold", |c| c.replica_progress_threshold.is_some(), "a step waits until all of its pods are available";
-    Canary "spec.strategy.canary.antiAffinity", |c| c.anti_affinity.is_some(), "put the affinity into the pod template";
-    Canary "spec.strategy.canary.canaryMetadata", |c| is_set(c.canary_metadata.as_ref()), METADATA;
-    Canary "spec.strategy.canary.stableMetadata", |c| is_set(c.stable_metadata.as_ref()), METADATA;
     Step "spec.strategy.canary.steps[].experiment", |s| s.experiment.is_some(), STEP;
     Step "spec.strategy.canary.steps[].setCanaryScale", |s| s.set_canary_scale.is_some(), STEP;
     Step "spec.strategy.canary.steps[].setHeaderRoute", |s| s.set_header_route.is_some(), STEP;
     Step "spec.strategy.canary.steps[].setMirrorRoute", |s| s.set_mirror_route.is_some(), STEP;
     Step "spec.strategy.canary.steps[].plugin", |s| s.plugin.is_some(), STEP;
-    BlueGreen "spec.strategy.blueGreen.antiAffinity", |b| b.anti_affinity.is_some(), "put the affinity into the pod template";
-    BlueGreen "spec.strategy.blueGreen.previewMetadata", |b| is_set(b.preview_metadata.as_ref()), METADATA;
-    BlueGreen "spec.strategy.blueGreen.activeMetadata", |b| is_set(b.active_metadata.as_ref()), METADATA;
 };
 
 /// A provider, or a part of one, that is missing.

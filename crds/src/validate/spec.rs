@@ -1,7 +1,6 @@
 //! `spec`, in the order in which its parts are looked at.
 
-use super::{Invalid, labels, strategy, template};
-use crate::rollout::spec::WorkloadRef;
+use super::{Invalid, labels, strategy, template, workload};
 use crate::{LabelSelector, LabelSelectorRequirement, Rollout, defaults};
 
 /// Checks the Rollout's own fields; only the first error is told. `[validation.order]`
@@ -10,8 +9,8 @@ use crate::{LabelSelector, LabelSelectorRequirement, Rollout, defaults};
 /// The first field that is wrong, and why.
 pub fn rollout_spec(rollout: &Rollout) -> Result<(), Invalid> {
     let spec = &rollout.spec;
-    if let Some(workload) = &spec.workload_ref {
-        workload_ref(rollout, workload)?;
+    if let Some(reference) = &spec.workload_ref {
+        workload::reference(rollout, reference)?;
     }
     at_least_zero("spec.replicas", spec.replicas)?;
     match &spec.selector {
@@ -40,22 +39,6 @@ fn at_least_zero(path: &str, number: Option<i32>) -> Result<(), Invalid> {
             Err(Invalid::value(path, &number, "must be greater than or equal to 0"))
         }
         _ => Ok(()),
-    }
-}
-
-/// What a `workloadRef` may say; whether the workload exists is not asked here.
-fn workload_ref(rollout: &Rollout, workload: &WorkloadRef) -> Result<(), Invalid> {
-    if rollout.spec.template.as_ref().is_some_and(|template| !template.is_empty()) {
-        return Err(Invalid::bare("template must be empty for workload reference rollout"));
-    }
-    let version = workload.api_version.as_deref().unwrap_or_default();
-    // `apps/v1` has the group `apps`; `v1`, and text that is no version, has none.
-    let group =
-        version.split_once('/').filter(|(_, version)| !version.contains('/')).map_or("", |(group, _)| group);
-    let kind = workload.kind.as_deref().unwrap_or_default();
-    match (group, kind) {
-        ("apps", "Deployment" | "ReplicaSet") | ("", "PodTemplate") => Ok(()),
-        _ => Err(Invalid::bare(format!("workload of type {group}/{kind} is not supported"))),
     }
 }
 

@@ -19,21 +19,30 @@ const BUILT: &[&str] = &[
     "spec.replicas",
     "spec.restartAt",
     "spec.revisionHistoryLimit",
+    "spec.rollbackWindow.revisions",
     "spec.selector/",
     "spec.template/",
+    "spec.workloadRef/",
     "spec.strategy.blueGreen.abortScaleDownDelaySeconds",
+    "spec.strategy.blueGreen.activeMetadata/",
     "spec.strategy.blueGreen.activeService",
+    "spec.strategy.blueGreen.antiAffinity/",
     "spec.strategy.blueGreen.autoPromotionEnabled",
     "spec.strategy.blueGreen.autoPromotionSeconds",
     "spec.strategy.blueGreen.maxUnavailable",
+    "spec.strategy.blueGreen.previewMetadata/",
     "spec.strategy.blueGreen.previewReplicaCount",
     "spec.strategy.blueGreen.previewService",
     "spec.strategy.blueGreen.scaleDownDelayRevisionLimit",
     "spec.strategy.blueGreen.scaleDownDelaySeconds",
     "spec.strategy.canary.analysis.startingStep",
+    "spec.strategy.canary.antiAffinity/",
+    "spec.strategy.canary.canaryMetadata/",
     "spec.strategy.canary.canaryService",
     "spec.strategy.canary.maxSurge",
     "spec.strategy.canary.maxUnavailable",
+    "spec.strategy.canary.replicaProgressThreshold/",
+    "spec.strategy.canary.stableMetadata/",
     "spec.strategy.canary.stableService",
     "spec.strategy.canary.steps[].pause.duration",
     "spec.strategy.canary.steps[].setWeight",
@@ -131,13 +140,10 @@ fn using(path: &str) -> Value {
         "experiment" => json!({"templates": []}),
         "plugin" => json!({"name": "p"}),
         "pingPong" => json!({"pingService": "a", "pongService": "b"}),
-        "replicaProgressThreshold" => json!({"type": "Pods", "value": 1}),
-        "rollbackWindow" => json!({"revisions": 1}),
         "setMirrorRoute" => json!({"name": "m"}),
         "alb" => json!({"servicePort": 80}),
         "ambassador" => json!({"mappings": []}),
         "traefik" => json!({"weightedTraefikServiceName": "t"}),
-        name if name.ends_with("Metadata") => json!({"labels": {"a": "b"}}),
         _ => json!({}),
     };
     for part in path.split('.').skip(1).collect::<Vec<_>>().into_iter().rev() {
@@ -146,9 +152,6 @@ fn using(path: &str) -> Value {
             Some(list) => json!({list: [{"setWeight": 1}, value]}),
             None => json!({part: value}),
         };
-    }
-    if let Some(blue_green) = value.pointer_mut("/strategy/blueGreen") {
-        blue_green["activeService"] = json!("active");
     }
     value
 }
@@ -170,8 +173,7 @@ fn each_line_of_the_table_is_found_and_named() {
 #[test]
 fn what_is_switched_off_is_not_used() {
     for spec in [
-        json!({"rollbackWindow": {}}),
-        json!({"strategy": {"canary": {"dynamicStableScale": false, "canaryMetadata": {}}}}),
+        json!({"strategy": {"canary": {"dynamicStableScale": false}}}),
         json!({"strategy": {"canary": {"minPodsPerReplicaSet": 2, "abortScaleDownDelaySeconds": 0}}}),
         json!({"strategy": {"canary": {"steps": [{"setWeight": 1}, {"pause": {}}, {"analysis": {}}]}}}),
     ] {

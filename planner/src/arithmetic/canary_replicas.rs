@@ -53,7 +53,7 @@ pub fn desired_pair(replicas: i32, weight: i32, max_surge: i32) -> CanaryReplica
     }
     let (total, weight) = (i64::from(replicas), i64::from(weight));
     let floor = total * weight / WHOLE;
-    let ceil = (total * weight + WHOLE - 1) / WHOLE;
+    let ceil = (total * weight + if defect!(RoundsDown) { 0 } else { WHOLE - 1 }) / WHOLE;
     let zero_allowed = weight == 0 || weight == WHOLE || (replicas == 1 && max_surge == 0);
     // Exactly half a pod: rounding down would be as good, and the larger canary is preferred.
     let tied = |total: i64| (total * weight) % WHOLE * 2 == WHOLE;
@@ -97,7 +97,7 @@ pub fn canary_replicas(input: &CanaryInput) -> CanaryReplicas {
         return CanaryReplicas { new: input.replicas, stable: 0 };
     };
     let desired = desired_pair(input.replicas, input.weight, input.max_surge);
-    let limit = input.replicas + input.max_surge;
+    let limit = input.replicas + input.max_surge + i32::from(defect!(OneMoreSurge));
     let mut now = CanaryReplicas { new: input.new.spec, stable: stable.spec };
 
     // Up first, stable before new, as far as the budget goes.
@@ -111,9 +111,35 @@ pub fn canary_replicas(input: &CanaryInput) -> CanaryReplicas {
         now.new += budget.min(desired.new - now.new);
     }
     if input.others_spec > 0 {
-        return now;
+        return give_way(input, stable, desired, now, limit);
     }
     scale_down(input, stable, desired, now)
+}
+
+/// Other versions go first. But where all places are taken, pods that serve nobody give theirs up to the side that needs
+/// them: the others wait for its pods, and would wait for ever.
+///
+/// DIFFERS: in Argo Rollouts an aborted version whose pods never got ready keeps stable from coming back here.
+///
+/// Example: 3 replicas, no surge, an aborted version with 2 pods, none of them available, 1 pod of a third version:
+/// both pods go.
+fn give_way(
+    input: &CanaryInput,
+    stable: Counts,
+    desired: CanaryReplicas,
+    mut now: CanaryReplicas,
+    limit: i32,
+) -> CanaryReplicas {
+    if defect!(NobodyGivesWay) {
+        return now;
+    }
+    let full = now.new + now.stable + input.others_spec >= limit;
+    if full && now.stable < desired.stable && now.new > desired.new {
+        now.new = desired.new.max(now.new.min(input.new.available));
+    } else if full && now.new < desired.new && now.stable > desired.stable {
+        now.stable = desired.stable.max(now.stable.min(stable.available));
+    }
+    now
 }
 
 /// The second half of [`canary_replicas`]: what may go.

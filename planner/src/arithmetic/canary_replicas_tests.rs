@@ -83,3 +83,20 @@ proptest! {
         prop_assert!(available >= was.min(replicas - unavailable), "{input:?} -> {got:?}");
     }
 }
+
+#[test]
+fn pods_that_serve_nobody_give_their_places_up() {
+    // An aborted version whose pods never got ready, and one pod of a third version that holds the availability.
+    let input = CanaryInput {
+        replicas: 3,
+        weight: 0,
+        max_surge: 0,
+        max_unavailable: 1,
+        new: Counts { spec: 2, available: 0 },
+        stable: Some(Counts::default()),
+        others_spec: 1,
+    };
+    assert_eq!(canary_replicas(&input), CanaryReplicas { new: 0, stable: 0 });
+    let next = CanaryInput { new: Counts::default(), ..input };
+    assert_eq!(canary_replicas(&next), CanaryReplicas { new: 0, stable: 2 });
+}

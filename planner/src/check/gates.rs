@@ -1,6 +1,6 @@
 //! Rules about what is waited for.
 
-use crate::{Plan, ReplicaSet, World, Write};
+use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
 use crds::rollout::blue_green::BlueGreenStrategy;
@@ -38,7 +38,9 @@ pub(super) fn no_skipped_gate(world: &World, plan: &Plan, now: Time) -> Option<S
 fn undecided_promotion(world: &World, plan: &Plan) -> Option<String> {
     let (old, new) = (world.rollout.status.as_ref()?, plan.status.as_ref()?);
     let promoted = !old.stable_rs.is_empty() && old.stable_rs != new.stable_rs && !old.promote_full;
-    let undecided = paused_since(old, INCONCLUSIVE_ANALYSIS).is_some();
+    // Other steps begin anew.
+    let same = old.current_step_hash == new.current_step_hash;
+    let undecided = same && paused_since(old, INCONCLUSIVE_ANALYSIS).is_some();
     (promoted && undecided).then(|| format!("{} is promoted though an analysis is undecided", new.stable_rs))
 }
 
@@ -62,6 +64,9 @@ fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<Strin
     }
     // Within its delay, an old version of a rollback has passed its gates before.
     let is_kept = |set: &ReplicaSet| set.scale_down_deadline().is_some_and(|end| now < end);
+    if is_in_rollback_window(world, old, switched_to) {
+        return None;
+    }
     if world.replica_sets.iter().any(|set| set.hash() == switched_to && is_kept(set)) {
         return None;
     }
@@ -71,6 +76,19 @@ fn skipped_promotion_gate(world: &World, plan: &Plan, now: Time) -> Option<Strin
     }
     let waits = !is_promoted(blue_green, old, now);
     waits.then(|| format!("{service} is switched to {switched_to}, whose promotion is still waited for"))
+}
+
+/// The version of that hash is one that a rollback may go to at once.
+fn is_in_rollback_window(world: &World, old: &RolloutStatus, hash: &str) -> bool {
+    let made = |hash: &str| {
+        let set = world.replica_sets.iter().find(|set| set.owner == Owner::Ours && set.hash() == hash);
+        set.map(|set| set.created)
+    };
+    let (Some(target), Some(stable)) = (made(hash), made(&old.stable_rs)) else { return false };
+    let ours = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let between = ours.filter(|set| set.created > target && set.created < stable).count();
+    let window = world.rollout.spec.rollback_window.as_ref().and_then(|window| window.revisions);
+    target < stable && usize::try_from(window.unwrap_or(0)).is_ok_and(|window| between < window)
 }
 
 /// The analysis before the switch has succeeded, or there is none.
@@ -99,7 +117,7 @@ fn skipped_step(world: &World, plan: &Plan, now: Time) -> Option<String> {
     let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
     let guarded =
         same && !old.promote_full && !old.stable_rs.is_empty() && old.stable_rs != new.current_pod_hash;
-    if !guarded {
+    if !guarded || is_in_rollback_window(world, old, &new.current_pod_hash) {
         return None;
     }
     let from = usize::try_from(old.current_step_index?).ok()?;
@@ -154,7 +172,7 @@ pub(super) fn wake_is_present(world: &World, plan: &Plan, now: Time) -> Option<S
     let delays = world.replica_sets.iter().filter(goes).filter_map(|set| {
         let end = set.scale_down_deadline()?;
         // One that has passed is another rule's matter: it may wait for the limit of old versions.
-        (end > now && !halted).then_some(("the delay of an old version", end))
+        (end > now && !halted && strategy.is_some()).then_some(("the delay of an old version", end))
     });
     let (what, due) = pauses.into_iter().flatten().chain(delays).min_by_key(|(_, due)| *due)?;
     let woken = plan.wake.as_ref().is_some_and(|wake| wake.at <= due.max(now));

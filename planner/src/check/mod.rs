@@ -1,6 +1,7 @@
 //! The lint of plans: a small closed list of rules that every plan keeps. Tests run it after every plan; the rules
 //! are explained in `docs/invariants.md`.
 
+mod bounds;
 mod gates;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,14 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("one_create_per_hash", one_create_per_hash(world, plan)),
         ("availability", availability(world, plan, &after)),
         ("services_have_pods", services_have_pods(world, plan, &after)),
+        ("workload_goes_last", workload_goes_last(world, plan, &after)),
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
         ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
+        ("surge", bounds::surge(world, &after)),
+        ("oldest_go_first", bounds::oldest_go_first(world, plan)),
+        ("delays_have_a_limit", bounds::delays_have_a_limit(world, plan, now)),
+        ("notices_fit", bounds::notices_fit(plan)),
     ];
     found.into_iter().filter_map(|(rule, what)| Some(Fault { rule, what: what? })).collect()
 }
@@ -68,8 +74,25 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 continue;
             }
             Write::EvictPod { target } => {
-                if !world.pods.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
+                let of_ours = |uid: &str| {
+                    world.replica_sets.iter().any(|set| set.uid == uid && set.owner != Owner::Other)
+                };
+                let is_it = |pod: &&crate::Pod| pod.name == target.name && pod.uid == target.uid;
+                if !world.pods.iter().any(|pod| is_it(&pod) && of_ours(&pod.replica_set_uid)) {
                     return Some(format!("pod {} is not ours", target.name));
+                }
+                continue;
+            }
+            Write::LabelPod { target, .. } => {
+                if !world.pod_metadata.iter().any(|pod| pod.name == target.name && pod.uid == target.uid) {
+                    return Some(format!("pod {} is not ours", target.name));
+                }
+                continue;
+            }
+            Write::ScaleWorkload { target, .. } => {
+                let named = world.workload.as_ref().is_some_and(|workload| workload.name == target.name);
+                if !named {
+                    return Some(format!("the Rollout does not refer to {}", target.name));
                 }
                 continue;
             }
@@ -77,6 +100,7 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
             Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
             | Write::AnnotateReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::DeleteReplicaSet { target }
             | Write::TerminateAnalysisRun { target }
             | Write::DeleteAnalysisRun { target } => target,
@@ -150,6 +174,23 @@ fn availability(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let missing = if active.is_some() { 0 } else { unavailable };
     shortage(pods(world), pods(&evicted), unavailable.max(1))
         .or_else(|| shortage(available(&evicted), available(after), missing))
+}
+
+/// What a plan takes from the Deployment that the Rollout refers to is there as available pods of the Rollout: together
+/// they are as many as are wanted, or as the Deployment was to have.
+fn workload_goes_last(world: &World, plan: &Plan, after: &World) -> Option<String> {
+    let own = after.replica_sets.iter().filter(|set| set.owner == Owner::Ours && !set.deleting);
+    let available: i32 = own.map(|set| after.available(set).min(set.replicas).max(0)).sum();
+    let wanted = defaults::replicas(&world.rollout);
+    plan.writes.iter().find_map(|planned| match &planned.write {
+        Write::ScaleWorkload { from, to, .. } if to < from => {
+            let left = to.saturating_add(available);
+            (left < wanted.min(*from)).then(|| {
+                format!("Deployment goes from {from} to {to} while the Rollout has {available} pods")
+            })
+        }
+        _ => None,
+    })
 }
 
 /// No Service moves from a version with available pods to one without, but for the preview and where no pods are wanted.

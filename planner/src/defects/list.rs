@@ -8,6 +8,8 @@ pub const MARKER: &str = "stepgate: seeded defects are compiled into this binary
 /// Where a defect shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
+    /// A play of the museum of outages has been made for it: the invariants of such a defect are names of pieces.
+    Museum,
     /// The planner against models.
     L1,
     /// The whole controller over the cluster in memory.
@@ -85,82 +87,270 @@ impl Defect {
 }
 
 defects! {
+    /// A step waits for pods of the stable version.
+    StepWaitsForStable: Museum, "rollout/steps.rs has_reached_replicas", ["bad-stable-holds-a-good-canary", "stable-that-cannot-make-pods"], 1, [];
+    /// A pause that a person has ended goes on.
+    ResumedPauseStays: Museum, "rollout/steps.rs is_completed", ["pause-begins-again"], 1, [];
+    /// The scale is looked at before the template.
+    ScaleComesFirst: Museum, "rollout/canary.rs is_scaling_event", ["replicas-and-template-in-one-apply"], 1, [];
+    /// Other steps begin anew although the version is the stable one.
+    StepsOfTheStable: Museum, "rollout/canary.rs conclude", ["stuck-after-changing-strategy"], 1, [];
+    /// A version inherits the checkpoint of the one before it.
+    CheckpointLeaks: Museum, "rollout/status.rs reset", ["gate-skipped-by-a-leaked-checkpoint"], 1, [];
+    /// The progress deadline counts from the last change of the condition.
+    DeadlineFromTheFirst: Museum, "rollout/status.rs deadline", ["next-version-pays-for-an-invalid-one"], 1, [];
+    /// Versions without pods hold the progress deadline up.
+    EmptyOnesHoldTheDeadline: Museum, "rollout/status.rs deadline", ["old-deadline-hides-the-progress-deadline"], 1, [];
+    /// A mistake that was mended stays in the status.
+    InvalidStays: Museum, "rollout/status.rs base", ["invalid-spec-sticks"], 1, [];
+    /// A full promotion is not ended by an abort.
+    FullPromotionFirst: Museum, "rollout/pass.rs run", ["abort-ignored-after-full-promotion"], 1, [];
+    /// The stable version is among those that may go.
+    StableIsAnOldOne: Museum, "rollout/pass.rs others", ["stable-taken-down-when-the-strategy-changes"], 1, [];
+    /// An equal template with another hash is another version.
+    OnlyHashesCount: Museum, "rollout/identify.rs find_new", ["controller-upgrade-restarts-everything"], 1, [];
+    /// An undecided analysis does not keep a version from being promoted.
+    UndecidedIsPromoted: Museum, "rollout/promotion.rs reason", ["undecided-background-analysis-is-promoted"], 1, [];
+    /// An analysis is cancelled when a pod is away.
+    AnalysisNeedsPods: Museum, "rollout/analysis.rs blue_green", ["analysis-cancelled-when-a-pod-restarts"], 1, [];
+    /// A restart evicts while a version gives up pods.
+    EvictsBesideScaling: Museum, "rollout/restart.rs run", ["restart-during-an-update"], 1, [];
+    /// An active Service without a hash opens the gate.
+    EmptySelectorIsFirst: Museum, "rollout/blue_green.rs is_fast_tracked", ["gate-opened-by-an-empty-selector"], 1, [];
+    /// A deadline that cannot be read has passed.
+    BlankIsOver: Museum, "world.rs scale_down_deadline", ["blank-deadline"], 1, [];
+    /// A ReplicaSet of an earlier Rollout of the same name counts as ours.
+    OwnerByName: Museum, "controller observe/objects.rs replica_set", ["recreated-under-the-same-name"], 1, [];
+    /// A Service that no Rollout names any more is left as it is.
+    ServiceKeepsTheHash: Museum, "controller services.rs look", ["service-keeps-the-hash-of-another-strategy"], 1, [];
+    /// A metric that has not been measured yet does not count.
+    UnmeasuredIsPassed: Museum, "controller analysis_runs reconcile", ["delayed-metric-never-measured"], 1, [];
+    /// A phase of our own writing wakes no Rollout.
+    VerdictWakesNobody: Museum, "controller watches.rs start, controller.rs look_at_run", ["verdict-that-nobody-hears"], 1, [];
+    /// A list that follows the first one brings nothing new.
+    ListBringsNothing: Museum, "controller cache/watch.rs take", ["promote-never-seen", "lost-replicaset-event"], 1, [];
+    /// A plan that met a conflict is not made anew.
+    ConflictIsTheEnd: Museum, "controller rollouts.rs look", ["conflict-ends-the-update"], 1, [];
+    /// A plan goes on after the lease is lost.
+    GuardIsOpen: Museum, "controller apply/mod.rs guard", ["two-leaders"], 1, [];
+    /// The definition lets the selector change.
+    SelectorMayChange: Museum, "crds manifest", ["selector-change-leaves-pods-behind"], 1, [];
+    /// A pod that goes long after an update is late by the deadline of that update.
+    IdleHasADeadline: Museum, "rollout/status.rs update_progress", ["idle-rollout-called-degraded"], 1, [];
+    /// A look that failed is not repeated.
+    RetryIsForgotten: Museum, "controller queue/mod.rs done", ["conflicts-until-somebody-restarts-the-controller"], 1, [];
+    /// A Service or a template that appears wakes no Rollout.
+    MendingWakesNobody: Museum, "controller services.rs look, watches.rs", ["missing-service-is-never-looked-for-again"], 1, [];
+    /// An object that cannot be read ends its watch.
+    UnreadableIsFatal: Museum, "controller cache/watch.rs readable", ["one-bad-object-stops-all"], 1, [];
     /// An abort is obeyed although nothing is in progress.
-    AbortsNothing: L2, "rollout/pass.rs run", ["V1"], 0, ["nothing-to-abort"];
+    AbortsNothing: L1, "rollout/pass.rs run", ["V1"], 100, [];
     /// Versions without pods wait for their scale-down again and again.
-    EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V1", "V2"], 400, [];
+    EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V2", "V1"], 50, [];
     /// A version that is needed again keeps its old deadline.
-    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["S1", "S3"], 0, [];
+    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["V1"], 800, [];
     /// The active Service does not wait for the analysis before the promotion.
-    SwitchIgnoresAnalysis: L2, "rollout/blue_green.rs is_open", ["S6"], 200, ["blue-green-gated", "blue-green-stopped"];
+    SwitchIgnoresAnalysis: L1, "rollout/blue_green.rs is_open", ["no_skipped_gate"], 800, [];
     /// The active Service does not wait for the pods of the new version.
-    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["services_have_pods", "S2"], 400, [];
+    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["S2", "services_have_pods"], 50, [];
     /// Pods of the new version count as available before they are.
-    CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 400, [];
+    CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 50, [];
     /// Surge and availability are forgotten once the weight is whole.
-    NoBoundsAtTheEnd: L1, "arithmetic/canary_replicas.rs canary_replicas", ["availability", "S1"], 400, [];
+    NoBoundsAtTheEnd: L1, "arithmetic/canary_replicas.rs canary_replicas", ["availability", "S1"], 50, [];
     /// One pod more than the surplus goes.
-    OnePodTooMany: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 400, [];
+    OnePodTooMany: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 50, [];
     /// Another template does not begin the steps anew.
-    NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["S5", "no_skipped_gate"], 400, [];
+    NewTemplateIgnored: L1, "rollout/status.rs has_changed", ["V5", "S5", "no_skipped_gate"], 50, [];
     /// An abort outlives the version that it was about.
-    AbortOutlives: L2, "rollout/status.rs reset", ["V1"], 0, ["next-after-abort"];
+    AbortOutlives: L1, "rollout/status.rs reset", ["V5"], 200, [];
     /// The status claims a generation that was not observed.
-    GenerationAhead: L1, "rollout/status.rs stamp", ["S10"], 100, [];
+    GenerationAhead: L1, "rollout/status.rs stamp", ["S10"], 50, [];
     /// The status has the time of the look in it.
-    ClockInStatus: L2, "rollout/status.rs stamp", ["V1", "V2"], 0, ["first-deploy"];
+    ClockInStatus: L1, "rollout/status.rs stamp", ["V2"], 50, [];
     /// The AnalysisRun that was made is not recorded.
-    RunNotRecorded: L1, "rollout/canary.rs conclude", ["S6", "V1", "V2"], 400, [];
+    RunNotRecorded: L1, "rollout/canary.rs conclude", ["V1", "S6", "V2"], 50, [];
     /// The stable Service stays with the stable version until that has no pods.
-    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["S2"], 1000, [];
+    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 1500, [];
     /// Nobody looks when a timed pause is over.
-    NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 400, [];
+    NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 100, [];
     /// An analysis that has ended begins again.
-    EndedRunAgain: L1, "rollout/analysis.rs need", ["S6", "V1", "V2"], 400, [];
+    EndedRunAgain: L1, "rollout/analysis.rs need", ["wake_is_present", "S6", "V1", "V2"], 800, [];
     /// The analysis of one step speaks for another.
-    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 0, [];
+    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 1500, [];
     /// A failed analysis does not abort.
-    FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 400, [];
+    FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 50, [];
     /// A rollback counts as fast after the old version's deadline.
-    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["S2", "S6", "S7"], 0, [];
+    StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["no_skipped_gate"], 800, [];
     /// A Service is pointed at a version without pods.
-    SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 400, [];
+    SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 50, [];
     /// The canary Service stays with an aborted version.
-    CanaryServiceStays: L1, "rollout/services.rs canary", ["S2", "V1"], 0, [];
+    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 50, [];
     /// The stable Service goes to the new version at once.
-    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S2"], 0, [];
+    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4", "services_have_pods"], 100, [];
     /// ReplicaSets of another owner count as ours.
-    TakesForeign: L1, "rollout/identify.rs sort_out", ["S9", "V1"], 0, [];
+    TakesForeign: L1, "rollout/identify.rs sort_out", ["only_own_objects"], 50, [];
     /// The ReplicaSet of the template is not found and is made again.
-    NewOneNotFound: L1, "rollout/identify.rs find_new", ["one_create_per_hash", "S8"], 100, [];
+    NewOneNotFound: L1, "rollout/identify.rs find_new", ["one_create_per_hash", "S8"], 50, [];
     /// The Rollout's own revision does not count.
-    RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 0, [];
+    RevisionForgotten: L1, "rollout/identify.rs ensure_new", ["S10"], 50, [];
     /// A version becomes stable before its pods are available.
-    PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 400, [];
+    PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 50, [];
     /// A version becomes stable before its last step.
-    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 400, [];
+    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 50, [];
     /// A version becomes stable without its analysis after the promotion.
-    PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 1000, [];
+    PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 400, [];
     /// A stable ReplicaSet that is not seen yet makes a first deploy.
-    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["S7"], 0, [];
+    UnseenIsFirst: L1, "rollout/promotion.rs reason", ["S7", "no_skipped_gate"], 100, [];
     /// A pause is passed by.
-    SkipsPause: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
+    SkipsPause: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 100, [];
     /// A timed pause ends at half its time.
-    PauseTooShort: L1, "rollout/steps.rs is_completed", ["S5"], 0, [];
+    PauseTooShort: L1, "rollout/steps.rs is_completed", ["no_skipped_gate"], 200, [];
     /// An analysis step is passed by.
-    SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 400, [];
+    SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 50, [];
     /// An abort leaves the new version its share.
-    AbortKeepsWeight: L2, "rollout/steps.rs weight", ["V1", "V3", "O1"], 0, ["aborted"];
+    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V3", "V1"], 50, [];
     /// Old versions go without regard to availability.
-    OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 1000, [];
+    OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 100, [];
     /// A version that was live goes before its delay is over.
-    DelayIgnored: L2, "rollout/scale_down.rs decide", ["S3"], 0, ["blue-green", "blue-green-by-hand"];
+    DelayIgnored: L1, "rollout/scale_down.rs decide", ["S3"], 50, [];
     /// The last pod of a version that the stable Service selects goes.
-    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["S2"], 0, [];
+    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 6000, [];
     /// Old versions are deleted with their pods.
-    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["no_skipped_gate", "S7"], 1000, [];
+    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 800, [];
     /// A restart evicts all pods at once.
-    EvictsAll: L2, "rollout/restart.rs run", ["S1"], 100, ["restarted"];
+    EvictsAll: L1, "rollout/restart.rs run", ["availability", "S1"], 50, [];
+    /// The count of hash collisions is forgotten.
+    CollisionForgotten: L1, "rollout/status.rs base", ["S10", "V1"], 200, [];
+    /// The hash of the steps is never renewed.
+    StepHashKept: L1, "rollout/status.rs base", ["V1"], 50, [];
+    /// The progress deadline counts in a pause, too.
+    LateInPause: L1, "rollout/status.rs deadline", ["S10", "V1"], 400, [];
+    /// There is no progress deadline.
+    NeverLate: L1, "rollout/status.rs deadline", ["V1"], 50, [];
+    /// The progress deadline comes at half its time.
+    LateTooEarly: L1, "rollout/status.rs deadline", ["S6", "S10", "V1"], 50, [];
+    /// A version that was not promoted counts as healthy.
+    HealthyBeforeTheEnd: L1, "rollout/status.rs is_healthy", ["V1"], 200, [];
+    /// The condition Available is always True.
+    AlwaysAvailable: L1, "rollout/status.rs update_available", ["V1"], 100, [];
+    /// The last version's progress deadline counts for the next one.
+    OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
+    /// Pods count as there though the size is not observed yet.
+    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 3000, [];
+    /// The conditions of a frozen Rollout that is healthy flip with each look.
+    FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
+    /// A name that is taken is no collision.
+    CollisionIgnored: L1, "rollout/identify.rs refused", ["V1"], 200, [];
+    /// Another minReadySeconds does not come to the ReplicaSet.
+    MinReadyIgnored: L1, "rollout/identify.rs ensure_new", ["V1"], 50, [];
+    /// Annotations that come later are not copied.
+    AnnotationsNotCopied: L1, "rollout/identify.rs ensure_new", ["V1"], 50, [];
+    /// A version that comes back keeps its old revision.
+    RevisionNotRaised: L1, "rollout/identify.rs ensure_new", ["V2", "V1"], 50, [];
+    /// A ReplicaSet is made with all pods.
+    CreatedFull: L1, "rollout/identify.rs create", ["S4", "V1"], 50, [];
+    /// The number of desired pods is not recorded.
+    DesiredNotRecorded: L1, "rollout/pass.rs scale", ["V1"], 50, [];
+    /// The deadline stays on a version without pods.
+    DeadlineStays: L1, "rollout/pass.rs scale", ["V1"], 50, [];
+    /// The weight of the step after this one holds.
+    WeightOfNext: L1, "rollout/steps.rs weight", ["S4", "V1"], 50, [];
+    /// Steps end while a person has frozen the Rollout.
+    FrozenGoesOn: L1, "rollout/steps.rs is_completed", ["S5", "V1"], 800, [];
+    /// A weight counts as reached before its pods are available.
+    WeightBeforePods: L1, "rollout/steps.rs has_reached_replicas", ["S5", "V1"], 100, [];
+    /// An aborted version becomes stable.
+    PromotesAborted: L1, "rollout/promotion.rs reason", ["V3", "V1"], 1500, [];
+    /// A version becomes stable while an analysis is undecided.
+    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1"], 0, [];
+    /// The preview Service stays with the old version.
+    PreviewStays: L1, "rollout/blue_green.rs run", ["V1"], 50, [];
+    /// A preview keeps its own size for ever.
+    PreviewKeepsSize: L1, "rollout/blue_green.rs new_size", ["V1"], 200, [];
+    /// Nobody has to promote.
+    PromotesByItself: L1, "rollout/blue_green.rs pause_is_over", ["no_skipped_gate", "V1"], 50, [];
+    /// A promotion does not wait for its time.
+    PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1", "no_skipped_gate"], 200, [];
+    /// Whether the new version still has its pods is not asked again before the switch.
+    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2"], 3000, [];
+    /// After an abort the active Service stays with the new version.
+    NeverBack: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
+    /// After an abort the active Service goes back to a version without pods.
+    BackBlindly: L1, "rollout/blue_green.rs switch_back", ["services_have_pods", "V1"], 1500, [];
+    /// An aborted version goes before its delay is over.
+    AbortedGoesAtOnce: L1, "rollout/blue_green.rs scale_aborted", ["S3", "V1"], 200, [];
+    /// An aborted version keeps its pods for ever.
+    AbortedStays: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 200, [];
+    /// The stable version shrinks before the switch.
+    StableShrinks: L1, "rollout/blue_green.rs scale", ["availability", "V1"], 50, [];
+    /// A version that was taken for idle keeps its deadline while it is active.
+    ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 0, [];
+    /// An aborted version does not record another scale.
+    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 6000, [];
+    /// A Service does not say who manages it.
+    ManagedNotRecorded: L1, "rollout/services.rs select", ["V1"], 50, [];
+    /// A Service that reaches all pods is narrowed to a version with few.
+    NarrowedEarly: L1, "rollout/services.rs ensure", ["S2", "V1"], 800, [];
+    /// Old versions go at once.
+    NoDelay: L1, "rollout/scale_down.rs decide", ["S3", "V1"], 50, [];
+    /// Old versions go at half their time.
+    DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["S3", "V1"], 50, [];
+    /// More old versions wait than the limit allows.
+    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 800, [];
+    /// The newest of the old versions are deleted first.
+    NewestGoFirst: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 200, [];
+    /// One old version too many is deleted.
+    OneTooManyGoes: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 50, [];
+    /// A restart begins before its time.
+    RestartBeforeTime: L1, "rollout/restart.rs run", ["V4", "V1"], 50, [];
+    /// A restart counts as done while old pods are left.
+    RestartDoneEarly: L1, "rollout/restart.rs run", ["V4", "V1"], 50, [];
+    /// A restart is never done.
+    RestartNeverDone: L1, "rollout/restart.rs run", ["V1"], 50, [];
+    /// A restart evicts pods that are young enough.
+    YoungEvicted: L1, "rollout/restart.rs run", ["V4", "V1"], 50, [];
+    /// A restart counts and evicts pods of another owner.
+    EvictsForeign: L1, "rollout/restart.rs ours", ["only_own_objects", "V1"], 50, [];
+    /// A pause begins again with each look.
+    PauseBeginsAgain: L1, "rollout/pause.rs record", ["S5", "V1"], 800, [];
+    /// An abort keeps the pauses.
+    AbortKeepsPause: L1, "rollout/pause.rs record", ["V1"], 800, [];
+    /// An undecided analysis waits for nobody.
+    UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 200, [];
+    /// An analysis that could not measure does not abort.
+    ErrorIgnored: L1, "rollout/analysis.rs need", ["V1"], 800, [];
+    /// Analyses that nobody needs go on.
+    RunsGoOn: L1, "rollout/analysis.rs settle", ["V1"], 200, [];
+    /// The analysis beside the steps does not wait for its step.
+    BackgroundTooEarly: L1, "rollout/analysis.rs canary", ["S5", "V1"], 400, [];
+    /// There is no analysis beside the steps.
+    NoBackground: L1, "rollout/analysis.rs background", ["V1"], 3000, [];
+    /// The history limits take the current run, too.
+    CurrentRunDeleted: L1, "rollout/analysis/retention.rs delete_old", ["S5", "S6", "V1"], 50, [];
+    /// The limits of good and bad runs are swapped.
+    LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 50, [];
+    /// Runs outlive their version.
+    RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 100, [];
+    /// A run of a later number is overlooked.
+    SecondRun: L1, "rollout/analysis/make.rs new_run", ["S6", "V1"], 50, [];
+    /// Writes follow a decision that is not recorded yet.
+    WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1"], 50, [];
+    /// Events wait for another write than theirs.
+    AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["notices_fit", "V1"], 50, [];
+    /// A retry leaves the condition of the abort.
+    RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 3000, [];
+    /// A condition's transition time moves though its status does not change.
+    TransitionMoves: L1, "rollout/conditions.rs set", ["S10", "V1"], 50, [];
+    /// A Rollout that restarts is called Healthy.
+    RestartHidden: L1, "rollout/phase.rs phase_of", ["S10", "V1"], 50, [];
+    /// A canary is called Healthy before its promotion.
+    HealthyTooEarly: L1, "rollout/phase.rs phase_of", ["S10", "V1"], 50, [];
+    /// One pod more than the surge is asked for.
+    OneMoreSurge: L1, "arithmetic/canary_replicas.rs canary_replicas", ["surge", "V1"], 50, [];
+    /// Pods that serve nobody keep their places.
+    NobodyGivesWay: L1, "arithmetic/canary_replicas.rs give_way", ["V1"], 0, [];
+    /// Shares are rounded down.
+    RoundsDown: L1, "arithmetic/canary_replicas.rs desired_pair", ["S5", "V1"], 200, [];
     /// The status is written without the version that it was made from.
     StatusWithoutVersion: L2, "controller apply/requests.rs status", ["S12"], 50, ["promoted"];
     /// Patches have neither uid nor resourceVersion.
@@ -170,27 +360,27 @@ defects! {
     /// The revision is written together with the spec.
     WritesTheSpec: L2, "controller apply/requests.rs send", ["S13"], 50, ["promoted"];
     /// Older news overwrites what our own writes have brought.
-    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "O1", "S1", "S5", "S10"], 0, ["promoted", "timed-pauses"];
+    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "V2", "S10"], 0, ["brisk"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["S9", "V6"], 0, ["deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9"], 400, ["set-deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
-    DeletionIgnored: L2, "controller cache/watch.rs take", ["V1", "V6", "O1"], 0, ["deleted", "restarted"];
+    DeletionIgnored: L2, "controller cache/watch.rs take", ["S1", "V1", "V2"], 100, ["set-deleted"];
     /// A key that is added while it runs is lost.
-    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1", "O1"], 0, ["promoted", "timed-pauses"];
+    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1"], 0, ["brisk", "brisk-services"];
     /// An earlier wake-up does not replace a later one.
-    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1", "V4"], 0, ["timed-pauses"];
+    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1"], 100, ["brisk"];
     /// A plan goes on after a write that failed.
     GoesOnAfterFailure: L2, "controller apply/mod.rs apply", ["S1", "S2", "S5", "S6", "S7", "S8", "S10", "O1", "V1"], 600, ["promoted", "services"];
     /// The status is written before the writes.
-    StatusFirst: L2, "controller apply/mod.rs apply", ["S6", "S7", "S12", "V1", "O1"], 0, ["services", "gate-passed"];
+    StatusFirst: L2, "controller apply/mod.rs apply", ["S10"], 50, ["brisk"];
     /// An object of that name counts as made, whosever it is.
     ExistsIsFine: L2, "controller apply/mod.rs write", ["S12", "V1"], 300, ["promoted", "gate-passed"];
     /// A conflict counts as success.
     RefusalIsFine: L2, "controller apply/mod.rs write", ["S12", "S2"], 600, ["services", "promoted"];
     /// An error of the server counts as success.
-    FailureIsFine: L2, "controller apply/mod.rs write", ["S1", "S2", "S7", "V1", "O1"], 0, ["services", "promoted"];
+    FailureIsFine: L2, "controller apply/mod.rs write", ["S10"], 300, ["brisk-services"];
     /// Nobody asks for the lease before a write.
     LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 0, ["two-controllers"];
     /// A lease is taken before it has run out.
@@ -198,7 +388,7 @@ defects! {
     /// Whoever loses the race for the lease leads, too.
     LostRaceLeads: L2, "controller lease.rs taken", ["S12"], 600, ["two-controllers"];
     /// What was refused once is never tried again.
-    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1", "O1"], 0, ["promoted", "first-deploy"];
+    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 0, ["brisk"];
     /// Nobody looks at the time that the plan asks for.
     WakeDropped: L2, "controller rollouts.rs look", ["V5", "V1"], 100, ["timed-pauses"];
     /// The answer of a measurement is not recorded.
@@ -208,5 +398,5 @@ defects! {
     /// A failed run becomes a successful one.
     VerdictRewritten: L2, "controller analysis_runs reconcile", ["S6"], 50, ["gate-failed"];
     /// News of ReplicaSets wakes no Rollout.
-    SetsWakeNobody: L2, "controller watches.rs start", ["V1", "V4", "O1"], 0, ["promoted", "timed-pauses"];
+    SetsWakeNobody: L2, "controller watches.rs start", ["V1"], 100, ["brisk", "brisk-services"];
 }

@@ -107,7 +107,7 @@ pub(super) fn canary(pass: &mut Pass<'_>) {
         }
         if let Some((analysis, start)) = background(pass) {
             let index = pass.old.current_step_index.unwrap_or(0);
-            if steps.is_empty() || index >= start {
+            if steps.is_empty() || index >= start || defect!(BackgroundTooEarly) {
                 need(pass, RunKind::Background, &analysis, &mut runs);
             }
         }
@@ -117,7 +117,7 @@ pub(super) fn canary(pass: &mut Pass<'_>) {
 
 /// The analysis beside the steps, and the step at which it starts.
 fn background(pass: &Pass<'_>) -> Option<(RolloutAnalysis, i32)> {
-    let background = pass.canary()?.analysis.as_ref()?;
+    let background = pass.canary()?.analysis.as_ref().filter(|_| !defect!(NoBackground))?;
     let analysis = RolloutAnalysis {
         templates: background.templates.clone(),
         args: background.args.clone(),
@@ -134,7 +134,9 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     if let Some(new) = pass.new.filter(|_| !is_idle(pass)) {
         let active = pass.world.services.get(&strategy.active_service).map_or("", |service| service.hash());
         let (pre, post) = (&strategy.pre_promotion_analysis, &strategy.post_promotion_analysis);
-        let begun = |kind| current(pass, kind).is_some();
+        let begun = |kind| {
+            current(pass, kind).is_some_and(|run| !is_used_up(pass, run)) && !defect!(AnalysisNeedsPods)
+        };
         let full = status::is_saturated(pass, new)
             || strategy
                 .preview_replica_count
@@ -161,7 +163,8 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
 /// Whether the switch need not wait for an analysis any more.
 pub(super) fn pre_promotion_is_done(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     strategy.pre_promotion_analysis.as_ref().is_none_or(is_empty)
-        || current(pass, RunKind::PrePromotion).map(phase) == Some(AnalysisPhase::Successful)
+        || current(pass, RunKind::PrePromotion)
+            .is_some_and(|run| phase(run) == AnalysisPhase::Successful && !is_used_up(pass, run))
 }
 
 /// Makes sure that there is a run, and lets its end speak.
@@ -193,13 +196,15 @@ fn need(
     };
     let message = run.status.as_ref().map_or("", |status| status.message.as_str());
     match phase(run) {
-        AnalysisPhase::Inconclusive => pass.pause.add(pause::INCONCLUSIVE_ANALYSIS),
-        AnalysisPhase::Failed | AnalysisPhase::Error if defect!(FailureIgnored) => {}
-        AnalysisPhase::Failed | AnalysisPhase::Error => {
+        AnalysisPhase::Inconclusive if !defect!(UndecidedGoesOn) => {
+            pass.pause.add(pause::INCONCLUSIVE_ANALYSIS);
+        }
+        AnalysisPhase::Error if defect!(ErrorIgnored) => {}
+        AnalysisPhase::Failed | AnalysisPhase::Error if !defect!(FailureIgnored) => {
             let text = if message.is_empty() { String::new() } else { format!(": {message}") };
             pass.pause.abort(format!("{}{text}", kind.failure()));
         }
-        AnalysisPhase::New | AnalysisPhase::Pending | AnalysisPhase::Running | AnalysisPhase::Successful => {}
+        _ => {}
     }
     runs.insert(kind, as_status(run));
 }
@@ -235,7 +240,7 @@ fn settle(pass: &mut Pass<'_>, mut runs: BTreeMap<RunKind, RolloutAnalysisRunSta
         .filter(|run| !run.deleting && !phase(run).is_completed() && run.spec.terminate != Some(true))
         .filter(|run| !runs.values().any(|current| current.name == run.name))
         .collect();
-    for run in running {
+    for run in running.into_iter().filter(|_| !defect!(RunsGoOn)) {
         let write = Write::TerminateAnalysisRun { target: target(run) };
         pass.write(write, format!("AnalysisRun {} is not needed any more", run.name));
     }
@@ -256,9 +261,18 @@ pub(super) fn record_canary(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     }
 }
 
-/// Puts the current runs of a blue-green update into the status.
+/// Puts the current runs of a blue-green update into the status. Their verdicts stay there until the next version or
+/// a retry. `[analysis.runs]`
 pub(super) fn record_blue_green(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     let mut runs = current_runs(pass);
+    if (pass.is_aborted() || pass.old.aborted_at.is_none()) && !defect!(AnalysisNeedsPods) {
+        for kind in [RunKind::PrePromotion, RunKind::PostPromotion] {
+            let seen = current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned());
+            if let Some(seen) = seen {
+                runs.entry(kind).or_insert(seen);
+            }
+        }
+    }
     if let Some(blue_green) = &mut base.blue_green {
         blue_green.pre_promotion_analysis_run_status = runs.remove(&RunKind::PrePromotion);
         blue_green.post_promotion_analysis_run_status = runs.remove(&RunKind::PostPromotion);

@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
-use super::{analysis, canary, history, pause, promotion, restart, services, status};
+use super::{analysis, canary, history, metadata, pause, promotion, restart, services, status};
 use crate::ReplicaSet;
 use crate::defect;
 use crds::Time;
@@ -16,7 +16,8 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
         scale(pass, strategy, false);
         return conclude(pass, strategy, None);
     }
-    if let (Some(name), Some(new), false) = (strategy.preview_service.as_deref(), pass.new, pass.is_halted())
+    if let (Some(name), Some(new), false) =
+        (strategy.preview_service.as_deref(), pass.new, pass.is_halted() || defect!(PreviewStays))
     {
         services::switch(pass, name, new.hash());
     }
@@ -31,6 +32,7 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
+    metadata::run(pass);
     conclude(pass, strategy, restarted.done_at)
 }
 
@@ -66,7 +68,7 @@ fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) -> i3
     }
     let Some(count) = preview_count(pass, strategy) else { return pass.replicas };
     let waiting = pass.is_frozen() || pause::any(&pass.old);
-    if checkpoint(pass) && !waiting { pass.replicas } else { count }
+    if checkpoint(pass) && !waiting && !defect!(PreviewKeepsSize) { pass.replicas } else { count }
 }
 
 fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
@@ -75,8 +77,9 @@ fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
         return;
     }
     let replicas = pass.replicas;
-    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable)) {
+    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable) && !defect!(StableIsAnOldOne)) {
         scale_down::clear_deadline(pass, stable);
+        let replicas = if defect!(StableShrinks) { replicas.min(1) } else { replicas };
         pass.scale(stable, replicas, "the stable version keeps its size until the switch");
     }
     if let Some(new) = pass.new {
@@ -103,19 +106,27 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
 
 /// An aborted preview is kept for a while, so that a retry is quick, and goes when no Service selects it any more.
 fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet) {
-    let Some(seconds) = defaults::abort_scale_down_delay_seconds(&pass.world.rollout) else { return };
-    if new.replicas == 0 || active_hash(pass, strategy) == new.hash() {
+    if new.replicas == 0 {
         return;
     }
+    let selected = active_hash(pass, strategy) == new.hash();
+    let delay = defaults::abort_scale_down_delay_seconds(&pass.world.rollout).filter(|_| !selected);
+    let over = new.scale_down_deadline().is_some_and(|deadline| pass.now >= deadline);
+    if (delay.is_none() || !over) && !defect!(AbortedScalesForEver) {
+        // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
+        pass.scale(new, new.replicas, "the aborted version keeps its size");
+    }
+    let Some(seconds) = delay else {
+        // It goes when it is active no more, or never: a deadline from before says something else.
+        scale_down::clear_deadline(pass, new);
+        return;
+    };
     match new.scale_down_deadline() {
         None => scale_down::set_deadline(pass, new, i64::from(seconds)),
-        Some(deadline) if pass.now < deadline => {
-            if new.desired_annotation() != Some(pass.replicas) {
-                // The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
-                pass.scale(new, new.replicas, "the aborted version keeps its size");
-            }
+        Some(deadline) if pass.now < deadline && !defect!(AbortedGoesAtOnce) => {
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
+        Some(_) if defect!(AbortedStays) => {}
         Some(_) => {
             services::confirm(pass, &strategy.active_service);
             pass.scale(new, 0, "the update was aborted and its delay is over");
@@ -126,7 +137,12 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
 fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let active = active_hash(pass, strategy);
     let mut others = pass.others();
-    others.retain(|set| (set.replicas > 0 || defect!(EmptyOnesWait)) && set.hash() != active);
+    for set in others.iter().filter(|set| set.hash() == active && !defect!(ActiveKeepsDeadline)) {
+        // One that was taken for idle, by an older view of the Service: left one day, it is to have its whole delay.
+        scale_down::clear_deadline(pass, set);
+    }
+    others.retain(|set| set.hash() != active || defect!(StableIsAnOldOne));
+    others.retain(|set| set.replicas > 0 || defect!(EmptyOnesWait));
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let mut line = DelayLine::new(pass);
     for set in others {
@@ -161,6 +177,7 @@ fn is_fast_tracked(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     services::is_fast_rollback(pass)
         || pass.old.promote_full
         || pass.old.stable_rs.is_empty()
+        || (active.is_empty() && defect!(EmptySelectorIsFirst))
         || pass.new.is_some_and(|new| new.hash() == active)
 }
 
@@ -222,8 +239,9 @@ fn pause_is_over(pass: &Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     }
     let condition = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE);
     let resumed = pass.old.controller_pause && condition.is_none();
-    let timed_out = promotes_itself(strategy)
+    let timed_out = (promotes_itself(strategy) || defect!(PromotesByItself))
         && (auto_seconds(strategy) == 0
+            || defect!(PromotesAtOnce)
             || condition.is_some_and(|condition| {
                 pass.now >= condition.start_time.plus_seconds(auto_seconds(strategy))
             }));
@@ -239,13 +257,27 @@ fn switch_active(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> bool {
     let Some(new) = pass.new else { return false };
     let forward = !pass.is_aborted() && is_open(pass, strategy, new);
     if forward {
+        leave(pass, strategy);
+        if active_hash(pass, strategy) != new.hash() && !defect!(SwitchUnconfirmed) {
+            services::confirm_set(pass, new);
+        }
         services::switch(pass, &strategy.active_service, new.hash());
     } else if pass.is_aborted() {
         switch_back(pass, strategy, new);
-    } else if active_hash(pass, strategy).is_empty() {
+    } else if active_hash(pass, strategy).is_empty() && !defect!(EmptySelectorIsFirst) {
         take_up(pass, strategy);
     }
     forward
+}
+
+/// What was active has had no delay of its own yet: a deadline from before does not count.
+fn leave(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let active = active_hash(pass, strategy);
+    let left =
+        pass.all.iter().copied().find(|set| !active.is_empty() && set.hash() == active && !pass.is_new(set));
+    if let Some(left) = left.filter(|_| pass.new.is_some_and(|new| new.hash() != active)) {
+        scale_down::clear_deadline(pass, left);
+    }
 }
 
 /// The new version is all there, and nothing has to be waited for.
@@ -261,7 +293,12 @@ fn switch_back(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaS
     let Some(stable) = pass.stable else { return };
     let available = pass.world.available(stable);
     let carries = available >= stable.replicas.min(pass.replicas) || available >= pass.world.available(new);
-    if available > 0 && carries {
+    let carries = available > 0 && carries;
+    if carries {
+        leave(pass, strategy);
+    }
+    let goes = carries && !defect!(NeverBack);
+    if goes || defect!(BackBlindly) {
         services::switch(pass, &strategy.active_service, stable.hash());
     }
 }

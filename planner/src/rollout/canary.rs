@@ -1,7 +1,9 @@
 //! A canary without a router: weights are approximated by numbers of pods. `[canary]`
 
 use super::pass::Pass;
-use super::{analysis, history, pause, promotion, restart, scale_down, services, status, steps};
+use super::{
+    analysis, history, metadata, pause, promotion, restart, rollback, scale_down, services, status, steps,
+};
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
 use crate::defect;
@@ -32,6 +34,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
         pause_step(pass);
     }
     wait_for_pause(pass);
+    metadata::run(pass);
     conclude(pass, restarted.done_at)
 }
 
@@ -41,7 +44,8 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
 /// DIFFERS: Argo Rollouts scales first.
 pub(super) fn is_scaling_event(pass: &Pass<'_>) -> bool {
     let is_resized = |set: &ReplicaSet| set.replicas > 0 && set.desired_annotation() != Some(pass.replicas);
-    !status::has_changed(pass) && [pass.new, pass.stable].into_iter().flatten().any(is_resized)
+    (!status::has_changed(pass) || defect!(ScaleComesFirst))
+        && [pass.new, pass.stable].into_iter().flatten().any(is_resized)
 }
 
 /// Scales stable, then new, then the others. True when a size has changed.
@@ -133,13 +137,22 @@ fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutSta
     }
     if status::has_changed(pass) {
         status::reset(pass, &mut base);
-        if count > 0 && pass.new.is_some_and(|new| new.hash() == pass.old.stable_rs) {
+        if count > 0
+            && pass.new.is_some_and(|new| new.hash() == pass.old.stable_rs)
+            && !defect!(StepsOfTheStable)
+        {
             base.current_step_index = Some(count);
             pass.tell("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
+        } else if count > 0
+            && rollback::is_within_window(pass)
+            && pass.new.is_some_and(|new| new.replicas > 0)
+        {
+            base.current_step_index = Some(count);
+            pass.tell("SkipSteps", "Rollback to active ReplicaSets within RollbackWindow".to_owned());
         }
         return pass.conclude(base);
     }
-    if pass.old.promote_full {
+    if pass.old.promote_full || rollback::passes_by_steps(pass) {
         pass.pause.clear();
         pass.pause.remove_abort();
         base.current_step_index = (count > 0).then_some(count);

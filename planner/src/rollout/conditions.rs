@@ -1,5 +1,6 @@
 //! Conditions of a Rollout: finding, setting and removing them. `[status.conditions]`
 
+use crate::defect;
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use crds::rollout::status::RolloutCondition;
@@ -23,6 +24,7 @@ pub(super) const REASON_CREATED: &str = "NewReplicaSetCreated";
 pub(super) const REASON_CREATE_ERROR: &str = "ReplicaSetCreateError";
 pub(super) const REASON_UPDATED: &str = "ReplicaSetUpdated";
 pub(super) const REASON_SET_AVAILABLE: &str = "NewReplicaSetAvailable";
+pub(super) const REASON_SET_NOT_AVAILABLE: &str = "ReplicaSetNotAvailable";
 pub(super) const REASON_TIMED_OUT: &str = "ProgressDeadlineExceeded";
 
 /// A condition that was confirmed and changed at `now`.
@@ -67,7 +69,7 @@ pub(super) fn set(status: &mut RolloutStatus, mut condition: RolloutCondition) -
         if same && (condition.kind != INVALID_SPEC || old.message == condition.message) {
             return false;
         }
-        if old.status == condition.status {
+        if old.status == condition.status && !defect!(TransitionMoves) {
             condition.last_transition_time = old.last_transition_time;
         }
     }

@@ -2,10 +2,10 @@
 //! again, until nothing is left to decide or the next decision needs something that only others can bring about.
 
 use super::pass;
+use crate::defect;
 use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most passes in one plan. A first deploy needs four; the rest is slack, and what is left is done by the next plan.
@@ -18,15 +18,15 @@ const PASSES_MAX: usize = 16;
 #[must_use]
 pub fn plan(world: &World, now: Time) -> Plan {
     // Copied only where there is something to do: most plans of a Rollout at rest are one quiet pass.
-    let mut copy = Cow::Borrowed(world);
+    let (mut copy, unresolved) = super::workload::resolve(world);
     let mut plan = Plan::default();
     let mut decided = false;
     // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
-    let invalid = super::verdict::verdict(world);
+    let invalid = unresolved.or_else(|| super::verdict::verdict(&copy));
     for _ in 0..PASSES_MAX {
         let next = pass::run(&copy, now, invalid.as_deref());
         let Some(status) = next.status.clone() else { break };
-        if decided && !next.writes.is_empty() {
+        if decided && !next.writes.is_empty() && !defect!(WritesAfterDecision) {
             break;
         }
         let nothing = RolloutStatus::default();
@@ -44,7 +44,22 @@ pub fn plan(world: &World, now: Time) -> Plan {
             break;
         }
     }
+    keep_transitions(world, &mut plan);
     plan
+}
+
+/// Conditions that went to and fro between the passes of one plan have not changed.
+fn keep_transitions(world: &World, plan: &mut Plan) {
+    let known = world.rollout.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = plan.status.as_mut().and_then(|status| status.conditions.as_mut());
+    for condition in conditions.into_iter().flatten() {
+        let before = known.into_iter().flatten().find(|before| before.kind == condition.kind);
+        if let Some(before) =
+            before.filter(|before| before.status == condition.status && !defect!(TransitionMoves))
+        {
+            condition.last_transition_time = before.last_transition_time;
+        }
+    }
 }
 
 /// Appends one pass. The wake of the last pass counts: it has seen all that the earlier ones decided.
@@ -52,7 +67,7 @@ fn absorb(plan: &mut Plan, pass: Plan) {
     let shift = plan.writes.len();
     plan.notices.extend(pass.notices.into_iter().map(|mut notice| {
         if let Anchor::Write(index) = notice.anchor {
-            notice.anchor = Anchor::Write(index + shift);
+            notice.anchor = Anchor::Write(index + if defect!(AnchorsNotShifted) { 0 } else { shift });
         }
         notice
     }));
@@ -85,29 +100,7 @@ fn decisions(status: &RolloutStatus) -> RolloutStatus {
 /// The world after a write, as far as we write it ourselves: no count grows, and nothing that others do first.
 pub(crate) fn apply(world: &mut World, write: &Write) {
     match write {
-        Write::CreateReplicaSet {
-            name,
-            labels,
-            annotations,
-            selector,
-            template,
-            replicas,
-            min_ready_seconds,
-        } => {
-            world.replica_sets.push(ReplicaSet {
-                name: name.clone(),
-                // The API server stamps it; until then it is younger than all that exist.
-                created: Time(chrono::DateTime::<chrono::Utc>::MAX_UTC),
-                owner: Owner::Ours,
-                labels: labels.clone(),
-                annotations: annotations.clone(),
-                selector: selector.clone(),
-                template: template.clone(),
-                replicas: *replicas,
-                min_ready_seconds: *min_ready_seconds,
-                ..ReplicaSet::default()
-            });
-        }
+        Write::CreateReplicaSet { .. } => world.replica_sets.extend(made(write)),
         Write::AdoptReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Ours),
         Write::ReleaseReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Nobody),
         Write::ScaleReplicaSet { target, to, annotations, .. } => edit(world, target, |set| {
@@ -121,12 +114,41 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             merge(&mut set.annotations, annotations);
             set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
         }),
+        Write::EditTemplate { target, to, annotations, .. } => edit(world, target, |set| {
+            set.counts.generation_observed = false;
+            set.template = to.clone();
+            merge(&mut set.annotations, annotations);
+        }),
+        Write::LabelPod { target, labels, annotations } => {
+            for pod in world.pod_metadata.iter_mut().filter(|pod| pod.uid == target.uid) {
+                merge(&mut pod.labels, labels);
+                merge(&mut pod.annotations, annotations);
+            }
+        }
         Write::DeleteReplicaSet { target } => world.replica_sets.retain(|set| set.name != target.name),
         Write::SelectService { target, hash, managed_by } => select(world, &target.name, hash, managed_by),
         Write::AnnotateRollout { annotations } => {
             world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
         }
         Write::SetRolloutReplicas { replicas } => world.rollout.spec.replicas = Some(*replicas),
+        Write::ScaleWorkload { to, .. } => {
+            if let Some(workload) = &mut world.workload {
+                workload.replicas = Some(*to);
+            }
+        }
+        Write::CreateAnalysisRun { .. }
+        | Write::TerminateAnalysisRun { .. }
+        | Write::DeleteAnalysisRun { .. } => apply_to_runs(world, write),
+        Write::EvictPod { target } => {
+            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
+                pod.deleting = true;
+            }
+        }
+    }
+}
+
+fn apply_to_runs(world: &mut World, write: &Write) {
+    match write {
         Write::CreateAnalysisRun { name, labels, annotations, spec } => {
             world.analysis_runs.push(crate::AnalysisRunView {
                 name: name.clone(),
@@ -143,12 +165,37 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
             }
         }
         Write::DeleteAnalysisRun { target } => world.analysis_runs.retain(|run| run.name != target.name),
-        Write::EvictPod { target } => {
-            for pod in world.pods.iter_mut().filter(|pod| pod.name == target.name) {
-                pod.deleting = true;
-            }
-        }
+        _ => {}
     }
+}
+
+/// The ReplicaSet that a write makes.
+fn made(write: &Write) -> Option<ReplicaSet> {
+    let Write::CreateReplicaSet {
+        name,
+        labels,
+        annotations,
+        selector,
+        template,
+        replicas,
+        min_ready_seconds,
+    } = write
+    else {
+        return None;
+    };
+    Some(ReplicaSet {
+        name: name.clone(),
+        // The API server stamps it; until then it is younger than all that exist.
+        created: Time(chrono::DateTime::<chrono::Utc>::MAX_UTC),
+        owner: Owner::Ours,
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        selector: selector.clone(),
+        template: template.clone(),
+        replicas: *replicas,
+        min_ready_seconds: *min_ready_seconds,
+        ..ReplicaSet::default()
+    })
 }
 
 fn edit(world: &mut World, target: &Target, change: impl Fn(&mut ReplicaSet)) {

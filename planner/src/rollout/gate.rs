@@ -3,6 +3,7 @@
 use super::conditions::{self, condition};
 use super::pass::Pass;
 use super::{pause, status};
+use crate::defect;
 use crds::rollout::RolloutStatus;
 
 /// The status of an invalid Rollout: nothing that it owns is written until it is mended. `[validation]`
@@ -39,7 +40,7 @@ pub(super) fn paused_conditions(pass: &Pass<'_>) -> Option<RolloutStatus> {
         };
         changed |= set(&mut status, conditions::PROGRESSING, "Unknown", reason, message);
     }
-    if aborted && !old.abort {
+    if aborted && !old.abort && !defect!(RetryUnheard) {
         let (reason, message) = (conditions::REASON_RETRY, "Retrying Rollout after abort");
         changed |= set(&mut status, conditions::PROGRESSING, "Unknown", reason, message);
     }

@@ -11,7 +11,10 @@ pub(super) fn replica_sets(pass: &mut Pass<'_>) {
     let limit = usize::try_from(defaults::revision_history_limit(&pass.world.rollout)).unwrap_or(0);
     let mut others = pass.others();
     others.sort_by_key(|set| (set.created, set.revision()));
-    let many = others.len().saturating_sub(limit);
+    if defect!(NewestGoFirst) {
+        others.reverse();
+    }
+    let many = others.len().saturating_sub(limit) + usize::from(defect!(OneTooManyGoes));
     for set in others.into_iter().take(many) {
         let is_selected = pass.world.services.values().any(|service| service.hash() == set.hash());
         let goes =

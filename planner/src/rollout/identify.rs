@@ -1,6 +1,7 @@
 //! Which ReplicaSet is the new one, which is the stable one, and the making of a new one. `[identify]`
 
 use super::conditions::{self, condition};
+use super::injected::{self, Injected};
 use super::pass::{Pass, target};
 use super::status;
 use crate::defect;
@@ -25,7 +26,8 @@ const NOT_COPIED: [&str; 6] = [
 pub(super) fn sort_out(pass: &mut Pass<'_>) {
     let selector = pass.world.rollout.spec.selector.clone().unwrap_or_default();
     let mine = |set: &&ReplicaSet| match set.owner {
-        Owner::Ours | Owner::Nobody => !set.deleting && matches(&selector, set),
+        Owner::Ours => !set.deleting && keeps(pass, &selector, set),
+        Owner::Nobody => !set.deleting && matches(&selector, set),
         Owner::Other => defect!(TakesForeign) && matches(&selector, set),
     };
     pass.all = pass.world.replica_sets.iter().filter(mine).collect();
@@ -38,6 +40,15 @@ fn matches(selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
     !selector.is_empty() && selector.matches(&set.labels)
 }
 
+/// Ours is what matches the selector. With a `workloadRef` ours stays ours: the selector may be that of the workload,
+/// and another workload has another one.
+///
+/// DIFFERS: there the ReplicaSets of the old selector are let go of and run for ever (argoproj/argo-rollouts#3185).
+/// `[workload-ref.selector]`
+fn keeps(pass: &Pass<'_>, selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
+    pass.world.workload.is_some() || matches(selector, set)
+}
+
 /// The ReplicaSet of the current template: by hash, or else by an equal template (a version of Argo Rollouts with
 /// other Kubernetes types has made it, and its hash is another one).
 fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
@@ -47,8 +58,13 @@ fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
         return None;
     }
     let by_hash = pass.all.iter().copied().find(|set| set.hash() == wanted);
+    if defect!(OnlyHashesCount) {
+        return by_hash;
+    }
     by_hash.or_else(|| {
-        pass.all.iter().copied().find(|set| template_eq::equal_ignoring_injected(&set.template, template))
+        let is_equal =
+            |set: &ReplicaSet| template_eq::equal_ignoring_injected(&injected::bare(set), template);
+        pass.all.iter().copied().find(|set| is_equal(set))
     })
 }
 
@@ -67,7 +83,7 @@ pub(super) fn claim(pass: &mut Pass<'_>) {
                     format!("ReplicaSet {} matches the selector and nobody controls it", set.name),
                 );
             }
-            Owner::Ours if !matches(&selector, set) => {
+            Owner::Ours if !keeps(pass, &selector, set) => {
                 let write = Write::ReleaseReplicaSet { target: target(set) };
                 pass.write(write, format!("ReplicaSet {} does not match the selector any more", set.name));
             }
@@ -89,12 +105,12 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     let Some(new) = pass.new else { return Some(create(pass, revision)) };
     let mut annotations = BTreeMap::new();
     for (key, value) in copied_annotations(pass) {
-        if new.annotations.get(&key) != Some(&value) {
+        if new.annotations.get(&key) != Some(&value) && !defect!(AnnotationsNotCopied) {
             annotations.insert(key, Some(value));
         }
     }
     let old_revision = new.revision();
-    if old_revision < revision {
+    if old_revision < revision && !defect!(RevisionNotRaised) {
         annotations.insert(meta::REVISION_ANNOTATION.to_owned(), Some(revision.to_string()));
         if old_revision > 0 {
             let history =
@@ -105,7 +121,8 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
         }
     }
     let min_ready = pass.world.rollout.spec.min_ready_seconds.unwrap_or(0);
-    let min_ready_seconds = (min_ready != new.min_ready_seconds).then_some(min_ready);
+    let min_ready_seconds =
+        (min_ready != new.min_ready_seconds && !defect!(MinReadyIgnored)).then_some(min_ready);
     if !annotations.is_empty() || min_ready_seconds.is_some() {
         let write = Write::AnnotateReplicaSet { target: target(new), annotations, min_ready_seconds };
         pass.write(write, format!("ReplicaSet {} follows the Rollout's metadata", new.name));
@@ -152,13 +169,20 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     let mut annotations = copied_annotations(pass);
     annotations.insert(meta::REVISION_ANNOTATION.to_owned(), revision.to_string());
     annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), pass.replicas.to_string());
+    let labels = template.labels();
+    let wanted = injected::metadata_for(pass, true, false);
+    let Injected { template, metadata } =
+        injected::with_metadata(injected::with_anti_affinity(pass, &template), &wanted);
+    if let Some(record) = injected::record_of(&metadata) {
+        annotations.insert(meta::EPHEMERAL_METADATA_ANNOTATION.to_owned(), record);
+    }
     let write = Write::CreateReplicaSet {
         name: name.clone(),
-        labels: template.labels(),
+        labels,
         annotations,
         selector,
         template: Arc::new(template),
-        replicas: 0,
+        replicas: if defect!(CreatedFull) { pass.replicas } else { 0 },
         min_ready_seconds: pass.world.rollout.spec.min_ready_seconds.unwrap_or(0),
     };
     let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
@@ -187,7 +211,9 @@ fn refused(pass: &mut Pass<'_>, name: &str) -> Option<RolloutStatus> {
     let mut status = status::carry_over(pass);
     match refusal.code {
         RefusalCode::AlreadyExists => {
-            status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(1));
+            if !defect!(CollisionIgnored) {
+                status.collision_count = Some(pass.old.collision_count.unwrap_or(0).saturating_add(1));
+            }
             pass.plan.trail.push(format!("{target} exists and is not ours: the hash is changed"));
         }
         RefusalCode::Invalid | RefusalCode::Forbidden => {

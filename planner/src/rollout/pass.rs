@@ -1,7 +1,7 @@
 //! One pass over the world: who is who, and then gate, strategy and status in order.
 
 use super::pause::PauseChange;
-use super::{blue_green, canary, gate, identify, status};
+use super::{blue_green, canary, gate, identify, status, workload};
 use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
@@ -28,6 +28,8 @@ pub(super) struct Pass<'w> {
     pub(super) replicas: i32,
     pub(super) pause: PauseChange,
     pub(super) runs: super::analysis::CurrentRuns,
+    /// How the new version was promoted in this pass, if it was.
+    pub(super) promoted: Option<&'static str>,
     pub(super) plan: Plan,
 }
 
@@ -42,6 +44,10 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         let status = gate::invalid(&mut pass, message);
         return pass.finish(status);
     }
+    workload::follow(&mut pass);
+    if let Some(status) = workload::take_over_size(&mut pass) {
+        return pass.finish(status);
+    }
     identify::claim(&mut pass);
     if let Some(status) = identify::ensure_new(&mut pass) {
         return pass.finish(status);
@@ -52,7 +58,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }
-    if pass.old.abort && pass.old.aborted_at.is_none() {
+    if pass.old.abort && pass.old.aborted_at.is_none() && !defect!(FullPromotionFirst) {
         // Asked for since the last look. DIFFERS: Argo Rollouts ignores it until the full promotion is over.
         pass.old.promote_full = false;
     }
@@ -63,6 +69,7 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         Some(strategy) => blue_green::run(&mut pass, strategy),
         None => canary::run(&mut pass),
     };
+    workload::scale(&mut pass, &status);
     pass.finish(status)
 }
 
@@ -79,6 +86,7 @@ impl<'w> Pass<'w> {
             replicas: defaults::replicas(&world.rollout),
             pause: PauseChange::default(),
             runs: None,
+            promoted: None,
             plan: Plan::default(),
         };
         identify::sort_out(&mut pass);
@@ -135,7 +143,11 @@ impl<'w> Pass<'w> {
 
     /// Our ReplicaSets that are neither new nor stable, oldest first.
     pub(super) fn others(&self) -> Vec<&'w ReplicaSet> {
-        self.all.iter().copied().filter(|set| !self.is_new(set) && !self.is_stable(set)).collect()
+        self.all
+            .iter()
+            .copied()
+            .filter(|set| !self.is_new(set) && (!self.is_stable(set) || defect!(StableIsAnOldOne)))
+            .collect()
     }
 
     pub(super) fn write(&mut self, write: Write, reason: impl Into<String>) -> Anchor {
@@ -166,10 +178,10 @@ impl<'w> Pass<'w> {
     /// any case, so that a later change of `spec.replicas` is noticed. A full scale-down ends its deadline.
     pub(super) fn scale(&mut self, set: &ReplicaSet, to: i32, why: impl Into<String>) -> bool {
         let mut annotations = BTreeMap::new();
-        if set.desired_annotation() != Some(self.replicas) {
+        if set.desired_annotation() != Some(self.replicas) && !defect!(DesiredNotRecorded) {
             annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), Some(self.replicas.to_string()));
         }
-        if to == 0 && set.is_marked_for_scale_down() {
+        if to == 0 && set.is_marked_for_scale_down() && !defect!(DeadlineStays) {
             annotations.insert(meta::SCALE_DOWN_DEADLINE_ANNOTATION.to_owned(), None);
         }
         let (from, target) = (set.replicas, target(set));

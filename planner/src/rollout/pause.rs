@@ -1,5 +1,6 @@
 //! Pauses and aborts: what one pass wants changed, and what becomes of the status. `[pause]` `[abort]`
 
+use crate::defect;
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use crds::rollout::status::PauseCondition;
@@ -76,7 +77,7 @@ impl PauseChange {
         new.promote_full &= !new.abort;
         new.controller_pause = false;
         new.pause_conditions = None;
-        if new.abort || self.clear {
+        if (new.abort && !defect!(AbortKeepsPause)) || self.clear {
             return;
         }
         let mut kept: Vec<PauseCondition> = old.pause_conditions.clone().unwrap_or_default();
@@ -84,6 +85,9 @@ impl PauseChange {
         let mut controller_pause = old.controller_pause;
         for reason in &self.add {
             controller_pause = true;
+            if defect!(PauseBeginsAgain) {
+                kept.retain(|condition| condition.reason != *reason);
+            }
             if !kept.iter().any(|condition| condition.reason == *reason) {
                 kept.push(PauseCondition { reason: (*reason).to_owned(), start_time: now.whole_seconds() });
             }

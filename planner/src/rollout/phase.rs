@@ -1,6 +1,7 @@
 //! Phase and message: what people and syncers see. `[status.phase]`
 
 use super::conditions;
+use crate::defect;
 use crds::rollout::RolloutStatus;
 use crds::{Rollout, defaults};
 
@@ -49,7 +50,7 @@ pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
         return (Phase::Paused, pause.reason.clone());
     }
     let replicas = defaults::replicas(rollout);
-    if super::restart::is_pending(rollout, status) {
+    if super::restart::is_pending(rollout, status) && !defect!(RestartHidden) {
         return progressing("rollout is restarting");
     }
     if status.updated_replicas < replicas {
@@ -76,7 +77,7 @@ pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
         if canary.traffic_routing.is_none() && status.replicas > status.updated_replicas {
             return progressing("old replicas are pending termination");
         }
-        if !stable {
+        if !stable && !defect!(HealthyTooEarly) {
             return progressing("waiting for all steps to complete");
         }
     }

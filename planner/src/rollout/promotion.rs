@@ -1,8 +1,9 @@
 //! When a version becomes the stable one. `[promotion]`
 
 use super::pass::Pass;
-use super::{pause, services, status};
+use super::{pause, rollback, services, status, steps};
 use crate::defect;
+use crate::{ReplicaSet, arithmetic};
 use crds::rollout::RolloutStatus;
 
 /// Why the new version is to become the stable one now; `None` when it is not yet time.
@@ -22,7 +23,7 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         if services::is_fast_rollback(pass) {
             return Some("Fast rollback".to_owned());
         }
-        if pass.is_aborted() {
+        if pass.is_aborted() || pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
             return None;
         }
         let analysed = strategy.post_promotion_analysis.as_ref().is_none_or(super::analysis::is_empty)
@@ -34,14 +35,20 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     if pass.old.stable_rs.is_empty() || (defect!(UnseenIsFirst) && pass.stable.is_none()) {
         return Some("Initial deploy".to_owned());
     }
-    if pass.is_aborted() || (pass.world.available(new) < pass.replicas && !defect!(PromotesUnready)) {
+    let aborted = pass.is_aborted() && !defect!(PromotesAborted);
+    let unready = !has_enough(pass, new) && !defect!(PromotesUnready);
+    if aborted || unready {
         return None;
     }
     if pass.old.promote_full {
         return Some("Full promotion requested".to_owned());
     }
+    if rollback::passes_by_steps(pass) {
+        return Some("Rollback within window".to_owned());
+    }
     // DIFFERS: Argo Rollouts promotes past an analysis beside the steps that could not decide.
-    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {
+    let ignored = defect!(UndecidedIsPromoted) || defect!(PromotesUndecided);
+    if pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) && !ignored {
         return None;
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
@@ -49,8 +56,17 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
     (done || defect!(PromotesBeforeTheEnd)).then(|| format!("Completed all {count} canary steps"))
 }
 
+/// All pods of a canary are available, or as many as its threshold asks for.
+fn has_enough(pass: &Pass<'_>, new: &ReplicaSet) -> bool {
+    // Pods above its own size are to go.
+    let available = pass.world.available(new).min(new.replicas);
+    let reaches = |threshold| arithmetic::reaches(threshold, available, pass.replicas);
+    available >= pass.replicas || steps::threshold(pass).is_some_and(reaches)
+}
+
 /// Makes the new version the stable one.
 pub(super) fn promote(pass: &mut Pass<'_>, new_status: &mut RolloutStatus, reason: &str) {
+    pass.promoted = Some(super::duration::promotion_of(pass));
     pass.pause.clear();
     pass.pause.remove_abort();
     new_status.promote_full = false;

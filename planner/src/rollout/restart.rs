@@ -32,18 +32,33 @@ pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
     if !is_pending(&pass.world.rollout, &pass.old) {
         return Restarted::default();
     }
-    if pass.now < at {
+    if pass.now < at && !defect!(RestartBeforeTime) {
         pass.plan.wake_at(at, "the restart");
         return Restarted::default();
     }
-    let pods = &pass.world.pods;
-    let old: Vec<&Pod> = pods.iter().filter(|pod| pod.created < at && !pod.deleting).collect();
-    if old.is_empty() && !pods.iter().any(|pod| pod.created < at) {
+    let pods = ours(pass);
+    let old: Vec<&Pod> = pods
+        .iter()
+        .copied()
+        .filter(|pod| (pod.created < at || defect!(YoungEvicted)) && !pod.deleting)
+        .collect();
+    if (old.is_empty() || defect!(RestartDoneEarly))
+        && !defect!(RestartNeverDone)
+        && !pods.iter().any(|pod| pod.created < at && !defect!(RestartDoneEarly))
+    {
         return Restarted { evicted: false, done_at: Some(at) };
     }
     pass.plan.wake_at(pass.now.plus_seconds(RETRY_SECONDS), "pods that wait for their restart");
-    let evicted = !pass.all.iter().any(|set| is_shrinking(set)) && evict(pass, &old, at);
+    let shrinking = pass.all.iter().any(|set| is_shrinking(set)) && !defect!(EvictsBesideScaling);
+    let evicted = !shrinking && evict(pass, &old, at);
     Restarted { evicted, done_at: None }
+}
+
+/// Pods of our ReplicaSets: somebody else's may match the selector, too.
+fn ours<'w>(pass: &Pass<'w>) -> Vec<&'w Pod> {
+    let is_ours =
+        |pod: &&Pod| defect!(EvictsForeign) || pass.all.iter().any(|set| set.uid == pod.replica_set_uid);
+    pass.world.pods.iter().filter(is_ours).collect()
 }
 
 /// It has pods that are to go, or may have.
@@ -53,7 +68,8 @@ fn is_shrinking(set: &ReplicaSet) -> bool {
 
 /// True when a pod is evicted.
 fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
-    let available = count(pass.world.pods.iter().filter(|pod| pod.available && !pod.deleting).count());
+    // Pods above a size that was seen may be going, or come from a size that was not.
+    let available = super::status::sum(&pass.all, |set| pass.world.available(set).min(set.replicas));
     let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
     let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
@@ -68,8 +84,4 @@ fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
         budget -= 1;
     }
     evicted
-}
-
-fn count(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }

@@ -78,7 +78,7 @@ impl DelayLine {
     /// Decides about one ReplicaSet; call in the order in which they may wait.
     pub(super) fn decide(&mut self, pass: &mut Pass<'_>, set: &ReplicaSet) -> Delay {
         let Some(deadline) = set.scale_down_deadline() else {
-            if self.waiting >= self.limit || self.seconds <= 0 {
+            if self.waiting >= self.limit || self.seconds <= 0 || defect!(NoDelay) {
                 return Delay::Over;
             }
             self.waiting = self.waiting.saturating_add(1);
@@ -86,7 +86,10 @@ impl DelayLine {
             return Delay::Wait;
         };
         self.waiting = self.waiting.saturating_add(1);
-        if self.waiting > self.limit || pass.now >= deadline || defect!(DelayIgnored) {
+        if (self.waiting > self.limit && !defect!(LimitIgnored))
+            || pass.now >= deadline
+            || defect!(DelayIgnored)
+        {
             return Delay::Over;
         }
         pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));
@@ -96,6 +99,7 @@ impl DelayLine {
 
 /// Records when a ReplicaSet may be scaled down.
 pub(super) fn set_deadline(pass: &mut Pass<'_>, set: &ReplicaSet, seconds: i64) {
+    let seconds = if defect!(DelayTooShort) { seconds / 2 } else { seconds };
     let deadline = pass.now.plus_seconds(seconds).whole_seconds();
     annotate_deadline(pass, set, Some(deadline.to_string()), format!("{} is kept for {seconds} s", set.name));
     pass.plan.wake_at(deadline, format!("{} may be scaled down", set.name));

@@ -49,7 +49,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         _ if defect!(SelectsWithoutPods) => true,
         // Pods of a size that is not observed yet may be about to go.
         Some(_) => available >= 1 && set.replicas > 0 && set.counts.generation_observed,
-        None => set.replicas > 0 && available >= set.replicas,
+        None => set.replicas > 0 && (available >= set.replicas || defect!(NarrowedEarly)),
     };
     if ready {
         confirm_set(pass, set);
@@ -61,7 +61,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
 
 /// A write that changes nothing but fails when the ReplicaSet is not as it was seen: its pods may have been given up by
 /// a write of our own that the cache does not show yet, and a Service is not to go there.
-fn confirm_set(pass: &mut Pass<'_>, set: &ReplicaSet) {
+pub(super) fn confirm_set(pass: &mut Pass<'_>, set: &ReplicaSet) {
     let write = Write::AnnotateReplicaSet {
         target: target(set),
         annotations: BTreeMap::new(),
@@ -94,7 +94,7 @@ fn select(pass: &Pass<'_>, service: &Service, to: &str) -> Write {
             resource_version: service.resource_version.clone(),
         },
         hash: Some(to.to_owned()),
-        managed_by: Some(pass.name().to_owned()),
+        managed_by: (!defect!(ManagedNotRecorded)).then(|| pass.name().to_owned()),
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn switch(pass: &mut Pass<'_>, name: &str, to: &str) {
 /// The update goes back to a version that can be had at once: without steps, pauses and analyses.
 pub(super) fn is_fast_rollback(pass: &Pass<'_>) -> bool {
     let (Some(new), Some(stable)) = (pass.new, pass.stable) else { return false };
-    if pass.is_new(stable) {
+    if pass.is_new(stable) || super::rollback::passes_by_steps(pass) {
         return true;
     }
     let delayed =

@@ -2,7 +2,7 @@
 
 use super::conditions::{self, condition};
 use super::pass::Pass;
-use super::{pause, phase};
+use super::{duration, pause, phase, workload};
 use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet};
 use crds::Time;
@@ -14,6 +14,7 @@ use crds::{defaults, hash, meta};
 pub(super) fn carry_over(pass: &Pass<'_>) -> RolloutStatus {
     let mut status = pass.old.clone();
     conditions::remove(&mut status, conditions::INVALID_SPEC);
+    status.workload_observed_generation = workload::generation(pass);
     status
 }
 
@@ -43,17 +44,24 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
         replicas: sum(&pass.all, |set| set.counts.replicas),
         updated_replicas: pass.new.map_or(0, |new| new.counts.replicas),
         ready_replicas: sum(&pass.all, |set| set.counts.ready),
-        current_step_hash: step_hash(pass),
-        collision_count: old.collision_count,
+        current_step_hash: if defect!(StepHashKept) {
+            old.current_step_hash.clone()
+        } else {
+            step_hash(pass)
+        },
+        collision_count: old.collision_count.filter(|_| !defect!(CollisionForgotten)),
         conditions: old.conditions.clone(),
         stable_rs: old.stable_rs.clone(),
         restarted_at: old.restarted_at,
         promote_full: old.promote_full && old.stable_rs != current,
         duration: old.duration.clone(),
+        workload_observed_generation: workload::generation(pass),
         current_pod_hash: current,
         ..RolloutStatus::default()
     };
-    conditions::remove(&mut status, conditions::INVALID_SPEC);
+    if !defect!(InvalidStays) {
+        conditions::remove(&mut status, conditions::INVALID_SPEC);
+    }
     if pass.blue_green().is_some() {
         let (active, preview) = super::services::blue_green_hashes(pass);
         let old = old.blue_green.clone().unwrap_or_default();
@@ -119,7 +127,8 @@ pub(super) fn reset(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
     if let Some(blue_green) = &mut status.blue_green {
         blue_green.pre_promotion_analysis_run_status = None;
         blue_green.post_promotion_analysis_run_status = None;
-        blue_green.scale_up_preview_check_point = false;
+        blue_green.scale_up_preview_check_point =
+            blue_green.scale_up_preview_check_point && defect!(CheckpointLeaks);
     }
     status.current_step_index = (!pass.steps().is_empty()).then_some(0);
 }
@@ -129,6 +138,7 @@ pub(super) fn conclude(pass: &mut Pass<'_>, mut status: RolloutStatus) -> Rollou
     let switched = active_of(&status) == status.current_pod_hash;
     let keep_resumed = pass.is_frozen() || (pass.blue_green().is_some() && !switched);
     pass.pause.clone().record(&pass.old, &mut status, pass.now, keep_resumed);
+    duration::record(pass, &mut status);
     let was_paused = pause::any(&pass.old);
     let aborted = pass.is_aborted();
     update_conditions(pass, &mut status, aborted);
@@ -201,7 +211,8 @@ fn is_healthy(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
         None => status.available_replicas,
     };
     let same = status.updated_replicas == replicas && available == replicas;
-    let promoted = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
+    let promoted = !status.stable_rs.is_empty()
+        && (status.stable_rs == status.current_pod_hash || defect!(HealthyBeforeTheEnd));
     if let Some(strategy) = pass.blue_green() {
         let blue_green = status.blue_green.clone().unwrap_or_default();
         let previewed = strategy.preview_service.as_deref().is_none_or(str::is_empty)
@@ -218,10 +229,12 @@ fn len(pass: &Pass<'_>) -> i32 {
 
 fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: bool) {
     let now = pass.now;
-    let settled = status.replicas == status.available_replicas
+    // Another version has not settled because the last one had: its deadline begins now.
+    let settled = (status.current_pod_hash == pass.old.current_pod_hash || defect!(OldDeadline))
+        && status.replicas == status.available_replicas
         && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
         && conditions::is_true(status, conditions::PROGRESSING);
-    if settled {
+    if settled || (pause_holds(pass, status) && !defect!(FrozenFlips)) {
         return;
     }
     let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
@@ -229,7 +242,12 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         let (reason, message) =
             (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
-    } else if has_progressed(&pass.old, status) && !pause_holds(pass, status) {
+    } else if was_complete(status) && !defect!(IdleHasADeadline) {
+        // A pod that went long after the update has a deadline of its own.
+        let (reason, message) =
+            (conditions::REASON_SET_NOT_AVAILABLE, format!("ReplicaSet {name:?} is not available."));
+        conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
+    } else if has_progressed(&pass.old, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
         let mut progress =
             condition(conditions::PROGRESSING, "True", conditions::REASON_UPDATED, &message, now);
@@ -247,6 +265,14 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
             pass.plan.wake_at(deadline.plus_seconds(1), "the progress deadline");
         }
     }
+}
+
+/// The update is over, and its condition still says so.
+fn was_complete(status: &RolloutStatus) -> bool {
+    !status.stable_rs.is_empty()
+        && status.stable_rs == status.current_pod_hash
+        && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
+        && conditions::is_true(status, conditions::PROGRESSING)
 }
 
 /// A pause holds, and its condition stays: counts that change meanwhile are no progress of the update.
@@ -286,21 +312,30 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let endless =
         step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some());
     // One without pods waits for nothing, and one that is active stays, whatever an annotation says that was left behind.
-    let goes = |set: &&ReplicaSet| set.replicas > 0 && set.hash() != active_of(status);
+    let goes = |set: &&ReplicaSet| {
+        (set.replicas > 0 || defect!(EmptyOnesHoldTheDeadline)) && set.hash() != active_of(status)
+    };
     let delayed = pass.others().into_iter().filter(goes).any(|set| set.scale_down_deadline().is_some());
     let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
         && progressing.status == "True"
         && is_healthy(pass, status);
     if exempt.contains(&progressing.reason.as_str())
-        || endless
+        || (endless && !defect!(LateInPause))
         || delayed
         || settled
-        || conditions::is_true(status, conditions::PAUSED)
+        || (conditions::is_true(status, conditions::PAUSED) && !defect!(LateInPause))
+        || defect!(NeverLate)
     {
         return None;
     }
     let seconds = defaults::progress_deadline_seconds(&pass.world.rollout);
-    Some(progressing.last_update_time.plus_seconds(i64::from(seconds)))
+    let seconds = if defect!(LateTooEarly) { seconds / 2 } else { seconds };
+    let since = if defect!(DeadlineFromTheFirst) {
+        progressing.last_transition_time
+    } else {
+        progressing.last_update_time
+    };
+    Some(since.plus_seconds(i64::from(seconds)))
 }
 
 fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
@@ -310,7 +345,7 @@ fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
             pass.all.iter().any(|set| !active.is_empty() && set.hash() == active && is_saturated(pass, set))
         }
         None => status.available_replicas >= pass.replicas,
-    };
+    } || defect!(AlwaysAvailable);
     let (value, message) = if available {
         ("True", "Rollout has minimum availability")
     } else {
@@ -327,6 +362,8 @@ pub(super) fn is_saturated(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
     set.replicas == pass.replicas
         && set.desired_annotation() == Some(pass.replicas)
         && pass.world.available(set) == pass.replicas
+        // Pods of a size that is not observed yet may be about to go.
+        && (set.counts.generation_observed || defect!(UnobservedCounts))
 }
 
 fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {

@@ -32,16 +32,23 @@ pub(super) fn weight(pass: &Pass<'_>) -> i32 {
     if index >= pass.steps().len() {
         return WHOLE_WEIGHT;
     }
-    pass.steps().iter().take(index.saturating_add(1)).rev().find_map(|step| step.set_weight).unwrap_or(0)
+    pass.steps()
+        .iter()
+        .take(index.saturating_add(1 + usize::from(defect!(WeightOfNext))))
+        .rev()
+        .find_map(|step| step.set_weight)
+        .unwrap_or(0)
 }
 
 /// Whether the current step is done. Nothing is done while a person has frozen the Rollout.
 pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
-    let Some(step) = current(pass, status).filter(|_| !pass.is_frozen()) else { return false };
+    let Some(step) = current(pass, status).filter(|_| !pass.is_frozen() || defect!(FrozenGoesOn)) else {
+        return false;
+    };
     if let Some(step) = &step.pause {
         let condition = pause::get(&pass.old, pause::CANARY_PAUSE_STEP);
         // Only when nothing else holds it: an undecided analysis may have begun to wait as the pause before this ended.
-        let resumed = pass.old.controller_pause && !pause::any(&pass.old);
+        let resumed = pass.old.controller_pause && !pause::any(&pass.old) && !defect!(ResumedPauseStays);
         let over = condition
             .zip(duration_seconds(step))
             .is_some_and(|(condition, seconds)| pass.now >= condition.start_time.plus_seconds(seconds));
@@ -76,12 +83,24 @@ fn has_reached_replicas(pass: &Pass<'_>) -> bool {
         None => arithmetic::CanaryReplicas { new: pass.replicas, stable: 0 },
     };
     let Some(new) = pass.new else { return false };
-    let new_is_there = new.replicas == desired.new && new.counts.available == desired.new;
-    let stable_is_there = pass
-        .stable
-        .filter(|stable| !pass.is_new(stable))
-        .is_none_or(|stable| stable.replicas == desired.stable && stable.counts.replicas <= desired.stable);
+    let new_is_there = match threshold(pass) {
+        Some(threshold) => arithmetic::reaches(threshold, new.counts.available, desired.new),
+        None => {
+            new.replicas == desired.new && (new.counts.available == desired.new || defect!(WeightBeforePods))
+        }
+    };
+    let stable_is_there = pass.stable.filter(|stable| !pass.is_new(stable)).is_none_or(|stable| {
+        stable.replicas == desired.stable
+            && stable.counts.replicas <= desired.stable
+            && (stable.counts.available == desired.stable || !defect!(StepWaitsForStable))
+    });
     new_is_there && stable_is_there && pass.others().iter().all(|set| set.counts.available == 0)
+}
+
+/// How many pods are enough, where the Rollout says so in words that count. `[canary.threshold]`
+pub(super) fn threshold(pass: &Pass<'_>) -> Option<arithmetic::Threshold> {
+    let threshold = pass.canary()?.replica_progress_threshold.as_ref()?;
+    arithmetic::Threshold::of(&threshold.kind, threshold.value)
 }
 
 /// A step in words, as events name it.

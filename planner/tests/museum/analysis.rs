@@ -5,7 +5,7 @@ use crds::analysis::AnalysisPhase;
 use serde_json::json;
 
 #[test]
-fn analysis_cancelled_when_a_pod_restarts() {
+pub(crate) fn analysis_cancelled_when_a_pod_restarts() {
     let mut play =
         Play::new(3, &json!({"blueGreen": {"activeService": "active", "prePromotionAnalysis": analysis()}}));
     play.script("demo-h2-2-pre", 20_000, AnalysisPhase::Failed);
@@ -18,7 +18,7 @@ fn analysis_cancelled_when_a_pod_restarts() {
 }
 
 #[test]
-fn analysis_runs_without_end() {
+pub(crate) fn analysis_runs_without_end() {
     let steps = json!([{"setWeight": 25}, {"analysis": analysis()}]);
     let mut play = Play::new(4, &json!({"canary": {"steps": steps}}));
     for run in ["demo-h2-2-1", "demo-h2-2-1.1", "demo-h2-2-1.2"] {
@@ -29,7 +29,7 @@ fn analysis_runs_without_end() {
 }
 
 #[test]
-fn background_analysis_starts_again() {
+pub(crate) fn background_analysis_starts_again() {
     let steps = json!([{"setWeight": 25}, {"pause": {"duration": "30s"}}]);
     let mut play = Play::new(4, &json!({"canary": {"analysis": analysis(), "steps": steps}}));
     for run in ["demo-h2-2", "demo-h2-2.1"] {
@@ -41,7 +41,7 @@ fn background_analysis_starts_again() {
 }
 
 #[test]
-fn undecided_analysis_blocks_the_promotion() {
+pub(crate) fn undecided_analysis_blocks_the_promotion() {
     let step = json!({"analysis": analysis()});
     let steps = json!([{"setWeight": 25}, step, step, {"pause": {"duration": "2s"}}]);
     let mut play = Play::new(4, &json!({"canary": {"steps": steps}}));
@@ -54,7 +54,7 @@ fn undecided_analysis_blocks_the_promotion() {
 }
 
 #[test]
-fn undecided_background_analysis_is_promoted() {
+pub(crate) fn undecided_background_analysis_is_promoted() {
     let steps = json!([{"setWeight": 100}, {"pause": {"duration": "20s"}}]);
     let mut play = Play::new(4, &json!({"canary": {"analysis": analysis(), "steps": steps}}));
     play.script("demo-h2-2", 8000, AnalysisPhase::Inconclusive);

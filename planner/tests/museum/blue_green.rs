@@ -6,7 +6,7 @@ use crds::meta;
 use serde_json::json;
 
 #[test]
-fn finished_update_goes_quiet() {
+pub(crate) fn finished_update_goes_quiet() {
     let mut play =
         Play::new(3, &json!({"blueGreen": {"activeService": "active", "scaleDownDelaySeconds": 20}}));
     play.update("app:2", 120);
@@ -17,7 +17,7 @@ fn finished_update_goes_quiet() {
 }
 
 #[test]
-fn second_abort_kills_at_once() {
+pub(crate) fn second_abort_kills_at_once() {
     let mut play = Play::new(
         3,
         &json!({"blueGreen": {"activeService": "active", "previewService": "preview",
@@ -33,7 +33,7 @@ fn second_abort_kills_at_once() {
 }
 
 #[test]
-fn blank_deadline() {
+pub(crate) fn blank_deadline() {
     let mut play = Play::new(
         3,
         &json!({"blueGreen": {"activeService": "active", "previewService": "preview",
@@ -53,7 +53,7 @@ fn blank_deadline() {
 }
 
 #[test]
-fn stable_taken_down_when_the_strategy_changes() {
+pub(crate) fn stable_taken_down_when_the_strategy_changes() {
     let mut play = Play::new(4, &json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}));
     let blue_green = json!({"activeService": "active", "scaleDownDelaySeconds": 30});
     play.model.patch(&json!({"spec": {"template": template("app:bad"),
@@ -62,7 +62,7 @@ fn stable_taken_down_when_the_strategy_changes() {
 }
 
 #[test]
-fn gate_skipped_by_a_leaked_checkpoint() {
+pub(crate) fn gate_skipped_by_a_leaked_checkpoint() {
     let mut play = Play::new(
         3,
         &json!({"blueGreen": {"activeService": "active", "previewService": "preview", "previewReplicaCount": 1,
@@ -78,7 +78,7 @@ fn gate_skipped_by_a_leaked_checkpoint() {
 }
 
 #[test]
-fn stale_deadline_opens_the_gate() {
+pub(crate) fn stale_deadline_opens_the_gate() {
     let mut play = Play::new(
         3,
         &json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false,
@@ -94,7 +94,7 @@ fn stale_deadline_opens_the_gate() {
 }
 
 #[test]
-fn gate_opened_by_an_empty_selector() {
+pub(crate) fn gate_opened_by_an_empty_selector() {
     for preview in [None, Some(1)] {
         let mut play = Play::new(
             3,

@@ -4,7 +4,7 @@ use crate::play::{Play, template};
 use serde_json::json;
 
 #[test]
-fn scaling_event_takes_stable_down() {
+pub(crate) fn scaling_event_takes_stable_down() {
     let mut play = Play::new(
         4,
         &json!({"canary": {"stableService": "stable", "canaryService": "canary", "maxSurge": "100%",
@@ -16,7 +16,7 @@ fn scaling_event_takes_stable_down() {
 }
 
 #[test]
-fn bounds_forgotten_after_the_last_step() {
+pub(crate) fn bounds_forgotten_after_the_last_step() {
     let mut play =
         Play::new(5, &json!({"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": [{"setWeight": 20}]}}));
     play.model.set_image("app:2");
@@ -25,7 +25,7 @@ fn bounds_forgotten_after_the_last_step() {
 }
 
 #[test]
-fn bad_stable_holds_a_good_canary() {
+pub(crate) fn bad_stable_holds_a_good_canary() {
     let steps = json!([{"setWeight": 20}, {"pause": {"duration": "2s"}}]);
     let mut play = Play::of_image("app:bad", 10, &json!({"canary": {"steps": steps}}), &json!({}));
     play.update("app:2", 120);
@@ -33,7 +33,7 @@ fn bad_stable_holds_a_good_canary() {
 }
 
 #[test]
-fn stable_that_cannot_make_pods() {
+pub(crate) fn stable_that_cannot_make_pods() {
     let steps = json!([{"setWeight": 50}, {"pause": {"duration": "2s"}}]);
     let mut play = Play::of_image("app:quota", 4, &json!({"canary": {"steps": steps}}), &json!({}));
     assert_eq!(play.set("h1").counts.replicas, 0);
@@ -42,7 +42,7 @@ fn stable_that_cannot_make_pods() {
 }
 
 #[test]
-fn promotion_before_readiness() {
+pub(crate) fn promotion_before_readiness() {
     let mut play =
         Play::new(4, &json!({"canary": {"maxUnavailable": 1, "steps": [{"setWeight": 25}, {"pause": {}}]}}));
     play.update("app:bad", 20);
@@ -51,7 +51,7 @@ fn promotion_before_readiness() {
 }
 
 #[test]
-fn newest_template_ignored() {
+pub(crate) fn newest_template_ignored() {
     let steps = json!([{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]);
     let mut play = Play::new(10, &json!({"canary": {"steps": steps}}));
     play.update("app:2", 20);
@@ -64,7 +64,7 @@ fn newest_template_ignored() {
 }
 
 #[test]
-fn replicas_and_template_in_one_apply() {
+pub(crate) fn replicas_and_template_in_one_apply() {
     let steps = json!([{"setWeight": 10}, {"pause": {}}]);
     for replicas in [20, 4] {
         let mut play = Play::new(10, &json!({"canary": {"steps": steps}}));
@@ -79,7 +79,7 @@ fn replicas_and_template_in_one_apply() {
 }
 
 #[test]
-fn service_narrowed_before_pods_are_there() {
+pub(crate) fn service_narrowed_before_pods_are_there() {
     let mut play = Play::begun("app:1", 3, &json!({"canary": {"stableService": "stable"}}), &json!({}));
     play.watch(30, |play| {
         let version = play.selected("stable");
@@ -89,7 +89,7 @@ fn service_narrowed_before_pods_are_there() {
 }
 
 #[test]
-fn canary_service_left_on_a_dead_version() {
+pub(crate) fn canary_service_left_on_a_dead_version() {
     let steps = json!([{"setWeight": 50}, {"pause": {}}]);
     let mut play = Play::new(
         4,
@@ -103,7 +103,7 @@ fn canary_service_left_on_a_dead_version() {
 }
 
 #[test]
-fn stable_service_without_pods() {
+pub(crate) fn stable_service_without_pods() {
     let steps = json!([{"setWeight": 50}, {"pause": {"duration": "3s"}}, {"setWeight": 100},
         {"pause": {"duration": "60s"}}]);
     let mut play = Play::new(
@@ -120,7 +120,7 @@ fn stable_service_without_pods() {
 }
 
 #[test]
-fn stuck_after_changing_strategy() {
+pub(crate) fn stuck_after_changing_strategy() {
     let mut play = Play::new(3, &json!({"blueGreen": {"activeService": "active"}}));
     let writes = play.model.replica_set_writes;
     let steps = json!([{"setWeight": 50}, {"pause": {}}]);
@@ -131,7 +131,7 @@ fn stuck_after_changing_strategy() {
 }
 
 #[test]
-fn pause_begins_again() {
+pub(crate) fn pause_begins_again() {
     let steps = json!([{"setWeight": 25}, {"pause": {}}, {"pause": {"duration": "2s"}}]);
     let mut play = Play::new(4, &json!({"canary": {"steps": steps}}));
     play.update("app:2", 20);
@@ -140,7 +140,7 @@ fn pause_begins_again() {
 }
 
 #[test]
-fn next_version_pays_for_an_invalid_one() {
+pub(crate) fn next_version_pays_for_an_invalid_one() {
     let deadline = json!({"progressDeadlineSeconds": 30, "progressDeadlineAbort": true});
     let steps = json!([{"setWeight": 34}, {"pause": {"duration": "2s"}}]);
     let mut play = Play::with(3, &json!({"canary": {"steps": steps}}), &deadline);
@@ -155,7 +155,7 @@ fn next_version_pays_for_an_invalid_one() {
 }
 
 #[test]
-fn old_deadline_hides_the_progress_deadline() {
+pub(crate) fn old_deadline_hides_the_progress_deadline() {
     let deadline = json!({"progressDeadlineSeconds": 30, "progressDeadlineAbort": true});
     let mut play = Play::with(3, &json!({"canary": {"steps": [{"setWeight": 34}]}}), &deadline);
     play.update("app:2", 60);

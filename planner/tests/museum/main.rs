@@ -10,4 +10,7 @@ mod blue_green;
 mod canary;
 mod play;
 mod restart;
+#[cfg(feature = "defects")]
+mod switches;
 mod versions;
+mod workload;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 #[test]
-fn restart_during_an_update() {
+pub(crate) fn restart_during_an_update() {
     for tenths in [0, 5, 10, 14, 16, 18, 20, 24, 28] {
         let mut play = Play::new(2, &json!({"canary": {"maxSurge": 1, "maxUnavailable": 0}}));
         play.update("app:2", 0);

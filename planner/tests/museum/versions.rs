@@ -14,7 +14,7 @@ fn guarded() -> [Value; 2] {
 }
 
 #[test]
-fn abort_with_nothing_in_progress() {
+pub(crate) fn abort_with_nothing_in_progress() {
     for strategy in [
         json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"duration": "1s"}}]}}),
         json!({"blueGreen": {"activeService": "active"}}),
@@ -30,7 +30,7 @@ fn abort_with_nothing_in_progress() {
 }
 
 #[test]
-fn abort_outlives_its_version() {
+pub(crate) fn abort_outlives_its_version() {
     for strategy in guarded() {
         let mut play = Play::new(4, &strategy);
         play.update("app:2", 30);
@@ -41,7 +41,7 @@ fn abort_outlives_its_version() {
 }
 
 #[test]
-fn abort_ignored_after_full_promotion() {
+pub(crate) fn abort_ignored_after_full_promotion() {
     for strategy in guarded() {
         let mut play = Play::new(4, &strategy);
         play.update("app:bad", 60);
@@ -58,7 +58,7 @@ fn abort_ignored_after_full_promotion() {
 }
 
 #[test]
-fn controller_upgrade_restarts_everything() {
+pub(crate) fn controller_upgrade_restarts_everything() {
     let steps = json!([{"setWeight": 50}, {"pause": {}}]);
     let mut play = Play::new(3, &json!({"canary": {"stableService": "stable", "steps": steps}}));
     let foreign = "foreignhash".to_owned();
@@ -78,7 +78,7 @@ fn controller_upgrade_restarts_everything() {
 }
 
 #[test]
-fn workloads_nobody_asked_about() {
+pub(crate) fn workloads_nobody_asked_about() {
     let mut play = Play::new(2, &json!({"canary": {}}));
     let mut other = play.model.world.replica_sets[0].clone();
     other.name = "other-abc".to_owned();
@@ -93,7 +93,7 @@ fn workloads_nobody_asked_about() {
 }
 
 #[test]
-fn invalid_spec_sticks() {
+pub(crate) fn invalid_spec_sticks() {
     let mut play = Play::new(3, &json!({"canary": {}}));
     play.model.patch(&json!({"spec": {"minReadySeconds": -1}}));
     play.run(60);
@@ -102,4 +102,22 @@ fn invalid_spec_sticks() {
     play.run(30);
     assert_eq!(play.phase(), "Healthy");
     assert!(play.status().conditions.iter().flatten().all(|condition| condition.kind != "InvalidSpec"));
+}
+
+#[test]
+pub(crate) fn idle_rollout_called_degraded() {
+    let deadline = json!({"progressDeadlineSeconds": 30, "progressDeadlineAbort": true});
+    for strategy in guarded() {
+        let mut play = Play::with(3, &strategy, &deadline);
+        play.run(3600);
+        for round in 0..2 {
+            play.model.act("deletePod", &json!({"revision": 1}));
+            play.watch(20, |play| {
+                assert!(!play.status().abort, "{strategy}");
+                assert_ne!(play.phase(), "Degraded", "{strategy} {round}");
+            });
+            assert_eq!(play.phase(), "Healthy", "{strategy}");
+            play.run(600);
+        }
+    }
 }

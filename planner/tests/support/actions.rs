@@ -35,6 +35,25 @@ impl Model {
         self.changed = self.now;
     }
 
+    /// Merge patch on the Deployment that the Rollout refers to.
+    pub fn patch_workload(&mut self, patch: &Value) {
+        let workload = self.world.workload.as_mut().unwrap();
+        let mut spec = json!({"replicas": workload.replicas, "template": workload.template.0});
+        merge_patch(&mut spec, &patch["spec"]);
+        workload.replicas = spec["replicas"].as_i64().map(|size| i32::try_from(size).unwrap());
+        workload.template = std::sync::Arc::new(crds::PodTemplate(spec["template"].clone()));
+        self.change_workload();
+    }
+
+    /// Another generation of it.
+    pub fn change_workload(&mut self) {
+        let number = self.next_number();
+        let workload = self.world.workload.as_mut().unwrap();
+        workload.generation += 1;
+        workload.resource_version = number;
+        self.changed = self.now;
+    }
+
     pub fn set_image(&mut self, image: &str) {
         let mut template = self.world.rollout.spec.template.clone().unwrap();
         template.0["spec"]["containers"][0]["image"] = json!(image);
@@ -95,6 +114,7 @@ impl Model {
                 }
             }
             "patch" | "patchStatus" => self.patch(value),
+            "patchObject" if value["kind"] == "Deployment" => self.patch_workload(&value["patch"]),
             "apply" => {
                 for manifest in value.as_array().unwrap() {
                     self.create(manifest);

@@ -13,7 +13,7 @@ mod writes;
 
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
 use crds::{Rollout, Time};
-use planner::{Owner, Plan, Pod, ReplicaSet, Service, World, plan};
+use planner::{Owner, Plan, Pod, PodMetadata, ReplicaSet, Service, World, plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct ModelPod {
     pub set: String,
     pub created: Time,
     pub ready: Option<Time>,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// The cluster.
@@ -46,6 +48,8 @@ pub struct Model {
     pub events: Vec<(String, String)>,
     /// Phase, message and step of each status that differs from the one before.
     pub phases: Vec<(String, String, Option<i32>)>,
+    /// What `status.duration` said, one after the other: which fields are set, and how the update ended.
+    pub durations: Vec<String>,
     /// Outcomes of AnalysisRuns, by name with hashes replaced.
     pub scripts: BTreeMap<String, Script>,
     pub runs_began: BTreeMap<String, Time>,
@@ -58,12 +62,23 @@ pub struct Model {
     pub writes: usize,
     /// Those of them that went to ReplicaSets.
     pub replica_set_writes: usize,
+    /// Sizes that were written to the referenced Deployment.
+    pub workload_sizes: Vec<i32>,
     /// Hashes in order of appearance.
     pub hashes: Vec<String>,
 }
 
 pub fn at(milliseconds: u64) -> Time {
     Time::from_unix_seconds(1_900_000_000).unwrap().plus(Duration::from_millis(milliseconds))
+}
+
+/// Which fields of `status.duration` are set, and how the update ended.
+pub fn duration_text(field: impl Fn(&str) -> Value) -> String {
+    let times = ["rolloutStartedAt", "manualPauseStartedAt", "totalManualPauseDurationSeconds", "finishedAt"];
+    let mut set: Vec<&str> = times.into_iter().filter(|key| !field(key).is_null()).collect();
+    let outcome = field("completionStatus");
+    set.extend(outcome.as_str());
+    set.join(" ")
 }
 
 impl Model {
@@ -74,6 +89,7 @@ impl Model {
             pods: Vec::new(),
             events: Vec::new(),
             phases: Vec::new(),
+            durations: Vec::new(),
             scripts: BTreeMap::new(),
             runs_began: BTreeMap::new(),
             changed: at(0),
@@ -85,6 +101,7 @@ impl Model {
             counter: 0,
             writes: 0,
             replica_set_writes: 0,
+            workload_sizes: Vec::new(),
             hashes: Vec::new(),
         }
     }
@@ -105,6 +122,19 @@ impl Model {
                 rollout.metadata.uid = Some("uid-of-demo".to_owned());
                 rollout.metadata.generation = Some(1);
                 self.world.rollout = rollout;
+            }
+            "Deployment" => {
+                let spec = &manifest["spec"];
+                self.world.workload = Some(planner::Workload {
+                    name,
+                    uid: number.clone(),
+                    resource_version: number,
+                    generation: 1,
+                    template: Arc::new(crds::PodTemplate(spec["template"].clone())),
+                    selector: serde_json::from_value(spec["selector"].clone()).unwrap(),
+                    replicas: Some(spec["replicas"].as_i64().map_or(1, |size| i32::try_from(size).unwrap())),
+                    ..planner::Workload::default()
+                });
             }
             "Service" => {
                 let selector =
@@ -143,6 +173,9 @@ impl Model {
     pub fn reconcile(&mut self) {
         for _ in 0..PLANS_MAX {
             self.surroundings();
+            if self.world.rollout.metadata.name.is_none() {
+                return;
+            }
             let plan = plan(&self.world, self.now);
             (self.inspect)(&self.world, &plan, self.now);
             self.wake = plan.wake.as_ref().map(|wake| wake.at);
@@ -199,12 +232,26 @@ impl Model {
                 })
             })
             .collect();
+        let metadata = |pod: &ModelPod| {
+            let set = self.world.replica_sets.iter().find(|set| set.name == pod.set)?;
+            Some(PodMetadata {
+                name: pod.name.clone(),
+                uid: pod.name.clone(),
+                replica_set_uid: set.uid.clone(),
+                labels: pod.labels.clone(),
+                annotations: pod.annotations.clone(),
+                ..PodMetadata::default()
+            })
+        };
+        let pods = self.world.needs_pod_metadata().then(|| self.pods.iter().filter_map(metadata).collect());
+        self.world.pod_metadata = pods.unwrap_or_default();
         self.analyse();
     }
 
     fn follow_size(&mut self, index: usize) {
         let set = &self.world.replica_sets[index];
         let (name, image) = (set.name.clone(), image(set));
+        let (labels, annotations) = (set.template.labels(), set.template.annotations());
         // A quota refuses the pods of some images.
         let want = if image.contains("quota") { 0 } else { usize::try_from(set.replicas).unwrap_or(0) };
         let have = self.pods.iter().filter(|pod| pod.set == name).count();
@@ -216,6 +263,8 @@ impl Model {
                 set: name.clone(),
                 created: self.now,
                 ready: (!never_starts(&image)).then(|| self.now.plus(Duration::from_millis(wait))),
+                labels: labels.clone(),
+                annotations: annotations.clone(),
             });
         }
         for _ in 0..have.saturating_sub(want) {

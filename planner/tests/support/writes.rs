@@ -45,6 +45,11 @@ impl Model {
             if self.phases.last() != Some(&phase) {
                 self.phases.push(phase);
             }
+            let duration = serde_json::to_value(&status.duration).unwrap();
+            let duration = super::duration_text(|key| duration.get(key).cloned().unwrap_or_default());
+            if self.durations.last() != Some(&duration) {
+                self.durations.push(duration);
+            }
             self.world.rollout.status = Some(status);
         }
     }
@@ -61,6 +66,7 @@ impl Model {
                 | Write::ReleaseReplicaSet { .. }
                 | Write::ScaleReplicaSet { .. }
                 | Write::AnnotateReplicaSet { .. }
+                | Write::EditTemplate { .. }
                 | Write::DeleteReplicaSet { .. }
         ));
         let number = self.next_number();
@@ -130,6 +136,13 @@ impl Model {
                 self.world.rollout.spec.replicas = Some(*replicas);
                 *self.world.rollout.metadata.generation.as_mut().unwrap() += 1;
             }
+            Write::ScaleWorkload { target, from, to } => {
+                let workload = self.world.workload.as_mut().expect("the workload is there");
+                assert_eq!((&workload.name, workload.replicas), (&target.name, Some(*from)));
+                self.workload_sizes.push(*to);
+                self.world.workload.as_mut().unwrap().replicas = Some(*to);
+                self.change_workload();
+            }
             Write::CreateAnalysisRun { name, labels, annotations, spec } => {
                 assert!(
                     self.world.analysis_runs.iter().all(|run| run.name != *name),
@@ -153,6 +166,18 @@ impl Model {
             }
             Write::DeleteAnalysisRun { target } => {
                 self.world.analysis_runs.retain(|run| run.name != target.name);
+            }
+            Write::EditTemplate { target, from, to, annotations } => {
+                let set = self.set(target);
+                assert_eq!(set.template, *from, "the template that the decision was made on");
+                set.template = to.clone();
+                set.counts.generation_observed = false;
+                merge(&mut set.annotations, annotations);
+            }
+            Write::LabelPod { target, labels, annotations } => {
+                let pod = self.pods.iter_mut().find(|pod| pod.name == target.name).expect("the pod is there");
+                merge(&mut pod.labels, labels);
+                merge(&mut pod.annotations, annotations);
             }
             Write::EvictPod { target } => self.pods.retain(|pod| pod.name != target.name),
         }

@@ -4,6 +4,7 @@ use super::failure::{Failure, Of};
 use super::registry::ResourceType;
 use super::store::Stored;
 use super::{ApiServer, At, kinds, metadata, number, stamp, text};
+use crate::Dig;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -176,7 +177,7 @@ impl ApiServer {
 
 /// Writes down that the object is being deleted; a shorter grace than before takes its place.
 fn mark(object: &mut Value, now: crds::Time, grace: i64) {
-    let before = object.pointer("/metadata/deletionTimestamp").is_some();
+    let before = object.at("/metadata/deletionTimestamp").is_some();
     let known = number(object, "/metadata/deletionGracePeriodSeconds");
     if before && known.is_none_or(|known| known <= grace) {
         return;
@@ -226,7 +227,7 @@ fn finalizers_then(kind: &ResourceType, old: &Value, how: &Deletion) -> Vec<Stri
         }
     }
     let own = kinds::DEFINITION_FINALIZER;
-    let begins = old.pointer("/metadata/deletionTimestamp").is_none();
+    let begins = old.at("/metadata/deletionTimestamp").is_none();
     if begins && kind.kind == "CustomResourceDefinition" && !finalizers.iter().any(|name| name == own) {
         finalizers.push(own.to_owned());
     }

@@ -2,6 +2,7 @@
 
 use super::failure::{Cause, Failure};
 use super::{names, number, text};
+use crate::Dig;
 use serde_json::{Map, Value};
 
 /// The metadata of an object, made when it is missing.
@@ -20,7 +21,7 @@ pub(super) fn set(metadata: &mut Map<String, Value>, key: &str, value: Option<Va
 
 /// Finalizers of an object.
 pub(super) fn finalizers(object: &Value) -> Vec<String> {
-    let list = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let list = object.at("/metadata/finalizers").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
@@ -104,8 +105,8 @@ fn invalid(field: &str, given: &Value, why: &str) -> Cause {
 pub(super) fn faults(new: &Value, old: Option<&Value>, custom: bool) -> Vec<Cause> {
     let mut found = Vec::new();
     let changed = |pointer: &str| {
-        let now = new.pointer(pointer)?;
-        (old.and_then(|old| old.pointer(pointer)) != Some(now)).then_some(now)
+        let now = new.at(pointer)?;
+        (old.and_then(|old| old.at(pointer)) != Some(now)).then_some(now)
     };
     for (pointer, field) in
         [("/metadata/labels", "metadata.labels"), ("/metadata/annotations", "metadata.annotations")]
@@ -195,7 +196,7 @@ pub(super) fn change_faults(new: &Value, old: &Value, custom: bool, uid_is_a_fau
     if let Some(given) = number(new, grace).filter(|given| number(old, grace) != Some(*given)) {
         found.push(invalid("metadata.deletionGracePeriodSeconds", &Value::from(given), "field is immutable"));
     }
-    if old.pointer("/metadata/deletionTimestamp").is_some() {
+    if old.at("/metadata/deletionTimestamp").is_some() {
         let before = finalizers(old);
         let added: Vec<String> = finalizers(new)
             .into_iter()

@@ -25,6 +25,7 @@ mod write;
 pub use delete::{Deleted, Deletion, Propagation};
 pub use write::Part;
 
+use crate::Dig;
 use crate::clock::Clock;
 use crds::Time;
 pub use failure::Failure;
@@ -143,12 +144,12 @@ impl ApiServer {
 
 /// Text at a JSON pointer; empty without one.
 pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A whole number at a JSON pointer.
 pub(crate) fn number(value: &Value, pointer: &str) -> Option<i64> {
-    value.pointer(pointer).and_then(Value::as_i64)
+    value.at(pointer).and_then(Value::as_i64)
 }
 
 /// A time as objects write it.

@@ -2,6 +2,7 @@
 
 use super::decode::Type;
 use super::failure::Of;
+use crate::Dig;
 use crate::kubectl::resources::{self, Resource};
 use crate::schema::Schema;
 use serde_json::Value;
@@ -130,23 +131,20 @@ impl ResourceType {
     /// The resources of a definition; what is wrong with its schemas comes along.
     pub(crate) fn of_definition(definition: &Value) -> (Vec<Self>, Vec<String>) {
         let name = super::text(definition, "/metadata/name");
-        let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
+        let versions = definition.at("/spec/versions").and_then(Value::as_array);
         let mut faults = Vec::new();
         let types = Resource::of_crd(definition).into_iter().map(|info| {
             let version = versions.into_iter().flatten().find(|v| super::text(v, "/name") == info.version);
-            let paths =
-                version.and_then(|version| version.pointer("/subresources/scale")).map(|scale| Scale {
-                    spec: super::text(scale, "/specReplicasPath").to_owned(),
-                    status: super::text(scale, "/statusReplicasPath").to_owned(),
-                    selector: super::text(scale, "/labelSelectorPath").to_owned(),
-                });
+            let paths = version.and_then(|version| version.at("/subresources/scale")).map(|scale| Scale {
+                spec: super::text(scale, "/specReplicasPath").to_owned(),
+                status: super::text(scale, "/statusReplicasPath").to_owned(),
+                selector: super::text(scale, "/labelSelectorPath").to_owned(),
+            });
             let schema = info.custom.as_ref().and_then(|custom| match Schema::parse(&custom.schema) {
-                Ok(schema) => {
-                    Some(match version.and_then(|version| version.pointer("/subresources/scale")) {
-                        Some(scale) => schema.scaled(scale),
-                        None => schema,
-                    })
-                }
+                Ok(schema) => Some(match version.and_then(|version| version.at("/subresources/scale")) {
+                    Some(scale) => schema.scaled(scale),
+                    None => schema,
+                }),
                 Err(error) => {
                     faults.push(error.to_string());
                     None

@@ -9,6 +9,7 @@ use super::request::Request;
 use super::store::Stored;
 use super::write::Part;
 use super::{ApiServer, At, text};
+use crate::Dig;
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -64,7 +65,7 @@ fn scale_of(object: &Stored, paths: &Scale, custom: bool) -> Value {
     let selector = if custom {
         at_path(value, &paths.selector).and_then(Value::as_str).unwrap_or_default().to_owned()
     } else {
-        value.pointer("/spec/selector").map(selector_text).unwrap_or_default()
+        value.at("/spec/selector").map(selector_text).unwrap_or_default()
     };
     let mut status = json!({"replicas": size(&paths.status)});
     if let (false, Some(map)) = (selector.is_empty(), status.as_object_mut()) {

@@ -4,6 +4,7 @@ use super::failure::{Cause, Failure, Of};
 use super::registry::ResourceType;
 use super::store::Stored;
 use super::{ApiServer, At, ResourceId, kinds, metadata, names, stamp, text};
+use crate::Dig;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ impl ApiServer {
         self.namespace_takes(&kind, namespace, &name)?;
         if let Some(there) = self.store.get(resource, namespace, &name) {
             let mut failure = Failure::exists(kind.of(), &name);
-            if there.value.pointer("/metadata/deletionTimestamp").is_some() {
+            if there.value.at("/metadata/deletionTimestamp").is_some() {
                 failure.message = format!("object is being deleted: {}", failure.message);
             }
             return Err(failure);
@@ -146,7 +147,7 @@ impl ApiServer {
             let of = super::failure::Of { group: "", plural: "namespaces", kind: "Namespace" };
             return Err(Failure::not_found(of, namespace));
         };
-        if found.value.pointer("/metadata/deletionTimestamp").is_some() {
+        if found.value.at("/metadata/deletionTimestamp").is_some() {
             let why = format!(
                 "unable to create new content in namespace {namespace} because it is being terminated"
             );
@@ -242,7 +243,7 @@ fn within_status(mut cause: Cause) -> Cause {
 /// Whether an object that is being deleted has nothing left to wait for.
 fn goes(object: &Value) -> bool {
     let grace = super::number(object, "/metadata/deletionGracePeriodSeconds").unwrap_or(0);
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    object.at("/metadata/deletionTimestamp").is_some()
         && metadata::finalizers(object).is_empty()
         && kinds::own_finalizers(object).next().is_none()
         && grace == 0

@@ -1,6 +1,7 @@
 //! How a pod behaves, from what it says of itself: image, command, environment, probes and annotations.
 
 use super::Nature;
+use crate::Dig;
 use crate::api::{number, text};
 use crate::models::kubelet::{Behaviour, Exit, Process, Pull, Readiness, RestartPolicy, Scheduling};
 use crds::GoDuration;
@@ -62,14 +63,14 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// A variable of the first container.
 pub(crate) fn environment<'v>(pod: &'v Value, name: &str) -> Option<&'v str> {
-    let variables = pod.pointer("/spec/containers/0/env").and_then(Value::as_array);
+    let variables = pod.at("/spec/containers/0/env").and_then(Value::as_array);
     let found = variables.into_iter().flatten().find(|variable| text(variable, "/name") == name)?;
     found.get("value").and_then(Value::as_str)
 }
 
 /// What a pod says of itself under one of our annotations.
 pub(crate) fn annotation<'v>(pod: &'v Value, name: &str) -> Option<&'v str> {
-    let annotations = pod.pointer("/metadata/annotations")?.as_object()?;
+    let annotations = pod.at("/metadata/annotations")?.as_object()?;
     annotations.get(&format!("{ANNOTATIONS}{name}"))?.as_str()
 }
 
@@ -102,7 +103,7 @@ pub(super) fn of(pod: &Value, nature: &Nature) -> Behaviour {
 
 /// Whether the node has the labels that the pod asks for.
 fn fits_the_node(pod: &Value) -> bool {
-    let wanted = pod.pointer("/spec/nodeSelector").and_then(Value::as_object);
+    let wanted = pod.at("/spec/nodeSelector").and_then(Value::as_object);
     wanted
         .into_iter()
         .flatten()
@@ -113,7 +114,7 @@ fn readiness(pod: &Value, nature: &Nature) -> Readiness {
     if environment(pod, "READY") == Some("never") {
         return Readiness::Never;
     }
-    let probe = pod.pointer("/spec/containers/0/readinessProbe");
+    let probe = pod.at("/spec/containers/0/readinessProbe");
     let said = environment(pod, "READY_AFTER_SECONDS").and_then(|text| text.parse().ok()).unwrap_or(0);
     match probe {
         None => Readiness::AtOnce,
@@ -190,7 +191,7 @@ fn process(pod: &Value, restart: RestartPolicy) -> Process {
         return Process::Exits { after: Duration::ZERO, exit: Exit::Failed(1) };
     }
     let list = |key: &str| {
-        let words = pod.pointer(&format!("/spec/containers/0/{key}")).and_then(Value::as_array);
+        let words = pod.at(&format!("/spec/containers/0/{key}")).and_then(Value::as_array);
         words.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
     };
     let script = format!("{} {}", list("command"), list("args"));

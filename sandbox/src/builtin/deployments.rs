@@ -1,6 +1,7 @@
 //! The Deployment controller.
 
 use super::{Known, all, uid, views, write_status};
+use crate::Dig;
 use crate::api::store::Stored;
 use crate::api::{ApiServer, At, Deletion, Part, number, stamp, text};
 use crate::models::condition::{Condition, Truth};
@@ -26,12 +27,12 @@ fn small(object: &Value, pointer: &str) -> Option<i32> {
 }
 
 fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
-    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+    object.at("/metadata/annotations")?.get(name)?.as_str()
 }
 
 /// The template, without the hash that the controller itself writes into it.
 fn template(object: &Value) -> PodTemplate {
-    let mut template = object.pointer("/spec/template").cloned().unwrap_or_default();
+    let mut template = object.at("/spec/template").cloned().unwrap_or_default();
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove(HASH);
     }
@@ -43,7 +44,7 @@ fn strategy(deployment: &Value) -> Strategy {
         return Strategy::Recreate;
     }
     let bound = |key: &str| {
-        let said = deployment.pointer(&format!("/spec/strategy/rollingUpdate/{key}"));
+        let said = deployment.at(&format!("/spec/strategy/rollingUpdate/{key}"));
         let quarter = || IntOrString::String("25%".to_owned());
         said.and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or_else(quarter)
     };
@@ -51,7 +52,7 @@ fn strategy(deployment: &Value) -> Strategy {
 }
 
 fn conditions(deployment: &Value) -> Vec<Condition<DeploymentConditionKind>> {
-    let all = deployment.pointer("/status/conditions").and_then(Value::as_array);
+    let all = deployment.at("/status/conditions").and_then(Value::as_array);
     let read = |condition: &Value| {
         let kind = match text(condition, "/type") {
             "Progressing" => DeploymentConditionKind::Progressing,
@@ -84,7 +85,7 @@ fn view(deployment: &Value, name: &str, next_set: String) -> DeploymentView {
         deleting: views::is_deleting(deployment),
         replicas: small(deployment, "/spec/replicas").unwrap_or(1),
         strategy: strategy(deployment),
-        paused: deployment.pointer("/spec/paused") == Some(&Value::Bool(true)),
+        paused: deployment.at("/spec/paused") == Some(&Value::Bool(true)),
         revision_history_limit: small(deployment, "/spec/revisionHistoryLimit"),
         progress_deadline_seconds: small(deployment, "/spec/progressDeadlineSeconds"),
         next_set,
@@ -176,26 +177,26 @@ fn new_set(
     next: &DeploymentStep,
     (replicas, revision): (i32, i64),
 ) -> Value {
-    let mut template = deployment.pointer("/spec/template").cloned().unwrap_or_default();
+    let mut template = deployment.at("/spec/template").cloned().unwrap_or_default();
     let with_hash = |labels: Option<&Value>| {
         let mut labels = labels.and_then(Value::as_object).cloned().unwrap_or_default();
         labels.insert(HASH.to_owned(), hash.into());
         labels
     };
-    let labels = with_hash(template.pointer("/metadata/labels"));
+    let labels = with_hash(template.at("/metadata/labels"));
     if let Some(data) = template
         .as_object_mut()
         .and_then(|template| template.entry("metadata").or_insert_with(|| json!({})).as_object_mut())
     {
         data.insert("labels".to_owned(), labels.clone().into());
     }
-    let mut selector = deployment.pointer("/spec/selector").cloned().unwrap_or_else(|| json!({}));
+    let mut selector = deployment.at("/spec/selector").cloned().unwrap_or_else(|| json!({}));
     let matched = with_hash(selector.get("matchLabels"));
     if let Some(map) = selector.as_object_mut() {
         map.insert("matchLabels".to_owned(), matched.into());
     }
     let mut annotations = Map::new();
-    let said = deployment.pointer("/metadata/annotations").and_then(Value::as_object);
+    let said = deployment.at("/metadata/annotations").and_then(Value::as_object);
     let taken = said.into_iter().flatten().filter(|(key, _)| !OWN.contains(&key.as_str()));
     annotations.extend(taken.map(|(key, value)| (key.clone(), value.clone())));
     for (key, value) in
@@ -208,7 +209,7 @@ fn new_set(
         "uid": text(deployment, "/metadata/uid"), "controller": true, "blockOwnerDeletion": true,
     });
     let mut spec = json!({"replicas": replicas, "selector": selector, "template": template});
-    if let (Some(seconds), Some(spec)) = (deployment.pointer("/spec/minReadySeconds"), spec.as_object_mut()) {
+    if let (Some(seconds), Some(spec)) = (deployment.at("/spec/minReadySeconds"), spec.as_object_mut()) {
         spec.insert("minReadySeconds".to_owned(), seconds.clone());
     }
     json!({

@@ -2,6 +2,7 @@
 
 use super::nodes::NODE;
 use super::{Known, all, views};
+use crate::Dig;
 use crate::api::{ApiServer, At, Deletion, Part, number, text};
 use crate::models::endpoints::{Candidate, Endpoint, addresses, slice};
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ pub(super) fn look(api: &mut ApiServer, known: Known, namespace: &str) {
     for service in all(api, known.services, namespace) {
         let wanted: BTreeMap<String, String> = service
             .value
-            .pointer("/spec/selector")
+            .at("/spec/selector")
             .cloned()
             .and_then(|selector| serde_json::from_value(selector).ok())
             .unwrap_or_default();
@@ -65,7 +66,7 @@ fn target(pod: &Value) -> Value {
 fn port(service_port: &Value, pod: Option<&&Value>) -> Option<i64> {
     match service_port.get("targetPort") {
         Some(Value::String(name)) => {
-            let containers = pod?.pointer("/spec/containers").and_then(Value::as_array)?;
+            let containers = pod?.at("/spec/containers").and_then(Value::as_array)?;
             let ports =
                 containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
             let named = ports.into_iter().find(|port| text(port, "/name") == name)?;
@@ -86,11 +87,11 @@ fn write(api: &mut ApiServer, service: &Value, chosen: &[&Value], candidates: &[
 }
 
 fn publishes_all(service: &Value) -> bool {
-    service.pointer("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true))
+    service.at("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true))
 }
 
 fn ports(service: &Value, pod: Option<&&Value>) -> Vec<Value> {
-    let wanted = service.pointer("/spec/ports").and_then(Value::as_array);
+    let wanted = service.at("/spec/ports").and_then(Value::as_array);
     let of = |service_port: &Value| {
         let number = port(service_port, pod)?;
         let mut port = json!({"port": number, "protocol": text(service_port, "/protocol")});

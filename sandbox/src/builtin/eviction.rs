@@ -1,6 +1,7 @@
 //! PodDisruptionBudgets: their status, and evictions under them.
 
 use super::{all, views, write_status};
+use crate::Dig;
 use crate::api::failure::Failure;
 use crate::api::registry::ResourceId;
 use crate::api::{ApiServer, At, number, stamp, text};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 fn wanted(value: &Value) -> Wanted {
     let read = |key: &str| {
-        let value = value.pointer(&format!("/spec/{key}"))?;
+        let value = value.at(&format!("/spec/{key}"))?;
         serde_json::from_value::<IntOrString>(value.clone()).ok()
     };
     match (read("minAvailable"), read("maxUnavailable")) {
@@ -32,7 +33,7 @@ pub(super) fn look(api: &mut ApiServer, budgets: ResourceId, namespace: &str, no
             .into_iter()
             .filter(|pod| selector.matches(&views::labels(&pod.value)) && !views::phase(&pod.value).is_over())
             .collect();
-        let disrupted = found.value.pointer("/status/disruptedPods").and_then(Value::as_object);
+        let disrupted = found.value.at("/status/disruptedPods").and_then(Value::as_object);
         let seen: Vec<Guarded> = guarded
             .iter()
             .map(|pod| Guarded {

@@ -1,6 +1,7 @@
 //! The garbage collector: who owns whom, and what follows when either goes.
 
 use super::{uid, views};
+use crate::Dig;
 use crate::api::registry::ResourceId;
 use crate::api::store::{Change, Stored};
 use crate::api::{ApiServer, At, Deletion, Part, Propagation, text};
@@ -19,12 +20,12 @@ pub(super) struct Garbage {
 }
 
 fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
-    let list = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let list = object.at("/metadata/finalizers").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn owners(object: &Value) -> impl Iterator<Item = &Value> {
-    object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten()
+    object.at("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
@@ -40,7 +41,7 @@ impl Garbage {
     pub(super) fn saw(&mut self, at: &At, change: &Change) -> BTreeSet<At> {
         let (now, before) = (&change.object.value, change.before.as_ref().map(|before| &before.value));
         let mut concerned = BTreeSet::new();
-        let differs = |pointer: &str| before.is_none_or(|old| old.pointer(pointer) != now.pointer(pointer));
+        let differs = |pointer: &str| before.is_none_or(|old| old.at(pointer) != now.at(pointer));
         let owners_changed = change.deleted
             || (differs("/metadata/ownerReferences") && (before.is_some() || owners(now).next().is_some()));
         let deleting = views::is_deleting(now)

@@ -1,6 +1,7 @@
 //! The Job controller.
 
 use super::{Known, all, uid, views, write_status};
+use crate::Dig;
 use crate::api::{ApiServer, At, Deletion, Part, Propagation, number, stamp, text};
 use crate::models::condition::{Condition, Truth};
 use crate::models::job::{
@@ -43,7 +44,7 @@ fn condition(value: &Value) -> Option<JobCondition> {
 }
 
 fn view(job: &Value, failures: Failures) -> JobView {
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    let conditions = job.at("/status/conditions").and_then(Value::as_array);
     let count = |key: &str| small(job, &format!("/status/{key}")).unwrap_or(0);
     JobView {
         parallelism: small(job, "/spec/parallelism").unwrap_or(1),
@@ -51,7 +52,7 @@ fn view(job: &Value, failures: Failures) -> JobView {
         backoff_limit: small(job, "/spec/backoffLimit").unwrap_or(0),
         active_deadline_seconds: number(job, "/spec/activeDeadlineSeconds"),
         ttl_seconds: small(job, "/spec/ttlSecondsAfterFinished"),
-        suspend: job.pointer("/spec/suspend") == Some(&Value::Bool(true)),
+        suspend: job.at("/spec/suspend") == Some(&Value::Bool(true)),
         restarts_count: text(job, "/spec/template/spec/restartPolicy") == "OnFailure",
         deleting: views::is_deleting(job),
         status: JobStatus {
@@ -107,7 +108,7 @@ fn status(status: &JobStatus) -> Value {
 }
 
 fn finished(pod: &Value) -> Option<Time> {
-    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
+    let statuses = pod.at("/status/containerStatuses").and_then(Value::as_array);
     statuses
         .into_iter()
         .flatten()
@@ -116,7 +117,7 @@ fn finished(pod: &Value) -> Option<Time> {
 }
 
 fn tracked(pod: &Value) -> bool {
-    let finalizers = pod.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let finalizers = pod.at("/metadata/finalizers").and_then(Value::as_array);
     finalizers.is_some_and(|list| list.iter().any(|name| name == TRACKING_FINALIZER))
 }
 
@@ -136,7 +137,7 @@ impl Memory {
         };
         let own = uid(&job).to_owned();
         let selector = views::selector(&job.value);
-        let template = job.value.pointer("/spec/template").cloned().unwrap_or_default();
+        let template = job.value.at("/spec/template").cloned().unwrap_or_default();
         let none = BTreeMap::new();
         let pods = all(api, known.pods, &at.namespace);
         let seen: Vec<JobPod<'_>> = pods
@@ -192,7 +193,7 @@ fn new_pod(job: &At, uid: &str, template: &Value) -> Value {
     });
     if let Some(map) = metadata.as_object_mut() {
         for key in ["labels", "annotations"] {
-            if let Some(value) = template.pointer(&format!("/metadata/{key}")) {
+            if let Some(value) = template.at(&format!("/metadata/{key}")) {
                 map.insert(key.to_owned(), value.clone());
             }
         }

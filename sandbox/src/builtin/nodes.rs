@@ -1,6 +1,7 @@
 //! Scheduler and kubelet of the one node: pods live as their behaviour says.
 
 use super::{Nature, behaviour, pod_status, views};
+use crate::Dig;
 use crate::api::{ApiServer, At, Deletion, number, text};
 use crate::models::kubelet::{self, Behaviour, Gates, PodLife};
 use crds::Time;
@@ -75,7 +76,7 @@ impl Nodes {
 
 /// What the readiness gates of a pod say.
 fn gates(pod: &Value) -> Gates {
-    let wanted = pod.pointer("/spec/readinessGates").and_then(Value::as_array);
+    let wanted = pod.at("/spec/readinessGates").and_then(Value::as_array);
     let mut open: Option<Time> = None;
     for gate in wanted.into_iter().flatten() {
         let condition = views::condition(pod, text(gate, "/conditionType"));

@@ -1,6 +1,7 @@
 //! The status of a pod, from its life.
 
 use super::views;
+use crate::Dig;
 use crate::api::{stamp, text};
 use crate::models::kubelet::{PodLife, Stage};
 use crds::Time;
@@ -13,9 +14,9 @@ const NODE_ADDRESS: &str = "10.0.0.1";
 pub(super) fn of(pod: &Value, life: &PodLife, address: &str) -> Value {
     let mut status = Map::new();
     status.insert("phase".to_owned(), life.phase().as_str().into());
-    let quality = pod.pointer("/status/qosClass").cloned().unwrap_or_else(|| "BestEffort".into());
+    let quality = pod.at("/status/qosClass").cloned().unwrap_or_else(|| "BestEffort".into());
     status.insert("qosClass".to_owned(), quality);
-    if let (Some(generation), Some(_)) = (pod.pointer("/metadata/generation"), life.scheduled) {
+    if let (Some(generation), Some(_)) = (pod.at("/metadata/generation"), life.scheduled) {
         status.insert("observedGeneration".to_owned(), generation.clone());
     }
     status.insert("conditions".to_owned(), conditions(pod, life).into());
@@ -27,7 +28,7 @@ pub(super) fn of(pod: &Value, life: &PodLife, address: &str) -> Value {
         status.insert("podIP".to_owned(), address.into());
         status.insert("podIPs".to_owned(), json!([{"ip": address}]));
     }
-    let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+    let containers = pod.at("/spec/containers").and_then(Value::as_array);
     let statuses: Vec<Value> =
         containers.into_iter().flatten().map(|container| container_status(container, pod, life)).collect();
     status.insert("containerStatuses".to_owned(), statuses.into());
@@ -49,7 +50,7 @@ fn conditions(pod: &Value, life: &PodLife) -> Vec<Value> {
         condition
     };
     let own = ["PodScheduled", "Initialized", "ContainersReady", "Ready", "PodReadyToStartContainers"];
-    let before = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let before = pod.at("/status/conditions").and_then(Value::as_array);
     // Conditions of others, such as readiness gates, stay.
     let mut all: Vec<Value> = before
         .into_iter()
@@ -90,7 +91,7 @@ fn conditions(pod: &Value, life: &PodLife) -> Vec<Value> {
 
 /// The first readiness gate that is closed.
 fn gate(pod: &Value) -> Option<(&'static str, String)> {
-    let gates = pod.pointer("/spec/readinessGates").and_then(Value::as_array)?;
+    let gates = pod.at("/spec/readinessGates").and_then(Value::as_array)?;
     let closed = gates.iter().map(|gate| text(gate, "/conditionType")).find(|kind| {
         views::condition(pod, kind).is_none_or(|condition| text(condition, "/status") != "True")
     })?;

@@ -1,6 +1,7 @@
 //! The ReplicaSet controller.
 
 use super::{Known, all, uid, views, write_status};
+use crate::Dig;
 use crate::api::{ApiServer, At, Deletion, Part, number, stamp, text};
 use crate::models::pod::{Owner, PodView};
 use crate::models::replica_set::{Failure, FailureReason, SetStatus, SetView, step};
@@ -57,7 +58,7 @@ pub(super) fn look(api: &mut ApiServer, known: Known, at: &At, now: Time) -> Opt
     let set = api.get(at).cloned()?;
     let own = uid(&set).to_owned();
     let selector = views::selector(&set.value);
-    let template = set.value.pointer("/spec/template").cloned().unwrap_or_default();
+    let template = set.value.at("/spec/template").cloned().unwrap_or_default();
     let template_labels = views::labels(&template);
     let pods = all(api, known.pods, &at.namespace);
     let seen: Vec<_> = pods.iter().map(|pod| views::pod(pod, &own, &selector, &template_labels)).collect();
@@ -113,7 +114,7 @@ fn new_pod(set: &str, template: &Value, reference: &Value) -> Value {
     let mut metadata = Map::new();
     metadata.insert("generateName".to_owned(), format!("{prefix}-").into());
     for key in ["labels", "annotations", "finalizers"] {
-        if let Some(value) = template.pointer(&format!("/metadata/{key}")) {
+        if let Some(value) = template.at(&format!("/metadata/{key}")) {
             metadata.insert(key.to_owned(), value.clone());
         }
     }
@@ -127,7 +128,7 @@ fn own_pod(api: &mut ApiServer, pod: &At, reference: Option<&Value>) {
     let _ = api.change(pod, Part::Main, false, |old| {
         let mut new = old.clone();
         let mut owners =
-            old.pointer("/metadata/ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default();
+            old.at("/metadata/ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default();
         owners.retain(|owner| owner.get("controller") != Some(&Value::Bool(true)));
         owners.extend(reference.cloned());
         if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {

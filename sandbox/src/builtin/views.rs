@@ -1,5 +1,6 @@
 //! Views of pods and owners, made from objects.
 
+use crate::Dig;
 use crate::api::store::{Change, Stored};
 use crate::api::{number, text};
 use crate::models::endpoints::Candidate;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 /// Reference to the controller of an object.
 pub(super) fn controller(object: &Value) -> Option<&Value> {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object.at("/metadata/ownerReferences").and_then(Value::as_array);
     owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
 }
 
@@ -37,14 +38,14 @@ pub(super) fn owner(object: &Value, uid: &str) -> Owner {
 
 /// Labels of an object.
 pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
-    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = object.at("/metadata/labels").and_then(Value::as_object);
     let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
     labels.into_iter().flatten().filter_map(pair).collect()
 }
 
 /// A selector of an object's spec.
 pub(super) fn selector(object: &Value) -> LabelSelector {
-    let selector = object.pointer("/spec/selector").cloned().unwrap_or_default();
+    let selector = object.at("/spec/selector").cloned().unwrap_or_default();
     serde_json::from_value(selector).unwrap_or_default()
 }
 
@@ -66,7 +67,7 @@ pub(super) fn phase(pod: &Value) -> PodPhase {
 
 /// The condition of a type.
 pub(super) fn condition<'v>(object: &'v Value, kind: &str) -> Option<&'v Value> {
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let conditions = object.at("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().find(|condition| text(condition, "/type") == kind)
 }
 
@@ -77,7 +78,7 @@ pub(super) fn ready_since(pod: &Value) -> Option<Time> {
 }
 
 pub(super) fn is_deleting(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    object.at("/metadata/deletionTimestamp").is_some()
 }
 
 /// A pod as its controller sees it.
@@ -89,10 +90,10 @@ pub(super) fn pod<'a>(
 ) -> PodView<'a> {
     let value = &pod.value;
     let labels = labels(value);
-    let statuses = value.pointer("/status/containerStatuses").and_then(Value::as_array);
+    let statuses = value.at("/status/containerStatuses").and_then(Value::as_array);
     let restarts = statuses.into_iter().flatten().filter_map(|status| number(status, "/restartCount")).max();
     let cost = value
-        .pointer("/metadata/annotations")
+        .at("/metadata/annotations")
         .and_then(|annotations| annotations.get("controller.kubernetes.io/pod-deletion-cost"));
     PodView {
         uid: text(value, "/metadata/uid"),

@@ -1,6 +1,7 @@
 //! Which resources the API server has: the built-in ones, as a real server lists them, and those of
 //! CustomResourceDefinitions.
 
+use crate::Dig;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
@@ -147,7 +148,7 @@ impl Resource {
     /// order of its versions; empty when names or versions are missing.
     #[must_use]
     pub fn of_crd(crd: &Value) -> Vec<Self> {
-        let versions = crd.pointer("/spec/versions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let versions = crd.at("/spec/versions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         versions
             .iter()
             .filter(|version| version.get("served") == Some(&Value::Bool(true)))
@@ -176,7 +177,7 @@ impl Resource {
             custom: Some(Custom {
                 list_kind: text(names, "listKind").map_or_else(|| format!("{kind}List"), str::to_owned),
                 stored: version.get("storage") == Some(&Value::Bool(true)),
-                schema: Arc::new(version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or_default()),
+                schema: Arc::new(version.at("/schema/openAPIV3Schema").cloned().unwrap_or_default()),
             }),
         })
     }
@@ -193,7 +194,7 @@ pub(super) fn root(group: &str, version: &str) -> String {
 }
 
 fn custom_subresources(version: &Value, group: &str, name: &str, kind: &str) -> Vec<Subresource> {
-    let has = |sub: &str| version.pointer("/subresources").and_then(|all| all.get(sub)).is_some();
+    let has = |sub: &str| version.at("/subresources").and_then(|all| all.get(sub)).is_some();
     let sub = |name: &str, group: &str, version: &str, kind: &str| Subresource {
         name: name.to_owned(),
         group: group.to_owned(),

@@ -4,6 +4,7 @@ use super::answers::{AnswerRule, Answers};
 use super::journal::Outcome;
 use super::plane::{Backend, Facts, Key, News, PodId};
 use super::scrape::{Counters, Exposition};
+use crate::Dig;
 use crate::api::{number, text};
 use crate::builtin::{candidate, environment, labels};
 use crds::meta::POD_TEMPLATE_HASH_LABEL;
@@ -117,7 +118,7 @@ impl Pods {
 impl Pod {
     fn of(object: &Value, old: Option<Self>, rules: &[AnswerRule], ended: &mut Vec<Key>) -> Self {
         let facts = facts(object, old.as_ref());
-        let running = object.pointer("/status/containerStatuses/0/state/running").is_some();
+        let running = object.at("/status/containerStatuses/0/state/running").is_some();
         let is_running = text(object, "/status/phase") == "Running";
         let restarts = number(object, "/status/containerStatuses/0/restartCount").unwrap_or(0);
         let said = Answers::said_by(object);

@@ -2,6 +2,7 @@
 
 use super::plane::{Facts, Key};
 use super::pods::Pods;
+use crate::Dig;
 use crate::api::text;
 use crate::promql::{Database, Labels, NAME};
 use serde_json::Value;
@@ -126,7 +127,7 @@ impl Exposition {
 }
 
 fn annotation<'v>(pod: &'v Value, name: &str) -> Option<&'v str> {
-    pod.pointer("/metadata/annotations")?.get(name)?.as_str()
+    pod.at("/metadata/annotations")?.get(name)?.as_str()
 }
 
 /// Reads all targets once, at this time in milliseconds since the epoch.

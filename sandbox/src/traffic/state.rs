@@ -4,6 +4,7 @@ use super::clients::{Clients, Stream};
 use super::plane::{Front, Key, News, Plane, Share, View};
 use super::pods::Pods;
 use super::scrape::scrape;
+use crate::Dig;
 use crate::api::text;
 use crate::promql::Database;
 use serde_json::Value;
@@ -96,11 +97,11 @@ impl State {
     pub(super) fn saw_service(&mut self, service: &Value, deleted: bool) {
         let key =
             (text(service, "/metadata/namespace").to_owned(), text(service, "/metadata/name").to_owned());
-        let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+        let selector = service.at("/spec/selector").and_then(Value::as_object);
         let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
         let front = Front {
             selector: selector.into_iter().flatten().filter_map(pair).collect(),
-            publish_not_ready: service.pointer("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true)),
+            publish_not_ready: service.at("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true)),
         };
         self.tell(News::Service(key, (!deleted).then(|| Arc::new(front))));
     }

@@ -4,11 +4,11 @@ use super::setup::UID;
 use super::view::{Event, Watches};
 use crds::analysis::AnalysisPhase;
 use crds::rollout::RolloutStatus;
-use crds::{Rollout, Time, meta};
+use crds::{Rollout, Time, defaults, meta};
 use planner::{AnalysisRunView, Owner, ReplicaSet, Service, Target, Write};
 use sandbox::models::kubelet::{Behaviour, Deletion, PodLife};
 use sandbox::models::pod::{PodPhase, PodView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ pub(super) struct Set {
     pub(super) dirty: bool,
     /// When its controller wants to look again.
     pub(super) wake: Option<Time>,
+    /// Version that the controller's own last write has made.
+    pub(super) written: u64,
     /// A pod was lost by no act of ours, and the status does not show it yet.
     pub(super) lost: bool,
     /// The first version of the object that shows the last such loss.
@@ -64,6 +66,20 @@ pub(super) struct Set {
 }
 
 impl Set {
+    /// One that is new to the cluster.
+    pub(super) fn new(view: ReplicaSet, version: usize) -> Self {
+        Self {
+            view,
+            version,
+            pods: Vec::new(),
+            dirty: true,
+            wake: None,
+            written: 0,
+            lost: false,
+            loss_shown: 0,
+        }
+    }
+
     /// Pods that users can reach.
     pub(super) fn available(&self, now: Time) -> i32 {
         let min = self.view.min_ready_seconds;
@@ -81,6 +97,19 @@ pub(super) struct Run {
     pub(super) end: (Time, AnalysisPhase),
 }
 
+/// When what never ends by itself would end: in the year 2200.
+const FOREVER_SECONDS: i64 = 7_258_118_400;
+
+/// The end of what has none.
+pub(super) fn forever() -> Time {
+    Time::from_unix_seconds(FOREVER_SECONDS).unwrap_or_default()
+}
+
+/// Measures until it is told to end.
+pub(super) fn is_endless(run: &Run) -> bool {
+    run.end.0 == forever()
+}
+
 impl Run {
     pub(super) fn phase(&self) -> AnalysisPhase {
         self.view.status.as_ref().map_or(AnalysisPhase::New, |status| status.phase)
@@ -94,6 +123,8 @@ pub(super) enum Refused {
     Conflict,
     /// An object of that name is there.
     Exists,
+    /// An object of that name is there, and it is somebody else's.
+    Foreign,
 }
 
 /// Resource versions of what a plan has written itself, by name; the Rollout's is under the empty name.
@@ -109,6 +140,16 @@ pub(super) struct Cluster {
     pub(super) services: BTreeMap<String, Service>,
     pub(super) runs: Vec<Run>,
     pub(super) watches: Watches,
+    /// Names of ReplicaSets that nobody here sees.
+    pub(super) strangers: BTreeSet<String>,
+    /// Uids of ReplicaSets that people have deleted.
+    pub(super) taken: Vec<String>,
+    /// Versions that were active and have been left for another, when, and with what delay.
+    pub(super) left: BTreeMap<String, (Time, i32)>,
+    /// When the current version was called so first.
+    pub(super) begun: Time,
+    /// When the write that is carried out was decided: a process may be slow.
+    pub(super) decided: Time,
     /// How pods of each version behave.
     pub(super) behaviours: Vec<Behaviour>,
     /// Images of the versions, to know a template again.
@@ -126,7 +167,9 @@ impl Cluster {
     }
 
     pub(super) fn set_of(&self, hash: &str) -> Option<&Set> {
-        self.sets.iter().find(|set| !hash.is_empty() && set.view.hash() == hash)
+        self.sets
+            .iter()
+            .find(|set| !hash.is_empty() && set.view.owner != Owner::Other && set.view.hash() == hash)
     }
 
     /// Hash that a Service selects; empty for none.
@@ -153,6 +196,23 @@ impl Cluster {
         change(set);
         set.view.resource_version = version;
         self.watches.send(Event::Set(Box::new(set.view.clone())));
+    }
+
+    /// Takes a Service's hash away, as somebody does who applies an old manifest.
+    pub(super) fn reset_service(&mut self, name: &str) {
+        let version = self.next();
+        let Some(service) = self.services.get_mut(name) else { return };
+        service.selector.remove(meta::POD_TEMPLATE_HASH_LABEL);
+        service.resource_version = version;
+        self.watches.send(Event::Service(Box::new(service.clone())));
+    }
+
+    /// Somebody deletes a ReplicaSet with its pods.
+    pub(super) fn take_set(&mut self, index: usize) {
+        self.next();
+        let gone = self.sets.remove(index);
+        self.taken.push(gone.view.uid.clone());
+        self.watches.send(Event::SetGone(gone.view.uid));
     }
 
     pub(super) fn change_run(&mut self, name: &str, change: impl FnOnce(&mut Run)) {
@@ -186,7 +246,9 @@ impl Cluster {
         };
         match write {
             Write::CreateReplicaSet { name, .. } => {
-                if self.set(name).is_some() {
+                if self.strangers.contains(name) {
+                    Err(Refused::Foreign)
+                } else if self.set(name).is_some() {
                     Err(Refused::Exists)
                 } else {
                     Ok(())
@@ -195,6 +257,7 @@ impl Cluster {
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::AnnotateReplicaSet { target, .. } => {
                 let set = self.set(&target.name).ok_or(Refused::Conflict)?;
                 fits(target, &set.view.uid, &set.view.resource_version)
@@ -216,7 +279,9 @@ impl Cluster {
                 let there = self.runs.iter().any(|run| run.view.name == target.name);
                 if there { Ok(()) } else { Err(Refused::Conflict) }
             }
-            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => Ok(()),
+            // No Rollout refers to a workload here.
+            Write::ScaleWorkload { .. } => Err(Refused::Conflict),
+            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } | Write::LabelPod { .. } => Ok(()),
         }
     }
 
@@ -284,11 +349,22 @@ impl Cluster {
                 }
             }
             Write::EvictPod { target } => self.delete_pod(&target.uid),
+            Write::EditTemplate { target, to, annotations, .. } => self.edit(target, versions, |set| {
+                (set.view.counts.generation_observed, set.dirty) = (false, true);
+                set.view.template = to.clone();
+                merge(&mut set.view.annotations, annotations);
+            }),
+            // Pods have no metadata here, and there are no workloads.
+            Write::LabelPod { .. } | Write::ScaleWorkload { .. } => {}
         }
     }
 
     /// Writes the status; the difference to nothing is no write at all.
     pub(super) fn record(&mut self, status: &RolloutStatus, versions: &mut Versions) {
+        let known = self.rollout.status.as_ref().map_or("", |known| known.current_pod_hash.as_str());
+        if known != status.current_pod_hash {
+            self.begun = self.decided.whole_seconds();
+        }
         self.change_rollout(false, |rollout| rollout.status = Some(status.clone()));
         self.note_rollout(versions);
     }
@@ -305,6 +381,10 @@ impl Cluster {
 
     fn edit(&mut self, target: &Target, versions: &mut Versions, change: impl FnOnce(&mut Set)) {
         self.change_set(&target.name, change);
+        let revision = self.revision;
+        if let Some(set) = self.sets.iter_mut().find(|set| set.view.name == target.name) {
+            set.written = revision;
+        }
         self.note_set(&target.name, versions);
     }
 
@@ -340,15 +420,7 @@ impl Cluster {
         };
         debug_assert_eq!(self.rollout.metadata.uid.as_deref(), Some(UID));
         self.watches.send(Event::Set(Box::new(view.clone())));
-        self.sets.push(Set {
-            view,
-            version: index,
-            pods: Vec::new(),
-            dirty: true,
-            wake: None,
-            lost: false,
-            loss_shown: 0,
-        });
+        self.sets.push(Set::new(view, index));
         self.sets.sort_by(|a, b| (a.view.created, &a.view.name).cmp(&(b.view.created, &b.view.name)));
     }
 
@@ -374,6 +446,20 @@ impl Cluster {
     fn select(&mut self, name: &str, hash: &Option<String>, managed_by: &Option<String>) {
         let version = self.next();
         let Some(service) = self.services.get_mut(name) else { return };
+        let strategy = self.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+        let from = service.hash();
+        if let Some(to) = hash.as_ref().filter(|to| *to != from) {
+            self.left.remove(to);
+            // What an abort has taken out of service goes by another delay.
+            let aborted = self.rollout.status.as_ref().is_some_and(|status| status.abort);
+            if strategy.is_some_and(|strategy| strategy.active_service == name)
+                && !aborted
+                && !from.is_empty()
+            {
+                let delay = defaults::blue_green_scale_down_delay_seconds(&self.rollout);
+                self.left.insert(from.to_owned(), (self.decided, delay));
+            }
+        }
         put(&mut service.selector, meta::POD_TEMPLATE_HASH_LABEL, hash);
         put(&mut service.annotations, meta::MANAGED_BY_ANNOTATION, managed_by);
         service.resource_version = version;

@@ -2,9 +2,11 @@
 
 use super::controller::Work;
 use super::invariants::{self, Basis, Fault};
+use super::people;
 use super::turns::{Simulation, Step};
 use super::view::{self, Kind};
 use crds::rollout::RolloutStatus;
+use planner::Write;
 
 impl Simulation {
     /// A watch tells what it has, one change or several.
@@ -42,7 +44,8 @@ impl Simulation {
                     format!("write  {write:?}\n        because {reason}")
                 });
                 self.check(fault)?;
-                let end = self.verdict();
+                let end = self.verdict(&write);
+                self.cluster.decided = work.basis.at;
                 self.cluster.apply(&write, &mut work.versions, end);
                 self.summary.writes = self.summary.writes.saturating_add(1);
                 work.done = work.done.saturating_add(1);
@@ -56,6 +59,9 @@ impl Simulation {
                     self.controller.hear(&self.cluster, &write);
                 }
                 self.controller.work = Some(work);
+                if matches!(write, Write::SelectService { .. }) && self.chance(self.knobs.keen) {
+                    people::meddle(self);
+                }
                 Ok(())
             }
             None => self.record(work),
@@ -65,11 +71,13 @@ impl Simulation {
     fn plan(&mut self) -> Step {
         let now = self.cluster.now;
         self.controller.fetch_pods(&self.cluster);
+        self.controller.forget_refusals(now);
         let plan = planner::plan(&self.controller.seen, now);
         self.summary.plans = self.summary.plans.saturating_add(1);
         let broken = planner::check::check(&self.controller.seen, &plan, now).into_iter().next();
         self.controller.dirty = false;
-        self.controller.wake = plan.wake.as_ref().map(|wake| wake.at);
+        self.controller.wake =
+            plan.wake.as_ref().map(|wake| wake.at).into_iter().chain(self.controller.refused_until()).min();
         self.tell(|_| {
             let trail = plan.trail.join("; ");
             let wake = plan.wake.as_ref().map(|wake| format!("{} {}", wake.at, wake.why));
@@ -108,6 +116,7 @@ impl Simulation {
         self.tell(|_| format!("status {}", brief(&status)));
         let fault = invariants::status(&self.cluster, &work.basis, self.losses, &status);
         self.check(fault)?;
+        self.cluster.decided = work.basis.at;
         self.cluster.record(&status, &mut work.versions);
         self.summary.writes = self.summary.writes.saturating_add(1);
         if self.chance(self.knobs.lost_answers) {
@@ -116,6 +125,9 @@ impl Simulation {
             let event = view::Event::Rollout(self.cluster.rollout.clone());
             view::learn(&mut self.controller.seen, event);
             self.controller.dirty = true;
+        }
+        if self.chance(self.knobs.keen) {
+            people::meddle(self);
         }
         Ok(())
     }

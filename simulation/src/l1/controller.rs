@@ -4,7 +4,10 @@ use super::cluster::{Cluster, Refused, Versions};
 use super::invariants::Basis;
 use super::view::{self, Event};
 use crds::{Time, meta};
-use planner::{Plan, World, Write};
+use planner::{Plan, Refusal, RefusalCode, World, Write};
+
+/// How long a refusal counts.
+const REFUSAL_SECONDS: i64 = 20;
 
 /// The controller.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(super) struct Controller {
     pub(super) wake: Option<Time>,
     /// The plan that it carries out.
     pub(super) work: Option<Work>,
+    /// The generation that something was refused for, and until when that counts.
+    refused: Option<(Option<i64>, Time)>,
 }
 
 /// A plan that is being carried out.
@@ -33,7 +38,7 @@ pub(super) struct Work {
 impl Controller {
     pub(super) fn new(cluster: &Cluster, mut seen: World) -> Self {
         view::list(cluster, &mut seen);
-        Self { seen, dirty: true, wake: None, work: None }
+        Self { seen, dirty: true, wake: None, work: None, refused: None }
     }
 
     /// A new process: its memory is gone, and it reads everything anew.
@@ -41,6 +46,32 @@ impl Controller {
         cluster.watches.clear();
         view::list(cluster, &mut self.seen);
         (self.dirty, self.wake, self.work) = (true, None, None);
+        self.seen.refusals.clear();
+        self.refused = None;
+    }
+
+    /// A refusal counts for a while, and until the Rollout changes.
+    pub(super) fn forget_refusals(&mut self, now: Time) {
+        let generation = self.seen.rollout.metadata.generation;
+        if self.refused.is_some_and(|(of, until)| of != generation || until <= now) {
+            self.seen.refusals.clear();
+            self.refused = None;
+        }
+    }
+
+    /// Until when a refusal counts.
+    pub(super) fn refused_until(&self) -> Option<Time> {
+        self.refused.map(|(_, until)| until)
+    }
+
+    /// The name of a ReplicaSet is taken by somebody else's: the next plan is to know.
+    fn note_refusal(&mut self, name: &str, now: Time) {
+        let target = format!("ReplicaSet/{name}");
+        self.seen.refusals.retain(|known| known.target != target);
+        let message = format!("ReplicaSet {name} exists already");
+        let code = RefusalCode::AlreadyExists;
+        self.seen.refusals.push(Refusal { target, code, message, existing: None });
+        self.refused = Some((self.seen.rollout.metadata.generation, now.plus_seconds(REFUSAL_SECONDS)));
     }
 
     /// Whether it would look at the Rollout now.
@@ -88,6 +119,7 @@ impl Controller {
             Write::AdoptReplicaSet { target }
             | Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
             | Write::AnnotateReplicaSet { target, .. } => set(&target.name),
             Write::SelectService { target, .. } => {
                 cluster.services.get(&target.name).map(|service| Event::Service(Box::new(service.clone())))
@@ -97,7 +129,11 @@ impl Controller {
             }
             Write::CreateAnalysisRun { name, .. } => run(name),
             Write::TerminateAnalysisRun { target } => run(&target.name),
-            Write::DeleteReplicaSet { .. } | Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } => None,
+            Write::DeleteReplicaSet { .. }
+            | Write::DeleteAnalysisRun { .. }
+            | Write::EvictPod { .. }
+            | Write::LabelPod { .. }
+            | Write::ScaleWorkload { .. } => None,
         };
         if let Some(event) = event {
             view::learn(&mut self.seen, event);
@@ -107,8 +143,10 @@ impl Controller {
 
     /// A create met an object of its name: that is read, whatever the watch has come to. The plan ends.
     pub(super) fn stumble(&mut self, cluster: &Cluster, write: &Write, refused: Refused) {
-        if refused == Refused::Exists {
-            self.hear(cluster, write);
+        match (refused, write) {
+            (Refused::Foreign, Write::CreateReplicaSet { name, .. }) => self.note_refusal(name, cluster.now),
+            (Refused::Exists, _) => self.hear(cluster, write),
+            _ => {}
         }
         (self.work, self.dirty) = (None, true);
     }

@@ -9,14 +9,17 @@
 mod cluster;
 mod control;
 mod controller;
+mod ends;
 mod invariants;
 mod people;
+mod promises;
 mod rest;
 mod setup;
 #[cfg(test)]
 mod tests;
 mod turns;
 mod view;
+mod wishes;
 
 use crds::Time;
 use std::collections::BTreeMap;

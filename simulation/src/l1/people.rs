@@ -1,10 +1,12 @@
 //! What people do to a Rollout, as the kubectl plugin, an autoscaler or an editor would.
 
-use super::setup;
+use super::controller::revision;
 use super::turns::Simulation;
+use super::wishes;
 use crds::analysis::AnalysisPhase;
-use crds::rollout::RolloutStatus;
 use crds::rollout::canary::CanaryStep;
+use crds::rollout::{RolloutSpec, RolloutStatus};
+use planner::Owner;
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +23,13 @@ enum Verb {
     EditSteps,
     Annotate,
     Touch,
+    Undo,
+    DeleteSet,
+    ResetService,
+    Rewrite,
 }
 
-const VERBS: [Verb; 12] = [
+const VERBS: [Verb; 16] = [
     Verb::SetTemplate,
     Verb::BackToStable,
     Verb::Promote,
@@ -36,14 +42,41 @@ const VERBS: [Verb; 12] = [
     Verb::EditSteps,
     Verb::Annotate,
     Verb::Touch,
+    Verb::Undo,
+    Verb::DeleteSet,
+    Verb::ResetService,
+    Verb::Rewrite,
 ];
+
+/// What people do in a hurry, just as something has happened.
+const HASTY: [Verb; 7] = [
+    Verb::SetTemplate,
+    Verb::Undo,
+    Verb::Promote,
+    Verb::Promote,
+    Verb::Abort,
+    Verb::Retry,
+    Verb::PromoteFull,
+];
+
+/// Somebody does something at once.
+pub(super) fn meddle(run: &mut Simulation) {
+    if let Some(verb) = run.rng.choice(&HASTY).copied() {
+        carry_out(run, verb);
+    }
+}
 
 /// Somebody does something, of what is done in this run at all.
 pub(super) fn act(run: &mut Simulation) {
     let index = run.rng.usize(0..VERBS.len());
     let allowed = u32::try_from(index)
         .is_ok_and(|bit| run.knobs.verbs.checked_shr(bit).is_some_and(|bits| bits & 1 == 1));
-    let Some(verb) = VERBS.get(index).copied().filter(|_| allowed) else { return };
+    if let Some(verb) = VERBS.get(index).copied().filter(|_| allowed) {
+        carry_out(run, verb);
+    }
+}
+
+fn carry_out(run: &mut Simulation, verb: Verb) {
     match verb {
         Verb::SetTemplate => {
             let version = run.rng.usize(0..run.templates.len().max(1));
@@ -73,7 +106,9 @@ pub(super) fn act(run: &mut Simulation) {
             }
         }
         Verb::Restart => {
-            let at = run.cluster.now.whole_seconds();
+            // Now, or some time later.
+            let later = if run.rng.u8(..3) == 0 { run.rng.i64(1..120) } else { 0 };
+            let at = run.cluster.now.whole_seconds().plus_seconds(later);
             run.cluster.change_rollout(true, |rollout| rollout.spec.restart_at = Some(at));
             run.tell(|_| "people restart".to_owned());
         }
@@ -87,6 +122,15 @@ pub(super) fn act(run: &mut Simulation) {
             run.tell(|_| "people annotate the Rollout".to_owned());
         }
         Verb::Touch => touch(run),
+        Verb::Undo => undo(run),
+        Verb::DeleteSet => delete_set(run),
+        Verb::ResetService => {
+            let name = if run.rng.bool() { "main" } else { "next" };
+            run.cluster.reset_service(name);
+            run.reach("a Service loses its hash");
+            run.tell(|_| format!("people take the hash out of Service {name}"));
+        }
+        Verb::Rewrite => rewrite(run),
     }
 }
 
@@ -129,7 +173,7 @@ fn promote(run: &mut Simulation) {
 }
 
 fn edit_steps(run: &mut Simulation) {
-    let steps: Option<Vec<CanaryStep>> = serde_json::from_value(setup::steps(&mut run.rng)).ok();
+    let steps: Option<Vec<CanaryStep>> = serde_json::from_value(wishes::steps(&mut run.rng)).ok();
     let canary = run.cluster.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
     if canary.is_none_or(|canary| canary.steps == steps) {
         return;
@@ -142,6 +186,50 @@ fn edit_steps(run: &mut Simulation) {
     });
     run.reach("steps are edited");
     run.tell(|run| format!("people edit steps {:?}", run.cluster.rollout.spec.strategy));
+}
+
+/// `undo`: the version before the newest one.
+fn undo(run: &mut Simulation) {
+    let current = run.cluster.rollout.status.as_ref().map_or("", |status| status.current_pod_hash.as_str());
+    let others =
+        run.cluster.sets.iter().filter(|set| set.view.owner == Owner::Ours && set.view.hash() != current);
+    let before = others.max_by_key(|set| revision(Some(&set.view.annotations)));
+    if let Some(version) = before.map(|set| set.version) {
+        run.reach("undo");
+        set_template(run, version);
+    }
+}
+
+/// Somebody deletes a ReplicaSet of ours.
+fn delete_set(run: &mut Simulation) {
+    let ours = run.cluster.sets.iter().enumerate().filter(|(_, set)| set.view.owner == Owner::Ours);
+    let ours: Vec<usize> = ours.map(|(index, _)| index).collect();
+    let Some(index) = run.rng.choice(&ours).copied() else { return };
+    run.cluster.take_set(index);
+    run.losses = run.losses.saturating_add(1);
+    run.reach("a ReplicaSet is deleted");
+    run.tell(|run| format!("people delete ReplicaSet {:?}", run.cluster.taken.last()));
+}
+
+/// Somebody applies another manifest: another strategy, or other options.
+fn rewrite(run: &mut Simulation) {
+    let template = run.cluster.rollout.spec.template.as_ref().map(|template| template.0.clone());
+    let spec = wishes::spec(&mut run.rng, template.as_ref());
+    let Ok(mut spec) = serde_json::from_value::<RolloutSpec>(spec) else { return };
+    let old = run.cluster.rollout.spec.clone();
+    (spec.replicas, spec.paused, spec.restart_at) = (old.replicas, old.paused, old.restart_at);
+    if run.rng.bool() {
+        // Of the same strategy, as far as both have one.
+        let (now, then) = (old.strategy.unwrap_or_default(), spec.strategy.clone().unwrap_or_default());
+        if now.canary.is_some() != then.canary.is_some() {
+            return;
+        }
+    }
+    run.cluster.change_rollout(true, |rollout| rollout.spec = spec);
+    run.reach("another manifest is applied");
+    run.tell(|run| {
+        format!("people apply {}", serde_json::to_string(&run.cluster.rollout.spec).unwrap_or_default())
+    });
 }
 
 /// Somebody writes to an object of ours something that does not matter: its version is another one then.

@@ -1,5 +1,6 @@
 //! The end of a run: inputs and faults stop, and the Rollout comes to rest.
 
+use super::ends;
 use super::invariants::Fault;
 use super::turns::{Simulation, Step};
 use crds::Time;
@@ -10,6 +11,8 @@ const SETTLE_SECONDS: i64 = 3_600;
 const WATCH_SECONDS: i64 = 1_800;
 /// Virtual time at rest, in which nothing is written.
 const REST_SECONDS: i64 = 3_600;
+/// How often everything is looked at again meanwhile.
+const RESYNCS: i64 = 3;
 /// Most turns for both; a Rollout that is at rest needs few.
 const TURNS_MAX: u64 = 60_000;
 
@@ -37,8 +40,15 @@ pub(super) fn come_to_rest(run: &mut Simulation) -> Step {
         "Paused" => "ends Paused",
         _ => "ends Degraded",
     });
+    let fault = ends::at_rest(&run.cluster);
+    run.check(fault)?;
     let (writes, losses) = (run.summary.writes, run.losses);
-    live_until(run, run.cluster.now.plus_seconds(REST_SECONDS), limit)?;
+    for _ in 0..RESYNCS {
+        live_until(run, run.cluster.now.plus_seconds(REST_SECONDS / RESYNCS), limit)?;
+        // Everything is looked at again from time to time: that, too, changes nothing.
+        run.controller.dirty = true;
+    }
+    live_until(run, run.cluster.now.plus_seconds(1), limit)?;
     let written = run.summary.writes.saturating_sub(writes);
     if written > 0 && run.losses == losses {
         let what = format!("{written} writes in {REST_SECONDS} s in which nothing changed");

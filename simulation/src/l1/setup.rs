@@ -1,22 +1,31 @@
 //! What a seed makes of a run: the Rollout, its surroundings, and how hard the times are.
 
 use crds::analysis::AnalysisTemplateSpec;
-use crds::{PodTemplate, Rollout};
+use crds::{PodTemplate, Rollout, meta};
 use fastrand::Rng;
-use planner::Service;
+use planner::{Owner, ReplicaSet, Service};
 use sandbox::models::kubelet::{Behaviour, Exit, Process, Pull, Readiness, RestartPolicy, Scheduling};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the Rollout.
 pub(super) const NAME: &str = "web";
 /// Its uid.
 pub(super) const UID: &str = "uid-of-web";
-/// Name of the one AnalysisTemplate.
-const TEMPLATE: &str = "errors";
+/// Names of the AnalysisTemplates.
+pub(super) const TEMPLATES: [&str; 2] = ["errors", "latency"];
 /// Versions of the pod template that people choose from.
 pub(super) const VERSIONS: usize = 4;
+
+/// How analyses tend to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Good,
+    Bad,
+    Undecided,
+}
 
 /// How hard the times are: fixed for a run, so that one kind of trouble does not hide the others.
 #[derive(Clone, Debug)]
@@ -35,8 +44,12 @@ pub(super) struct Knobs {
     pub(super) people: u8,
     /// Of 256 turns, how many let time pass although there is work to do.
     pub(super) haste: u8,
+    /// Of 256 changes of a Service or a status, after how many people act at once.
+    pub(super) keen: u8,
+    /// How analyses tend to end.
+    pub(super) verdicts: Mood,
     /// What people do in this run, as bits.
-    pub(super) verbs: u16,
+    pub(super) verbs: u32,
     /// How each version behaves.
     pub(super) behaviours: [Behaviour; VERSIONS],
 }
@@ -48,9 +61,13 @@ pub(super) struct Setup {
     pub(super) templates: Vec<PodTemplate>,
     pub(super) services: BTreeMap<String, Service>,
     pub(super) analysis_templates: BTreeMap<String, AnalysisTemplateSpec>,
+    /// ReplicaSets that are there before, each with its version: somebody else's, or nobody's.
+    pub(super) sets: Vec<(ReplicaSet, usize)>,
+    /// Names of ReplicaSets that nobody here sees: they do not match the selector.
+    pub(super) strangers: BTreeSet<String>,
 }
 
-fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
+pub(super) fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
     rng.choice(from).cloned()
 }
 
@@ -68,14 +85,22 @@ pub(super) fn setup(rng: &mut Rng, faults: bool) -> Setup {
         pod_loss: rate(rng, faults, &[0, 0, 2, 8]),
         people: pick(rng, &[3, 8, 20]).unwrap_or(8),
         haste: pick(rng, &[0, 8, 60]).unwrap_or(0),
-        verbs: rng.u16(..) | 1,
+        keen: pick(rng, &[0, 0, 20, 60]).unwrap_or(0),
+        verdicts: pick(rng, &[Mood::Good, Mood::Good, Mood::Bad, Mood::Undecided]).unwrap_or(Mood::Good),
+        verbs: rng.u32(..) | 1,
         behaviours: std::array::from_fn(|index| behaviour(rng, index)),
     };
     let rollout = json!({
         "apiVersion": crds::API_VERSION, "kind": "Rollout",
-        "metadata": {"name": NAME, "namespace": "shop", "uid": UID, "generation": 1, "resourceVersion": "1"},
-        "spec": spec(rng, templates.first()),
+        "metadata": {
+            "name": NAME, "namespace": "shop", "uid": UID, "generation": 1, "resourceVersion": "1",
+            "annotations": annotations(rng),
+        },
+        "spec": super::wishes::spec(rng, templates.first()),
     });
+    let templates: Vec<PodTemplate> = templates.into_iter().map(PodTemplate).collect();
+    let sets = sets(rng, &templates);
+    let strangers = strangers(rng, &templates);
     let service = |name: &str| Service {
         name: name.to_owned(),
         uid: format!("uid-of-{name}"),
@@ -87,15 +112,69 @@ pub(super) fn setup(rng: &mut Rng, faults: bool) -> Setup {
     Setup {
         knobs,
         rollout: serde_json::from_value(rollout).unwrap_or_default(),
-        templates: templates.into_iter().map(PodTemplate).collect(),
+        templates,
         services: services.into(),
-        analysis_templates: BTreeMap::from([(TEMPLATE.to_owned(), measured())]),
+        analysis_templates: TEMPLATES.map(|name| (name.to_owned(), measured(name))).into(),
+        sets,
+        strangers,
     }
 }
 
-fn measured() -> AnalysisTemplateSpec {
-    let spec = json!({"metrics": [{"name": "errors", "count": 1,
-        "provider": {"prometheus": {"address": "http://metrics", "query": "errors"}}}]});
+/// Sometimes a Rollout comes with a history: from a backup, or from another cluster.
+fn annotations(rng: &mut Rng) -> Value {
+    if rng.u8(..8) == 0 { json!({meta::REVISION_ANNOTATION: "7", "team": "shop"}) } else { json!({}) }
+}
+
+/// ReplicaSets that match the selector already. Somebody else's are not to be touched; nobody's are to be adopted.
+fn sets(rng: &mut Rng, templates: &[PodTemplate]) -> Vec<(ReplicaSet, usize)> {
+    let mut sets = Vec::new();
+    for owner in [Owner::Other, Owner::Nobody] {
+        if rng.u8(..8) != 0 {
+            continue;
+        }
+        let version = rng.usize(0..templates.len().max(1));
+        let Some(template) = templates.get(version) else { continue };
+        let hash = crds::hash::pod_template_hash(template, None);
+        let labels = [("app", NAME), (meta::POD_TEMPLATE_HASH_LABEL, hash.as_str())];
+        let labels: BTreeMap<String, String> =
+            labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let mut template = template.clone();
+        if let Some(slot) = template.0.pointer_mut("/metadata/labels") {
+            *slot = json!(labels);
+        }
+        let prefix = if owner == Owner::Other { "another" } else { NAME };
+        sets.push((
+            ReplicaSet {
+                name: format!("{prefix}-{hash}"),
+                uid: format!("uid-of-{prefix}-{hash}"),
+                resource_version: "1".to_owned(),
+                owner,
+                labels,
+                template: Arc::new(template),
+                replicas: rng.i32(0..=3),
+                ..ReplicaSet::default()
+            },
+            version,
+        ));
+    }
+    sets
+}
+
+/// Sometimes the name that a version's ReplicaSet would get is taken.
+fn strangers(rng: &mut Rng, templates: &[PodTemplate]) -> BTreeSet<String> {
+    if rng.u8(..8) != 0 {
+        return BTreeSet::new();
+    }
+    let template = templates.get(rng.usize(0..templates.len().max(1)));
+    template
+        .map(|template| format!("{NAME}-{}", crds::hash::pod_template_hash(template, None)))
+        .into_iter()
+        .collect()
+}
+
+fn measured(name: &str) -> AnalysisTemplateSpec {
+    let spec = json!({"metrics": [{"name": name, "count": 1,
+        "provider": {"prometheus": {"address": "http://metrics", "query": name}}}]});
     serde_json::from_value(spec).unwrap_or_default()
 }
 
@@ -126,80 +205,4 @@ fn behaviour(rng: &mut Rng, index: usize) -> Behaviour {
         3 => Behaviour { scheduling: Scheduling::Never, ..good },
         _ => good,
     }
-}
-
-fn spec(rng: &mut Rng, template: Option<&Value>) -> Value {
-    let share =
-        |rng: &mut Rng| pick(rng, &[json!(0), json!(1), json!(2), json!("25%"), json!("50%"), json!("100%")]);
-    let (surge, mut missing) = (share(rng), share(rng));
-    if surge == Some(json!(0)) && missing == Some(json!(0)) {
-        missing = Some(json!(1));
-    }
-    let strategy = if rng.bool() {
-        json!({"canary": canary(rng, &surge, &missing)})
-    } else {
-        json!({"blueGreen": blue_green(rng)})
-    };
-    json!({
-        "replicas": rng.u8(0..=5),
-        "selector": {"matchLabels": {"app": NAME}},
-        "template": template,
-        "strategy": strategy,
-        "minReadySeconds": pick(rng, &[0, 0, 0, 4]),
-        "revisionHistoryLimit": pick(rng, &[10, 10, 2, 0]),
-        "progressDeadlineSeconds": pick(rng, &[600, 60, 30]),
-        "progressDeadlineAbort": pick(rng, &[false, false, true]),
-    })
-}
-
-fn canary(rng: &mut Rng, surge: &Option<Value>, missing: &Option<Value>) -> Value {
-    let mut canary = json!({"maxSurge": surge, "maxUnavailable": missing, "steps": steps(rng)});
-    let Some(map) = canary.as_object_mut() else { return canary };
-    if rng.bool() {
-        map.insert("stableService".to_owned(), json!("main"));
-        map.insert("canaryService".to_owned(), json!("next"));
-    }
-    if rng.u8(..8) == 0 {
-        map.insert("analysis".to_owned(), json!({"templates": [{"templateName": TEMPLATE}]}));
-    }
-    if rng.u8(..6) == 0 {
-        map.remove("steps");
-    }
-    canary
-}
-
-/// A short list of steps.
-pub(super) fn steps(rng: &mut Rng) -> Value {
-    let count = rng.usize(0..5);
-    let step = |rng: &mut Rng| match rng.u8(..8) {
-        0..=3 => json!({"setWeight": pick(rng, &[0, 10, 20, 34, 50, 75, 100])}),
-        4 => json!({"pause": {}}),
-        5 | 6 => json!({"pause": {"duration": pick(rng, &[5, 30, 90])}}),
-        _ => json!({"analysis": {"templates": [{"templateName": TEMPLATE}]}}),
-    };
-    Value::Array((0..count).map(|_| step(rng)).collect())
-}
-
-fn blue_green(rng: &mut Rng) -> Value {
-    let mut strategy = json!({"activeService": "main"});
-    let Some(map) = strategy.as_object_mut() else { return strategy };
-    let mut maybe = |rng: &mut Rng, of: u8, key: &str, value: Value| {
-        if rng.u8(..of) == 0 {
-            map.insert(key.to_owned(), value);
-        }
-    };
-    maybe(rng, 2, "previewService", json!("next"));
-    maybe(rng, 3, "autoPromotionEnabled", json!(false));
-    let seconds = pick(rng, &[1, 20]);
-    maybe(rng, 3, "autoPromotionSeconds", json!(seconds));
-    maybe(rng, 4, "previewReplicaCount", json!(1));
-    let delay = pick(rng, &[0, 5, 60]);
-    maybe(rng, 2, "scaleDownDelaySeconds", json!(delay));
-    maybe(rng, 4, "scaleDownDelayRevisionLimit", json!(1));
-    let abort = pick(rng, &[0, 5, 60]);
-    maybe(rng, 2, "abortScaleDownDelaySeconds", json!(abort));
-    let analysis = json!({"templates": [{"templateName": TEMPLATE}]});
-    maybe(rng, 4, "prePromotionAnalysis", analysis.clone());
-    maybe(rng, 4, "postPromotionAnalysis", analysis);
-    strategy
 }

@@ -1,15 +1,15 @@
 //! The actors and whose turn it is.
 
-use super::cluster::{Cluster, Pod};
+use super::cluster::{Cluster, Pod, Set, forever, is_endless};
 use super::controller::Controller;
 use super::invariants::Fault;
-use super::setup::{self, Knobs, Setup};
+use super::setup::{self, Knobs, Mood, Setup};
 use super::view::{self, KINDS, Kind};
 use super::{Options, Summary, Violation, people, rest};
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
-use crds::{PodTemplate, Time};
+use crds::{PodTemplate, Time, meta};
 use fastrand::Rng;
-use planner::{ReplicaSetCounts, World};
+use planner::{ReplicaSetCounts, World, Write};
 use sandbox::models::kubelet::{self, PodLife};
 use sandbox::models::replica_set;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub(super) type Step = Result<(), Box<Violation>>;
 impl Simulation {
     pub(super) fn new(seed: u64, options: &Options) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let Setup { knobs, rollout, templates, services, analysis_templates } =
+        let Setup { knobs, rollout, templates, services, analysis_templates, sets, strangers } =
             setup::setup(&mut rng, options.faults);
         let begin = Time::from_unix_seconds(BEGIN_SECONDS).unwrap_or_default();
         let image = |template: &PodTemplate| {
@@ -65,10 +65,15 @@ impl Simulation {
             now: begin,
             revision: 1,
             rollout: Arc::new(rollout),
-            sets: Vec::new(),
+            sets: sets.into_iter().map(|(view, version)| Set::new(view, version)).collect(),
             services,
             runs: Vec::new(),
             watches: view::Watches::default(),
+            strangers,
+            taken: Vec::new(),
+            left: std::collections::BTreeMap::new(),
+            decided: begin,
+            begun: begin,
             behaviours: knobs.behaviours.to_vec(),
             images: templates.iter().map(image).collect(),
         };
@@ -214,11 +219,18 @@ impl Simulation {
     }
 
     /// When a run that begins now ends, and how.
-    pub(super) fn verdict(&mut self) -> (Time, AnalysisPhase) {
-        let phase = match self.rng.u8(..8) {
-            0 => AnalysisPhase::Failed,
-            1 => AnalysisPhase::Error,
-            2 => AnalysisPhase::Inconclusive,
+    pub(super) fn verdict(&mut self, write: &Write) -> (Time, AnalysisPhase) {
+        if let Write::CreateAnalysisRun { labels, .. } = write
+            && labels.get(meta::ROLLOUT_TYPE_LABEL).is_some_and(|kind| kind == "Background")
+            && self.rng.bool()
+        {
+            return (forever(), AnalysisPhase::Running);
+        }
+        // A run of one mood shows what several like it in a row do.
+        let phase = match (self.rng.u8(..8), self.knobs.verdicts) {
+            (0, _) | (1..=3, Mood::Bad) => AnalysisPhase::Failed,
+            (1, _) => AnalysisPhase::Error,
+            (2, _) | (3..=6, Mood::Undecided) => AnalysisPhase::Inconclusive,
             _ => AnalysisPhase::Successful,
         };
         (self.cluster.now.plus(Duration::from_millis(self.rng.u64(0..40_000))), phase)
@@ -328,8 +340,8 @@ impl Simulation {
         let now = self.cluster.now;
         let sets = self.cluster.sets.iter();
         let pods = sets.flat_map(|set| set.pods.iter().map(|pod| pod.wake).chain([set.wake]));
-        let runs =
-            self.cluster.runs.iter().filter(|run| !run.phase().is_completed()).map(|run| Some(run.end.0));
+        let runs = self.cluster.runs.iter().filter(|run| !run.phase().is_completed() && !is_endless(run));
+        let runs = runs.map(|run| Some(run.end.0));
         pods.chain(runs).chain([self.controller.wake]).flatten().filter(|at| *at > now).min()
     }
 

@@ -51,6 +51,20 @@ pub(super) fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
     }
 }
 
+/// Gives an object another spec, if the API server takes it.
+fn try_spec(cluster: &Cluster, object: &Value) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    cluster.with(|api| {
+        let Some(resource) = api.resource_of(text("/apiVersion"), text("/kind")) else { return };
+        let at = At { resource, namespace: NAMESPACE.to_owned(), name: text("/metadata/name").to_owned() };
+        let _ = api.change(&at, Part::Main, false, |old| {
+            let mut new = old.clone();
+            put(&mut new, "spec", object.get("spec").cloned().unwrap_or_default());
+            Ok(new)
+        });
+    });
+}
+
 pub(super) fn change(
     cluster: &Cluster,
     (version, kind): (&str, &str),
@@ -85,6 +99,7 @@ fn status(house: &House, edit: impl FnOnce(&mut Value)) {
 pub(super) fn carry_out(house: &House, deed: &Deed) {
     match deed {
         Deed::Apply(object) => apply(&house.cluster, object),
+        Deed::Try(object) => try_spec(&house.cluster, object),
         Deed::Image(tag) => spec(house, |web| set(web, "/spec", "template", template(tag))),
         Deed::Steps(steps) => spec(house, |web| set(web, "/spec/strategy/canary", "steps", steps.clone())),
         Deed::Scale(size) => spec(house, |web| set(web, "/spec", "replicas", (*size).into())),
@@ -111,8 +126,34 @@ pub(super) fn carry_out(house: &House, deed: &Deed) {
         }),
         Deed::Answer(query, answer) => house.answers.set(query, answer.clone()),
         Deed::Pods(rule) => house.cluster.change_nature(|nature| nature.pods.push(rule.clone())),
+        Deed::Nature(change) => house.cluster.change_nature(change),
+        Deed::Stubborn(length) => {
+            let (cluster, end) = (house.cluster.clone(), tokio::time::Instant::now() + *length);
+            // It ends with the runtime of the run.
+            tokio::spawn(annotate_until(cluster, end));
+        }
         Deed::Befalls(_) => {}
         Deed::PodsAsUsual => house.cluster.change_nature(|nature| nature.pods.clear()),
+    }
+}
+
+/// A writer that knows nothing of ours, and is faster than our view.
+async fn annotate_until(cluster: Cluster, end: tokio::time::Instant) {
+    let mut count = 0_u32;
+    while tokio::time::Instant::now() < end {
+        count = count.wrapping_add(1);
+        for set in cluster.objects("apps/v1", "ReplicaSet", NAMESPACE) {
+            let name = set.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            change(&cluster, ("apps/v1", "ReplicaSet"), name, Part::Main, |set| {
+                let metadata = set.pointer_mut("/metadata").and_then(Value::as_object_mut);
+                let notes =
+                    metadata.map(|metadata| metadata.entry("annotations").or_insert_with(|| json!({})));
+                if let Some(notes) = notes {
+                    put(notes, "somebody.example/count", count.to_string().into());
+                }
+            });
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
 }
 
@@ -174,6 +215,13 @@ pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
             text("/metadata/labels/step-index")
         );
         end.insert(role, text("/status/phase").to_owned());
+    }
+    for other in cluster.objects(ROLLOUTS.0, ROLLOUTS.1, NAMESPACE) {
+        let text = |pointer: &str| other.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if text("/metadata/name") != ROLLOUT {
+            let told = format!("{} {}", text("/status/phase"), text("/status/message"));
+            end.insert(format!("Rollout {}", text("/metadata/name")), told);
+        }
     }
     if let Some(web) = cluster.object(ROLLOUTS.0, ROLLOUTS.1, NAMESPACE, ROLLOUT) {
         let status = json!({

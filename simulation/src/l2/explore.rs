@@ -1,7 +1,7 @@
 //! Many runs: every single fault of every scenario, and swarms of faults by seed, on all cores.
 
 use super::run::{Outcome, Run, play};
-use super::scenario::Scenario;
+use super::scenario::{Deed, Scenario};
 use super::weather::{CALL_FAULTS, CallFault, Fault, Faults, NEWS_FAULTS, Swarm};
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ const NEWS_SAMPLED: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct Failed {
     /// The scenario.
-    pub scenario: &'static str,
+    pub scenario: Scenario,
     /// The seed.
     pub seed: u64,
     /// The faults.
@@ -40,6 +40,8 @@ pub struct Explored {
     pub time: Duration,
     /// Places of faults that were left out.
     pub left_out: usize,
+    /// Most writes that a run has made within a minute, without those that acts of people account for, and its scenario.
+    pub busiest: (usize, &'static str),
     /// Rare states, and in how many runs they were met.
     pub reached: BTreeMap<&'static str, u64>,
     /// Runs that broke an invariant.
@@ -49,12 +51,13 @@ pub struct Explored {
 /// One seed in so many is played twice.
 const TWICE_EVERY: u64 = 16;
 
-struct Job<'s> {
-    scenario: &'s Scenario,
-    seed: u64,
-    faults: Faults,
-    overlay: bool,
-    twin: Option<&'s BTreeMap<String, String>>,
+/// A run that is to be played; with a twin its end is compared.
+pub(super) struct Job<'s> {
+    pub(super) scenario: &'s Scenario,
+    pub(super) seed: u64,
+    pub(super) faults: Faults,
+    pub(super) overlay: bool,
+    pub(super) twin: Option<&'s BTreeMap<String, String>>,
 }
 
 impl Explored {
@@ -62,6 +65,7 @@ impl Explored {
         self.runs += 1;
         self.calls += u64::from(outcome.calls);
         self.time += outcome.time;
+        self.busiest = self.busiest.max((outcome.busiest, job.scenario.name));
         for name in outcome.reached.keys() {
             *self.reached.entry(name).or_default() += 1;
         }
@@ -74,7 +78,7 @@ impl Explored {
         }
         if outcome.violation.is_some() {
             self.failed.push(Failed {
-                scenario: job.scenario.name,
+                scenario: job.scenario.clone(),
                 seed: job.seed,
                 faults: job.faults.clone(),
                 overlay: job.overlay,
@@ -88,6 +92,7 @@ impl Explored {
         self.calls += other.calls;
         self.time += other.time;
         self.left_out += other.left_out;
+        self.busiest = self.busiest.max(other.busiest);
         self.failed.extend(other.failed);
         for (name, count) in other.reached {
             *self.reached.entry(name).or_default() += count;
@@ -106,6 +111,47 @@ pub(crate) fn difference(twin: &BTreeMap<String, String>, end: &BTreeMap<String,
     })
 }
 
+/// What the end of a scenario is compared by when it is reached on another way: not its history.
+fn without_history(end: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let kept = end.iter().filter(|(key, _)| !key.starts_with("run ") && *key != "status generation");
+    // Who retries writes that nothing is aborted; who never aborted has not written it.
+    let said = |key: &str, value: &String| {
+        if key == "status abort" && value == "false" { "null".to_owned() } else { value.clone() }
+    };
+    kept.map(|(key, value)| (key.clone(), said(key, value))).collect()
+}
+
+/// O2: a Rollout that is created with the last spec of a scenario ends as the scenario did. Only for those that end
+/// Healthy: what was aborted or stands at a pause depends on what was before.
+fn path_independence(scenario: &Scenario, end: &BTreeMap<String, String>, whole: bool) -> Option<Outcome> {
+    let healthy = end.get("status phase").is_some_and(|phase| phase == "\"Healthy\"");
+    let spec: serde_json::Value = serde_json::from_str(end.get("spec").filter(|_| healthy && whole)?).ok()?;
+    let mut objects: Vec<serde_json::Value> = scenario.objects.clone();
+    for act in &scenario.acts {
+        if let Deed::Apply(object) = &act.deed
+            && object.get("kind").and_then(serde_json::Value::as_str) != Some("Rollout")
+        {
+            objects.push(object.clone());
+        }
+    }
+    let web = objects.iter_mut().find(|object| {
+        object.pointer("/metadata/name").and_then(serde_json::Value::as_str)
+            == Some(super::scenarios::ROLLOUT)
+    })?;
+    web.as_object_mut()?.insert("spec".to_owned(), spec);
+    let fresh = Scenario { objects, acts: Vec::new(), aimed: Vec::new(), controllers: 1, ..scenario.clone() };
+    let calm = Run { scenario: &fresh, seed: 1, faults: Faults::default(), overlay: true, trace: false };
+    let mut outcome = play(&calm);
+    if outcome.violation.is_none()
+        && let Some(what) = difference(&without_history(&outcome.end), &without_history(end))
+    {
+        let what = format!("created as it ended, it ends otherwise: {what}");
+        outcome.violation =
+            Some(super::Violation { invariant: "O2", at: crds::Time::default(), revision: 0, what });
+    }
+    Some(outcome)
+}
+
 /// Plays a run; some are played twice, and must be the same (O3).
 fn played(run: &Run<'_>) -> Outcome {
     let mut outcome = play(run);
@@ -120,7 +166,8 @@ fn played(run: &Run<'_>) -> Outcome {
     outcome
 }
 
-fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
+/// Plays all of them.
+pub(super) fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Explored::default());
     std::thread::scope(|scope| {
@@ -143,9 +190,9 @@ fn carry_out(jobs: &[Job<'_>], threads: usize) -> Explored {
         }
     });
     let mut explored = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    explored
-        .failed
-        .sort_by(|a, b| (a.scenario, a.seed, &a.faults.set).cmp(&(b.scenario, b.seed, &b.faults.set)));
+    explored.failed.sort_by(|a, b| {
+        (a.scenario.name, a.seed, &a.faults.set).cmp(&(b.scenario.name, b.seed, &b.faults.set))
+    });
     explored
 }
 
@@ -158,8 +205,12 @@ pub fn singles(scenarios: &[Scenario], threads: usize) -> Explored {
         let twin = play(&calm);
         let (writes, news, end) = (twin.writes, twin.news, twin.end.clone());
         let events = twin.events.clone();
+        let fresh = path_independence(scenario, &end, twin.violation.is_none());
         let calm_job = Job { scenario, seed: 1, faults: Faults::default(), overlay: true, twin: None };
         all.take(&calm_job, twin);
+        if let Some(fresh) = fresh {
+            all.take(&calm_job, fresh);
+        }
         let job = |fault, overlay| Job {
             scenario,
             seed: 1,

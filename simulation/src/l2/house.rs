@@ -26,6 +26,22 @@ fn definitions() -> Vec<Value> {
     crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, definition)| definition).collect()
 }
 
+/// Definitions as they were before they had rules of their own.
+fn without_rules(mut definitions: Vec<Value>) -> Vec<Value> {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.remove("x-kubernetes-validations");
+                map.values_mut().for_each(strip);
+            }
+            Value::Array(list) => list.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    definitions.iter_mut().for_each(strip);
+    definitions
+}
+
 /// How a simulation begins.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -80,7 +96,11 @@ impl House {
             seed: settings.seed,
             nature: settings.nature.clone(),
             namespaces: vec![NAMESPACE.to_owned()],
-            blueprint: BLUEPRINT.clone(),
+            blueprint: if planner::defect!(SelectorMayChange) {
+                Blueprint::default().with(&without_rules(definitions()))
+            } else {
+                BLUEPRINT.clone()
+            },
             ..Options::default()
         });
         let mut tasks = JoinSet::new();

@@ -1,5 +1,6 @@
 //! A Rollout as a scenario and the checker read it.
 
+use sandbox::Dig;
 use serde_json::Value;
 
 /// A Rollout.
@@ -10,19 +11,19 @@ impl<'a> Look<'a> {
     /// Text at a JSON pointer; empty without one.
     #[must_use]
     pub fn text(self, pointer: &str) -> &'a str {
-        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.0.at(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// A number at a JSON pointer.
     #[must_use]
     pub fn number(self, pointer: &str) -> Option<i64> {
-        self.0.pointer(pointer).and_then(Value::as_i64)
+        self.0.at(pointer).and_then(Value::as_i64)
     }
 
     /// Whether a flag is true.
     #[must_use]
     pub fn flag(self, pointer: &str) -> bool {
-        self.0.pointer(pointer) == Some(&Value::Bool(true))
+        self.0.at(pointer) == Some(&Value::Bool(true))
     }
 
     /// Whether the status is about the newest spec.
@@ -71,7 +72,7 @@ impl<'a> Look<'a> {
     /// Whether the status is about the template of the spec.
     #[must_use]
     pub fn is_newest(self) -> bool {
-        let template = self.0.pointer("/spec/template").cloned().unwrap_or_default();
+        let template = self.0.at("/spec/template").cloned().unwrap_or_default();
         let collisions = self.number("/status/collisionCount").and_then(|count| i32::try_from(count).ok());
         crds::hash::pod_template_hash(&crds::PodTemplate(template), collisions) == self.current()
     }
@@ -85,10 +86,7 @@ impl<'a> Look<'a> {
     /// Whether the controller has paused and nobody has lifted the pause.
     #[must_use]
     pub fn has_pause(self) -> bool {
-        self.0
-            .pointer("/status/pauseConditions")
-            .and_then(Value::as_array)
-            .is_some_and(|list| !list.is_empty())
+        self.0.at("/status/pauseConditions").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
     /// `spec.replicas`.
@@ -100,7 +98,7 @@ impl<'a> Look<'a> {
     /// Steps of a canary.
     #[must_use]
     pub fn steps(self) -> &'a [Value] {
-        let steps = self.0.pointer("/spec/strategy/canary/steps").and_then(Value::as_array);
+        let steps = self.0.at("/spec/strategy/canary/steps").and_then(Value::as_array);
         steps.map_or(&[], Vec::as_slice)
     }
 }

@@ -1,12 +1,14 @@
 //! L2: the controller's real tasks over the cluster in memory, in paused time, under faults.
 
 mod actors;
+pub mod aimed;
 mod checker;
 mod deeds;
 mod explore;
 mod house;
 mod look;
 pub mod metrics;
+mod modes;
 mod observed;
 pub mod regressions;
 mod run;
@@ -21,6 +23,7 @@ pub(crate) use explore::difference;
 pub use explore::{Explored, Failed, of_seed, singles, swarm};
 pub use house::{House, NAMESPACE, Settings};
 pub use look::Look;
+pub use modes::{lasting, lasting_of_seed, pairs, safety};
 pub use run::{Outcome, Run, play};
 pub use shrink::shrink;
 pub use weather::{

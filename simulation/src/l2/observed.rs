@@ -1,8 +1,9 @@
 //! Where a run is disturbed and watched: the weather of its requests, the witness of its changes, and what both share.
 
+use super::aimed::Quiver;
 use super::checker::{Actor, Checker, Kind};
 use super::run::QUIET;
-use super::weather::{CallFault, Fault, Faults, NewsFault, STALL};
+use super::weather::{CallFault, Fault, Faults, NewsFault, SLOW, STALL};
 use crds::Time;
 use fastrand::Rng;
 use sandbox::api::registry::ResourceId;
@@ -22,10 +23,12 @@ const TRACE_MAX_LINES: usize = 20_000;
 pub(super) struct Core {
     pub(super) checker: Checker,
     pub(super) faults: Faults,
+    pub(super) quiver: Quiver,
     pub(super) random: Rng,
     pub(super) begin: Time,
     pub(super) calls: u32,
     pub(super) writes: u32,
+    pub(super) conflicts: u32,
     pub(super) news: u32,
     pub(super) events: Vec<u32>,
     pub(super) hash: u64,
@@ -39,6 +42,8 @@ pub(super) struct Core {
     pub(super) blind_until: Time,
     /// When something other than leases and events was last changed.
     pub(super) changed: Time,
+    /// Whether anything has ever gone wrong.
+    pub(super) troubled: bool,
     /// Requests about the lease that are lost, of one controller or of all, until then.
     pub(super) lease_lost: Vec<(Option<String>, Time)>,
     /// Controllers that are frozen, until then.
@@ -102,14 +107,31 @@ impl Weather for Sky {
         }
         core.checker.sent(call, now);
         if let Some(fate) = core.obstacle(call, now) {
+            core.troubled = true;
             core.blind_until = core.blind_until.max(now);
+            return fate;
+        }
+        if let Some(fate) = core.quiver.at_call(call) {
+            core.troubled = true;
+            // What never comes to rest has no end to wait for.
+            if !matches!(call.resource.as_str(), "events" | "leases") {
+                core.blind_until = core.blind_until.max(now);
+            }
+            core.note(now, || format!("AIMED {fate:?}: {} {}/{}", call.verb, call.resource, call.name));
             return fate;
         }
         let Core { faults, random, .. } = &mut *core;
         let Some(fault) = faults.of_call(call, number, write, now, random) else { return Fate::Answered };
         core.hits.push(Fault::Call(number, fault));
         // A controller that was disturbed may have something to do although nothing has changed.
-        core.blind_until = core.blind_until.max(now);
+        let over = match fault {
+            CallFault::Slow => now.plus(SLOW),
+            // A list without an answer is given up as a watch is.
+            CallFault::Silent if !call.is_write() => now.plus(STALL),
+            _ => now,
+        };
+        core.blind_until = core.blind_until.max(over);
+        core.troubled = true;
         core.note(now, || {
             format!("FAULT {fault:?}: {} {}/{} of {}", call.verb, call.resource, call.name, call.client)
         });
@@ -140,9 +162,15 @@ impl Weather for Sky {
         if let Some(until) = core.frozen.get(news.client).filter(|until| now < **until) {
             return Delivery::Until(*until);
         }
-        let Core { faults, random, .. } = &mut *core;
-        let delivery = faults.of_news(news, number, now, random);
-        core.hits.extend(hit(&delivery, number, now));
+        let Core { faults, random, quiver, .. } = &mut *core;
+        let aimed = quiver.at_news(news, now);
+        let is_aimed = aimed.is_some();
+        let delivery = aimed.unwrap_or_else(|| faults.of_news(news, number, now, random));
+        // What is aimed is of the scenario, and comes again with it.
+        if !is_aimed {
+            core.hits.extend(hit(&delivery, number, now));
+        }
+        core.troubled |= delivery != Delivery::Delivered;
         match &delivery {
             Delivery::Stalled => {
                 core.blind_until = core.blind_until.max(now.plus(STALL));
@@ -173,6 +201,7 @@ impl Weather for Sky {
         if call.is_write() {
             core.author = Some((call.client.as_str().into(), revision));
             if code == 409 && call.verb == "patch" {
+                core.conflicts += 1;
                 core.checker.reach("a write that came too late was refused");
             }
             if !matches!(call.resource.as_str(), "leases" | "events") && !core.checker.leads(&call.client) {

@@ -1,6 +1,7 @@
 //! One run: a scenario under faults, checked all the way.
 
 use super::actors::Fortune;
+use super::aimed::Quiver;
 use super::checker::{Checker, Verb, Violation};
 use super::deeds;
 use super::house::{House, Settings};
@@ -29,6 +30,11 @@ const BADLY_WRONG_SECONDS: u64 = 600;
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
 
+/// With faults for ever a run takes so long.
+const FOR_EVER: Duration = Duration::from_secs(900);
+/// With faults for ever people wait so long for what they want to see before they act, and then act all the same.
+const GIVES_UP: Duration = Duration::from_secs(90);
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Run<'s> {
@@ -51,6 +57,10 @@ pub struct Outcome {
     pub calls: u32,
     /// Writes of the controllers, leases not counted.
     pub writes: u32,
+    /// Patches that were refused with a conflict.
+    pub conflicts: u32,
+    /// Most writes within a minute, without those that acts of people account for.
+    pub busiest: usize,
     /// Lines of watches to the controllers.
     pub news: u32,
     /// Which of the writes are Events for people.
@@ -87,14 +97,17 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     let house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
-    let lag = run.faults.lag();
+    let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
+    let lag = run.faults.lag().max(aimed);
     let core: Shared = Arc::new(Mutex::new(Core {
         checker: Checker::new(lag),
         faults: run.faults.clone(),
+        quiver: Quiver::new(&run.scenario.aimed),
         random: Rng::with_seed(run.seed ^ 0x0077_6561_7468_6572),
         begin,
         calls: 0,
         writes: 0,
+        conflicts: 0,
         news: 0,
         events: Vec::new(),
         hash: 0xcbf2_9ce4_8422_2325,
@@ -103,6 +116,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         dying,
         blind_until: begin,
         changed: begin,
+        troubled: false,
         lease_lost: Vec::new(),
         frozen: BTreeMap::new(),
         trace: run.trace.then(Vec::new),
@@ -117,6 +131,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         scenario: run.scenario,
         away: BTreeMap::new(),
         fate: Fortune::new(run),
+        endless: run.faults.is_endless(),
     };
     for object in &run.scenario.objects {
         deeds::apply(&driver.house.cluster, object);
@@ -135,6 +150,8 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     Outcome {
         calls: core.calls,
         writes: core.writes,
+        conflicts: core.conflicts,
+        busiest: core.checker.busiest,
         news: core.news,
         events: core.events.clone(),
         time,
@@ -154,6 +171,8 @@ pub(super) struct Driver<'s> {
     pub(super) scenario: &'s Scenario,
     /// Controllers that died, and when they come back.
     away: BTreeMap<String, Duration>,
+    /// Faults never end, so that no end of the scenario is asked for.
+    endless: bool,
     /// What else goes on.
     pub(super) fate: Fortune,
 }
@@ -171,7 +190,7 @@ impl Driver<'_> {
                     When::After(wait) => now >= last + wait,
                     When::Is(_, holds) => self.look(holds),
                 };
-                if due {
+                if due || (self.endless && now >= last + GIVES_UP) {
                     break;
                 }
                 if self.went_otherwise() {
@@ -190,8 +209,12 @@ impl Driver<'_> {
             last = self.house.elapsed();
         }
         loop {
-            if self.is_over() {
+            if self.is_over() || (self.endless && self.house.elapsed() >= FOR_EVER) {
                 return;
+            }
+            if self.endless {
+                self.rest(LOOK_EVERY).await;
+                continue;
             }
             let now = self.house.now();
             if self.is_quiet() && self.has_ended() {
@@ -270,6 +293,13 @@ impl Driver<'_> {
                 () = tokio::time::sleep_until(until) => break,
             }
         }
+        let now = self.house.now();
+        {
+            let mut core = lock(&self.core);
+            let (troubled, last) = (core.troubled, core.blind_until);
+            let calm = if self.away.is_empty() && !self.endless { last } else { now };
+            core.checker.tick(now, calm, troubled || !self.away.is_empty());
+        }
         let now = self.house.elapsed();
         let back: Vec<String> =
             self.away.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
@@ -327,6 +357,7 @@ impl Driver<'_> {
             }
             core.note(now, || format!("PERSON {deed:?}"));
         }
+        lock(&self.core).quiver.acts += 1;
         self.fate.remember(deed);
         match deed {
             Deed::Befalls(mishap) => self.begin(*mishap),
@@ -361,7 +392,11 @@ impl Driver<'_> {
         let (wanted, have) = (checker.world.look().replicas(), checker.world.all_available());
         let hash = checker.world.look().stable().to_owned();
         // At a pause that nobody lifts the newer version has a part of the pods.
-        let own = if foreseen { checker.world.available(&hash) } else { have };
+        let own = if foreseen {
+            checker.world.set_of(&hash).map_or(0, |set| checker.world.available_of(&set.uid))
+        } else {
+            have
+        };
         if own < wanted {
             checker.fail(
                 "V1",

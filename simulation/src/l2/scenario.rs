@@ -1,5 +1,6 @@
 //! What is played: objects, what people do and when, and how it must end.
 
+use super::aimed::Aimed;
 use super::look::Look;
 use super::metrics::Answer;
 use super::weather::Mishap;
@@ -21,6 +22,8 @@ pub enum When {
 pub enum Deed {
     /// Creates an object, or gives an existing one this spec, these labels and annotations.
     Apply(Value),
+    /// The same, by somebody who lives with a refusal.
+    Try(Value),
     /// `promote`.
     Promote,
     /// `promote --full`.
@@ -47,6 +50,10 @@ pub enum Deed {
     Pods(PodRule),
     /// No rule about pods any more.
     PodsAsUsual,
+    /// The cluster's own controllers behave so from now on.
+    Nature(fn(&mut sandbox::Nature)),
+    /// Somebody annotates every ReplicaSet again and again for so long.
+    Stubborn(Duration),
     /// Nobody's doing: something goes wrong.
     Befalls(Mishap),
 }
@@ -88,6 +95,8 @@ pub struct Scenario {
     pub limit: Duration,
     /// Controllers that run side by side.
     pub controllers: u32,
+    /// What goes wrong in it by design.
+    pub aimed: Vec<Aimed>,
     /// What is wrong from the beginning.
     pub from_the_start: Vec<Mishap>,
     /// Whether what another controller has left is at rest: until somebody acts, there is nothing to change.
@@ -107,6 +116,7 @@ impl Scenario {
             serves: "",
             limit: Duration::from_secs(900),
             controllers: 1,
+            aimed: Vec::new(),
             from_the_start: Vec::new(),
             is_at_rest: false,
         }
@@ -129,7 +139,7 @@ impl Scenario {
 
     /// Something is wrong from the beginning.
     #[must_use]
-    pub fn under(mut self, mishap: Mishap) -> Self {
+    pub fn amid(mut self, mishap: Mishap) -> Self {
         self.from_the_start.push(mishap);
         self
     }
@@ -138,6 +148,20 @@ impl Scenario {
     #[must_use]
     pub fn at_rest(mut self) -> Self {
         self.is_at_rest = true;
+        self
+    }
+
+    /// With a fault by design.
+    #[must_use]
+    pub fn under(mut self, aimed: Aimed) -> Self {
+        self.aimed.push(aimed);
+        self
+    }
+
+    /// It must be over, quiet included, so many seconds after its beginning.
+    #[must_use]
+    pub fn within(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
         self
     }
 

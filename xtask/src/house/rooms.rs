@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which rooms a room may depend on, directly.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("crds", &[]),
     ("analysis", &["crds"]),
     ("planner", &["crds", "analysis"]),
@@ -18,14 +18,25 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("controller", &["crds", "analysis", "planner", "providers"]),
     ("sandbox", &["crds"]),
     ("conformance", &[]),
+    ("recordings", &[]),
     (
         "simulation",
-        &["crds", "analysis", "planner", "controller", "providers", "sandbox", "scenarios", "cli"],
+        &[
+            "crds",
+            "analysis",
+            "planner",
+            "controller",
+            "providers",
+            "sandbox",
+            "scenarios",
+            "cli",
+            "recordings",
+        ],
     ),
     ("cli", &["crds", "analysis", "planner", "controller", "providers", "sandbox"]),
     ("demo-server", &[]),
     ("scenarios", &["crds"]),
-    ("e2e", &["crds", "scenarios", "demo-server", "conformance"]),
+    ("e2e", &["crds", "scenarios", "demo-server", "conformance", "recordings"]),
     ("xtask", &["crds", "sandbox", "scenarios", "e2e", "demo-server"]),
 ];
 

@@ -14,6 +14,14 @@ mod volume;
 use super::{Invalid, labels};
 use crate::{LabelSelector, PodTemplate};
 use node::Node;
+use std::collections::BTreeMap;
+
+/// The selector finds no pods of the template.
+pub(super) fn unmatched(labels: &BTreeMap<String, String>) -> Invalid {
+    let shown = (!labels.is_empty()).then_some(labels);
+    let why = "`selector` does not match template `labels`";
+    Invalid::value("spec.template.metadata.labels", &shown, why)
+}
 
 /// The template and whether the selector finds its pods.
 pub(super) fn pod_template(
@@ -24,9 +32,7 @@ pub(super) fn pod_template(
     let template = template.unwrap_or(&nothing);
     let labels = template.labels();
     if !selector.is_none_or(|selector| selector.matches(&labels)) {
-        let shown = (!labels.is_empty()).then_some(&labels);
-        let why = "`selector` does not match template `labels`";
-        return Err(Invalid::value("spec.template.metadata.labels", &shown, why));
+        return Err(unmatched(&labels));
     }
     // PARITY: the paths of labels and annotations leave out `metadata`.
     for (key, value) in &labels {

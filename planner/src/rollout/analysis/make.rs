@@ -1,6 +1,7 @@
 //! The making of an AnalysisRun.
 
 use super::{RunKind, phase};
+use crate::defect;
 use crate::rollout::pass::Pass;
 use crate::rollout::{conditions, status};
 use crate::{AnalysisRunView, Write};
@@ -12,9 +13,6 @@ use crds::rollout::analysis::RolloutAnalysis;
 use crds::rollout::status::RolloutAnalysisRunStatus;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Most names that are tried for one run.
-const NAMES_MAX: usize = 1000;
 
 /// Plans a new run and tells how it is recorded. A run of ours that is equal, and unfinished or not heard yet, is taken
 /// up again: the status that named it was lost.
@@ -33,36 +31,39 @@ pub(super) fn new_run(
         RunKind::PrePromotion => format!("{base}-pre"),
         RunKind::PostPromotion => format!("{base}-post"),
     };
-    let name_of = |attempt: usize| if attempt == 0 { base.clone() } else { format!("{base}.{attempt}") };
-    for attempt in 0..NAMES_MAX {
-        let name = name_of(attempt);
-        let known = pass.world.analysis_runs.iter().find(|run| run.name == name);
-        match known {
-            Some(run)
-                if is_same(run, &spec)
-                    && (!phase(run).is_completed() || is_unheard(pass, kind, run, &name_of(attempt + 1))) =>
-            {
-                return Ok(super::as_status(run));
-            }
-            None if !pass.world.foreign_run_names.contains(&name) => {
-                let (labels, annotations) = metadata(pass, kind, wanted, &hash, index);
-                let write = Write::CreateAnalysisRun {
-                    name: name.clone(),
-                    labels,
-                    annotations,
-                    spec: Arc::new(spec),
-                };
-                pass.write(write, format!("the {} analysis begins", kind.label()));
-                return Ok(RolloutAnalysisRunStatus {
-                    name,
-                    status: AnalysisPhase::New,
-                    message: String::new(),
-                });
-            }
-            _ => {}
-        }
+    // It may have any number: the runs before it may have been deleted.
+    let live = |run: &&AnalysisRunView| {
+        number(&base, &run.name).is_some() && !phase(run).is_completed() && is_same(run, &spec)
+    };
+    if let Some(run) = pass.world.analysis_runs.iter().find(live).filter(|_| !defect!(SecondRun)) {
+        return Ok(super::as_status(run));
     }
-    Err(format!("{NAMES_MAX} AnalysisRuns named {base} exist: delete old ones"))
+    let numbered = pass.world.analysis_runs.iter().filter_map(|run| Some((number(&base, &run.name)?, run)));
+    let last = numbered.max_by_key(|(number, _)| *number);
+    if let Some((_, run)) = last
+        .filter(|(_, run)| is_same(run, &spec) && phase(run).is_completed() && is_unheard(pass, kind, run))
+    {
+        return Ok(super::as_status(run));
+    }
+    // A name that a run had, and others have read about, is not given to another one while a later one is there.
+    let foreign = pass.world.foreign_run_names.iter().filter_map(|name| number(&base, name));
+    let taken = foreign.chain(last.map(|(number, _)| number)).max();
+    let name = match taken {
+        None => base,
+        Some(number) => format!("{base}.{}", number.saturating_add(1)),
+    };
+    let (labels, annotations) = metadata(pass, kind, wanted, &hash, index);
+    let write = Write::CreateAnalysisRun { name: name.clone(), labels, annotations, spec: Arc::new(spec) };
+    pass.write(write, format!("the {} analysis begins", kind.label()));
+    Ok(RolloutAnalysisRunStatus { name, status: AnalysisPhase::New, message: String::new() })
+}
+
+/// The number behind the name of a run: 0 for the first one, which has none.
+fn number(base: &str, name: &str) -> Option<u32> {
+    match name.strip_prefix(base)? {
+        "" => Some(0),
+        rest => rest.strip_prefix('.')?.parse().ok(),
+    }
 }
 
 fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
@@ -74,16 +75,15 @@ fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
         && run.spec.measurement_retention == spec.measurement_retention
 }
 
-/// Nobody has acted on the verdict of this run, which has ended: no status names it, there is no later one, and it is no
+/// Nobody has acted on the verdict of this run, which has ended: no status names it, and it is no
 /// older than the last news of the update. What a retry, a resumption or other steps leave behind is older than they are.
 ///
 /// DIFFERS: Argo Rollouts makes another run, whose verdict counts instead.
-fn is_unheard(pass: &Pass<'_>, kind: RunKind, run: &AnalysisRunView, later: &str) -> bool {
+fn is_unheard(pass: &Pass<'_>, kind: RunKind, run: &AnalysisRunView) -> bool {
     let is_named = super::recorded(&pass.old, kind).is_some_and(|recorded| recorded.name == run.name);
-    let is_last = pass.world.analysis_runs.iter().all(|run| run.name != later);
     let news =
         conditions::get(&pass.old, conditions::PROGRESSING).map(|condition| condition.last_update_time);
-    !is_named && is_last && news.is_some_and(|news| run.created >= news)
+    !is_named && news.is_some_and(|news| run.created >= news)
 }
 
 fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {

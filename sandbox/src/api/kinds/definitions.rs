@@ -1,6 +1,7 @@
 //! CustomResourceDefinitions: their resources are served as soon as they are there.
 
 use super::{default, fault, invalid, object};
+use crate::Dig;
 use crate::api::failure::Cause;
 use crate::api::registry::ResourceType;
 use crate::api::store::Stored;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 /// Serves what a definition says, and writes its conditions.
 pub(super) fn serve(server: &mut ApiServer, definition: &Stored) {
-    if definition.value.pointer("/metadata/deletionTimestamp").is_some() {
+    if definition.value.at("/metadata/deletionTimestamp").is_some() {
         return;
     }
     let (types, faults) = ResourceType::of_definition(&definition.value);
@@ -31,7 +32,7 @@ pub(super) fn serve(server: &mut ApiServer, definition: &Stored) {
         });
     }
     let established = "/status/conditions";
-    if definition.value.pointer(established).is_some() {
+    if definition.value.at(established).is_some() {
         return;
     }
     let now = stamp(server.now());
@@ -45,14 +46,14 @@ pub(super) fn serve(server: &mut ApiServer, definition: &Stored) {
     }
     let stored: Vec<Value> = definition
         .value
-        .pointer("/spec/versions")
+        .at("/spec/versions")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
         .filter(|version| version.get("storage") == Some(&Value::Bool(true)))
         .filter_map(|version| version.get("name").cloned())
         .collect();
-    let names = definition.value.pointer("/spec/names").cloned().unwrap_or_default();
+    let names = definition.value.at("/spec/names").cloned().unwrap_or_default();
     let mut value = definition.value.clone();
     if let Some(map) = value.as_object_mut() {
         let status = json!({"acceptedNames": names, "conditions": conditions, "storedVersions": stored});
@@ -98,7 +99,7 @@ pub(super) fn faults(new: &Value) -> Vec<Cause> {
         let message = format!("Unsupported value: {scope:?}: supported values: \"Cluster\", \"Namespaced\"");
         found.push(fault("FieldValueNotSupported", "spec.scope", message));
     }
-    let versions = new.pointer("/spec/versions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let versions = new.at("/spec/versions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let stored = versions.iter().filter(|version| version.get("storage") == Some(&Value::Bool(true))).count();
     if stored != 1 {
         let shown: Vec<String> = versions.iter().map(as_the_server_writes).collect();
@@ -109,7 +110,7 @@ pub(super) fn faults(new: &Value) -> Vec<Cause> {
     }
     for (index, version) in versions.iter().enumerate() {
         let own = format!("spec.versions[{index}].schema.openAPIV3Schema");
-        match version.pointer("/schema/openAPIV3Schema") {
+        match version.at("/schema/openAPIV3Schema") {
             None => found.push(fault("FieldValueRequired", &own, "Required value")),
             // To the server the schema of the only version is that of all.
             Some(schema) if versions.len() == 1 => {

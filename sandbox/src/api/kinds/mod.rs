@@ -11,6 +11,7 @@ use super::registry::ResourceType;
 use super::store::Stored;
 use super::write::Part;
 use super::{ApiServer, metadata, text};
+use crate::Dig;
 use serde_json::{Map, Value, json};
 pub(super) use small::event_of_its_own_group;
 
@@ -22,7 +23,7 @@ pub(crate) const DEFINITION_FINALIZER: &str = "customresourcecleanup.apiextensio
 /// Finalizers that a kind has outside its metadata: those of namespaces.
 pub(super) fn own_finalizers(object: &Value) -> impl Iterator<Item = &Value> {
     let namespace = text(object, "/kind") == "Namespace" && text(object, "/apiVersion") == "v1";
-    let list = object.pointer("/spec/finalizers").filter(|_| namespace).and_then(Value::as_array);
+    let list = object.at("/spec/finalizers").filter(|_| namespace).and_then(Value::as_array);
     list.into_iter().flatten()
 }
 

@@ -1,6 +1,7 @@
 //! Pods as the API server sees them.
 
 use super::{default, fault, invalid, object};
+use crate::Dig;
 use crate::api::failure::{Cause, Failure};
 use crate::api::registry::ResourceType;
 use crate::api::{ApiServer, names, text};
@@ -47,7 +48,7 @@ pub(super) fn within_quota(server: &ApiServer, kind: &ResourceType, pod: &Value)
         return Ok(());
     };
     for quota in server.objects(quotas, Some(namespace)) {
-        let hard = |key: &str| quota.value.pointer("/spec/hard").and_then(|hard| hard.get(key));
+        let hard = |key: &str| quota.value.at("/spec/hard").and_then(|hard| hard.get(key));
         let limit = hard("pods").or_else(|| hard("count/pods"));
         let Some(limit) = limit.map(|limit| limit.as_str().map_or_else(|| limit.to_string(), str::to_owned))
         else {
@@ -144,10 +145,10 @@ pub(super) fn container_faults(spec: &Value, path: &str) -> Vec<Cause> {
 }
 
 fn resource_faults(container: &Value, field: &str, found: &mut Vec<Cause>) {
-    let Some(limits) = container.pointer("/resources/limits").and_then(Value::as_object) else { return };
+    let Some(limits) = container.at("/resources/limits").and_then(Value::as_object) else { return };
     let size = |value: &Value| Quantity::parse(value.as_str().unwrap_or_default());
     for (name, limit) in limits {
-        let request = container.pointer("/resources/requests").and_then(|requests| requests.get(name));
+        let request = container.at("/resources/requests").and_then(|requests| requests.get(name));
         let (Some(request), Some(most)) = (request, size(limit)) else { continue };
         if size(request).is_some_and(|request| request.compare(most).is_gt()) {
             let why = format!(
@@ -192,7 +193,7 @@ impl ApiServer {
         let alive = |pod: &Value| !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
         let count = self.objects(pods, Some(namespace)).filter(|pod| alive(&pod.value)).count().to_string();
         for quota in all {
-            let hard = quota.value.pointer("/spec/hard").cloned().unwrap_or_else(|| json!({}));
+            let hard = quota.value.at("/spec/hard").cloned().unwrap_or_else(|| json!({}));
             let counted = ["pods", "count/pods"].into_iter().filter(|key| hard.get(*key).is_some());
             let used: Map<String, Value> =
                 counted.map(|key| (key.to_owned(), count.as_str().into())).collect();

@@ -1,6 +1,7 @@
 //! Services: addresses and defaults.
 
 use super::{default, fault, invalid, object};
+use crate::Dig;
 use crate::api::failure::Cause;
 use crate::api::{ApiServer, text};
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ pub(super) fn allocate(server: &mut ApiServer, new: &mut Value) {
 pub(super) fn keep_addresses(new: &mut Value, old: &Value) {
     let Some(spec) = object(new, "spec") else { return };
     for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-        if let Some(before) = old.pointer(&format!("/spec/{key}")) {
+        if let Some(before) = old.at(&format!("/spec/{key}")) {
             default(spec, key, before.clone());
         }
     }
@@ -76,7 +77,7 @@ pub(super) fn faults(new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let message = format!("Unsupported value: {kind:?}: supported values: {known}");
         found.push(fault("FieldValueNotSupported", "spec.type", message));
     }
-    let ports = new.pointer("/spec/ports").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let ports = new.at("/spec/ports").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let headless = text(new, "/spec/clusterIP") == "None";
     if ports.is_empty() && kind != "ExternalName" && !headless {
         found.push(fault("FieldValueRequired", "spec.ports", "Required value"));

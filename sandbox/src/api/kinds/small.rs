@@ -1,6 +1,7 @@
 //! Leases, Events, ConfigMaps, Secrets and PodDisruptionBudgets.
 
 use super::{default, fault, invalid};
+use crate::Dig;
 use crate::api::failure::Cause;
 use crate::api::{names, number, text};
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 pub(super) fn budget_faults(new: &Value) -> Vec<Cause> {
-    let spec = |key: &str| new.pointer("/spec").and_then(|spec| spec.get(key)).unwrap_or(&Value::Null);
+    let spec = |key: &str| new.at("/spec").and_then(|spec| spec.get(key)).unwrap_or(&Value::Null);
     let (least, most) = (spec("minAvailable"), spec("maxUnavailable"));
     if least.is_null() || most.is_null() {
         return Vec::new();

@@ -1,6 +1,7 @@
 //! ReplicaSets, Deployments and Jobs.
 
 use super::{default, fault, invalid, object, pods};
+use crate::Dig;
 use crate::api::failure::Cause;
 use crate::api::registry::ResourceType;
 use crate::api::{metadata, number, text};
@@ -66,7 +67,7 @@ pub(super) fn job(new: &mut Value) {
 
 /// A new Job selects its pods by its own uid.
 pub(super) fn select_own_pods(new: &mut Value) {
-    if new.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
+    if new.at("/spec/manualSelector") == Some(&Value::Bool(true)) {
         return;
     }
     let (uid, name) = (text(new, "/metadata/uid").to_owned(), text(new, "/metadata/name").to_owned());
@@ -122,7 +123,7 @@ pub(super) fn faults(kind: &ResourceType, new: &Value, old: Option<&Value>) -> V
             strategy_faults(new, &mut found);
         }
     }
-    if let Some(spec) = new.pointer("/spec/template/spec") {
+    if let Some(spec) = new.at("/spec/template/spec") {
         found.extend(pods::container_faults(spec, "spec.template.spec"));
     }
     let restart = text(new, "/spec/template/spec/restartPolicy");
@@ -140,7 +141,7 @@ pub(super) fn faults(kind: &ResourceType, new: &Value, old: Option<&Value>) -> V
 fn immutable(field: &str, new: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
     let Some(old) = old else { return };
     let pointer = format!("/spec/{field}");
-    let (now, before) = (new.pointer(&pointer), old.pointer(&pointer));
+    let (now, before) = (new.at(&pointer), old.at(&pointer));
     if now != before {
         let shown = now.unwrap_or(&Value::Null);
         found.push(invalid(&format!("spec.{field}"), shown, "field is immutable"));
@@ -148,21 +149,21 @@ fn immutable(field: &str, new: &Value, old: Option<&Value>, found: &mut Vec<Caus
 }
 
 fn job_faults(new: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
-    let selector = new.pointer("/spec/selector").cloned().unwrap_or_default();
-    let manual = new.pointer("/spec/manualSelector") == Some(&Value::Bool(true));
+    let selector = new.at("/spec/selector").cloned().unwrap_or_default();
+    let manual = new.at("/spec/manualSelector") == Some(&Value::Bool(true));
     if !manual
         && selector.get("matchLabels").and_then(Value::as_object).is_some_and(|labels| labels.len() > 1)
     {
         found.push(invalid("spec.selector", &selector, "`selector` not auto-generated"));
     }
-    let labels = new.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+    let labels = new.at("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
     unlike_template(&serde_json::from_value(selector).unwrap_or_default(), &labels, found);
     immutable("selector", new, old, found);
     immutable("completions", new, old, found);
     let Some(old) = old else { return };
-    let suspended = old.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    let suspended = old.at("/spec/suspend") == Some(&Value::Bool(true));
     let kept = |job: &Value| {
-        let mut template = job.pointer("/spec/template").cloned().unwrap_or_default();
+        let mut template = job.at("/spec/template").cloned().unwrap_or_default();
         if suspended {
             // Where it runs may change as long as it does not.
             template.as_object_mut().map(|template| template.remove("metadata"));
@@ -180,12 +181,12 @@ fn job_faults(new: &Value, old: Option<&Value>, found: &mut Vec<Cause>) {
 }
 
 fn strategy_faults(new: &Value, found: &mut Vec<Cause>) {
-    let strategy = |key: &str| new.pointer(&format!("/spec/strategy/{key}"));
+    let strategy = |key: &str| new.at(&format!("/spec/strategy/{key}"));
     if strategy("type").is_some_and(|kind| kind == "Recreate") && strategy("rollingUpdate").is_some() {
         let message = "Forbidden: may not be specified when strategy `type` is 'Recreate'";
         found.push(fault("FieldValueForbidden", "spec.strategy.rollingUpdate", message));
     }
-    let rolling = |key: &str| new.pointer(&format!("/spec/strategy/rollingUpdate/{key}"));
+    let rolling = |key: &str| new.at(&format!("/spec/strategy/rollingUpdate/{key}"));
     let none = |value: Option<&Value>| value.is_some_and(|value| value == 0 || value == "0" || value == "0%");
     if none(rolling("maxSurge")) && none(rolling("maxUnavailable")) {
         let shown = rolling("maxUnavailable").cloned().unwrap_or_default();
@@ -203,8 +204,8 @@ fn unlike_template(selector: &crds::LabelSelector, labels: &Value, found: &mut V
 }
 
 fn selector_faults(new: &Value, found: &mut Vec<Cause>) {
-    let labels = new.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
-    let Some(selector) = new.pointer("/spec/selector") else {
+    let labels = new.at("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+    let Some(selector) = new.at("/spec/selector") else {
         found.push(fault("FieldValueRequired", "spec.selector", "Required value"));
         return unlike_template(&crds::LabelSelector::default(), &labels, found);
     };

@@ -15,6 +15,7 @@ mod workloads;
 pub use age::human;
 
 use super::resources::{Column, Resource};
+use crate::Dig;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -70,7 +71,7 @@ pub fn event(
     include: IncludeObject,
     first: bool,
 ) -> Value {
-    let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+    let version = object.at("/metadata/resourceVersion").cloned().unwrap_or_default();
     let mut table = table(resource, &[object], &json!({"resourceVersion": version}), now, include);
     if let (Some(fields), false) = (table.as_object_mut(), first) {
         fields.insert("columnDefinitions".to_owned(), Value::Null);

@@ -2,6 +2,7 @@
 
 use super::age;
 use super::read::{NONE, Reader};
+use crate::Dig;
 use serde_json::{Value, json};
 
 /// Name, ready, status, restarts, age; wide: address, node, nominated node, readiness gates.
@@ -23,7 +24,7 @@ pub(super) fn cells(pod: Reader<'_>) -> Vec<Value> {
 
 /// Why nobody waits for this pod any more: kubectl greys such rows out.
 pub(super) fn ended(pod: &Value) -> Option<Value> {
-    let (reason, message) = match pod.pointer("/status/phase")?.as_str()? {
+    let (reason, message) = match pod.at("/status/phase")?.as_str()? {
         "Succeeded" => ("Succeeded", "The pod has completed successfully."),
         "Failed" => ("Failed", "The pod failed."),
         _ => return None,

@@ -1,6 +1,7 @@
 //! Reading objects that may lack anything.
 
 use super::age;
+use crate::Dig;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ pub(super) struct Reader<'v> {
 
 impl<'v> Reader<'v> {
     pub(super) fn at(self, path: &str) -> Option<&'v Value> {
-        self.object.pointer(path).filter(|value| !value.is_null())
+        self.object.at(path).filter(|value| !value.is_null())
     }
 
     /// The string there, unless it is empty: the server treats both alike.

@@ -1,5 +1,6 @@
 //! From OpenAPI v3 documents to the table of merge keys.
 
+use crate::Dig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -28,9 +29,7 @@ struct Row {
 pub fn from_openapi(documents: &[Value]) -> String {
     let mut types: BTreeMap<String, BTreeMap<String, Row>> = BTreeMap::new();
     let mut kinds: BTreeMap<String, String> = BTreeMap::new();
-    for schemas in
-        documents.iter().filter_map(|document| document.pointer("/components/schemas")?.as_object())
-    {
+    for schemas in documents.iter().filter_map(|document| document.at("/components/schemas")?.as_object()) {
         for (name, schema) in schemas {
             types.entry(name.clone()).or_insert_with(|| rows(schema));
             if let Some(kind) = object_kind(schema) {
@@ -100,7 +99,7 @@ fn object_kind(schema: &Value) -> Option<String> {
     let [kind] = schema.get("x-kubernetes-group-version-kind")?.as_array()?.as_slice() else {
         return None;
     };
-    let metadata = reference(schema.pointer("/properties/metadata")?)?;
+    let metadata = reference(schema.at("/properties/metadata")?)?;
     if !metadata.ends_with(".ObjectMeta") {
         return None;
     }
@@ -133,7 +132,7 @@ fn row(property: &Value) -> Row {
 
 /// The schema that a property refers to, directly or (where it has a description of its own) through `allOf`.
 fn reference(property: &Value) -> Option<String> {
-    let direct = property.get("$ref").or_else(|| property.pointer("/allOf/0/$ref"))?;
+    let direct = property.get("$ref").or_else(|| property.at("/allOf/0/$ref"))?;
     direct.as_str()?.strip_prefix(REFERENCE).map(str::to_owned)
 }
 

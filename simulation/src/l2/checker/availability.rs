@@ -37,7 +37,11 @@ impl Checker {
 
     /// A controller wrote a ReplicaSet.
     pub(super) fn set_written(&mut self, before: Option<&Value>, after: Option<&Value>, now: Time) {
-        let Some(before) = before.map(world::set) else { return };
+        let before = before.map(world::set);
+        if let Some(after) = after.map(world::set) {
+            self.canary_fits_its_step(before.as_ref(), &after, now);
+        }
+        let Some(before) = before else { return };
         let size = after.map(world::set).map_or(0, |set| set.replicas);
         if before.owner != self.world.uid() || self.world.look().0.is_null() {
             return;

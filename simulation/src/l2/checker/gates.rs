@@ -27,6 +27,7 @@ impl Checker {
         let (old, new) = (Look(before), Look(after));
         self.spec_is_untouched(before, after, now);
         self.records_go_on(old, new, now);
+        self.error_names_its_object(new, now);
         // Other steps are another way: it begins anew.
         let same_steps = old.text("/status/currentStepHash") == new.text("/status/currentStepHash");
         let same_version = !old.current().is_empty() && old.current() == new.current() && same_steps;

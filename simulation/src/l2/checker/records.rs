@@ -94,6 +94,7 @@ impl Checker {
                 managed || names.into_iter().any(|pointer| web.text(pointer) == name)
             }
             Kind::Job => true,
+            Kind::Template => false,
         };
         if !ours {
             self.fail("S9", now, format!("{kind:?} {name} is written and is not ours"));

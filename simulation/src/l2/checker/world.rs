@@ -2,8 +2,9 @@
 
 use crate::l2::look::Look;
 use crds::meta::{POD_TEMPLATE_HASH_LABEL, SCALE_DOWN_DEADLINE_ANNOTATION};
+use sandbox::Dig;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds that the checker follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(crate) enum Kind {
     Service,
     Run,
     Job,
+    Template,
 }
 
 impl Kind {
@@ -25,29 +27,30 @@ impl Kind {
             "Service" => Self::Service,
             "AnalysisRun" => Self::Run,
             "Job" => Self::Job,
+            "AnalysisTemplate" | "ClusterAnalysisTemplate" => Self::Template,
             _ => return None,
         })
     }
 }
 
 pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn controller_uid(object: &Value) -> &str {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object.at("/metadata/ownerReferences").and_then(Value::as_array);
     let own = owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
     own.map_or("", |owner| text(owner, "/uid"))
 }
 
 fn label<'v>(object: &'v Value, key: &str) -> &'v str {
-    let labels = object.pointer("/metadata/labels");
+    let labels = object.at("/metadata/labels");
     labels.and_then(|labels| labels.get(key)).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn ready(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    pod.pointer("/metadata/deletionTimestamp").is_none()
+    let conditions = pod.at("/status/conditions").and_then(Value::as_array);
+    pod.at("/metadata/deletionTimestamp").is_none()
         && conditions
             .into_iter()
             .flatten()
@@ -58,7 +61,7 @@ pub(crate) fn ready(pod: &Value) -> bool {
 pub(crate) fn lost_service(before: Option<&Value>, after: Option<&Value>) -> bool {
     let was = before.is_some_and(ready);
     let is = after.is_some_and(ready);
-    let asked = after.is_none_or(|pod| pod.pointer("/metadata/deletionTimestamp").is_some());
+    let asked = after.is_none_or(|pod| pod.at("/metadata/deletionTimestamp").is_some());
     was && !is && !asked
 }
 
@@ -101,6 +104,8 @@ pub(crate) struct World {
     /// Hash that each Service selects.
     pub(crate) services: BTreeMap<String, String>,
     pub(crate) runs: BTreeMap<String, Run>,
+    /// Names of AnalysisTemplates.
+    pub(crate) templates: BTreeSet<String>,
     /// Runs that were deleted when they had ended: what they found was seen.
     past_runs: Vec<Run>,
 }
@@ -170,6 +175,12 @@ impl World {
                 put(&mut self.runs, name, after.map(run));
             }
             Kind::Job => {}
+            Kind::Template if after.is_some() => {
+                self.templates.insert(name);
+            }
+            Kind::Template => {
+                self.templates.remove(&name);
+            }
         }
     }
 }
@@ -182,19 +193,19 @@ fn put<T>(map: &mut BTreeMap<String, T>, name: String, value: Option<T>) {
 }
 
 pub(crate) fn selected(service: &Value) -> &str {
-    let selector = service.pointer("/spec/selector");
+    let selector = service.at("/spec/selector");
     selector.and_then(|map| map.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn set(object: &Value) -> Set {
-    let annotations = object.pointer("/metadata/annotations");
+    let annotations = object.at("/metadata/annotations");
     let deadline =
         annotations.and_then(|map| map.get(SCALE_DOWN_DEADLINE_ANNOTATION)).and_then(Value::as_str);
     Set {
         uid: text(object, "/metadata/uid").to_owned(),
         owner: controller_uid(object).to_owned(),
         hash: label(object, POD_TEMPLATE_HASH_LABEL).to_owned(),
-        replicas: object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
+        replicas: object.at("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
         deadline: deadline.unwrap_or_default().to_owned(),
     }
 }

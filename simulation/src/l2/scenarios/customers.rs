@@ -11,7 +11,7 @@ pub(super) fn all() -> Vec<Scenario> {
     let live = |name, shows, lag| {
         let strategy = blue_green(&json!({}));
         Scenario::new(name, shows, vec![service("active"), service("preview"), rollout(2, &strategy)])
-            .under(Mishap::Customers(lag))
+            .amid(Mishap::Customers(lag))
             .then(DONE, Deed::Image("v2"))
             .then(When::Is("v2 is live", |web| web.is_done() && web.is_newest()), Deed::Image("v3"))
             .ends(done, "v3")
@@ -30,7 +30,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "clients of a canary that has one Service for all",
             vec![service("all"), rollout(3, &canary(&paused_steps()))],
         )
-        .under(Mishap::Customers(0))
+        .amid(Mishap::Customers(0))
         .then(DONE, Deed::Image("v2"))
         .then(AT_FIRST_PAUSE, Deed::Promote)
         .ends(done, "v2"),
@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "clients of a canary with a Service for each version, and a way back",
             vec![service("stable"), service("canary"), rollout(2, &named(paused_steps()))],
         )
-        .under(Mishap::Customers(0))
+        .amid(Mishap::Customers(0))
         .then(DONE, Deed::Image("v2"))
         .then(AT_FIRST_PAUSE, Deed::Abort)
         .then(secs(10), Deed::Image("v3"))

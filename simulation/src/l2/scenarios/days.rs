@@ -67,7 +67,7 @@ fn clocks() -> Vec<Scenario> {
         .then(secs(0), befalls(Mishap::Crash))
         .ends(done(), "v2"),
         timed("clocks-apart", "two controllers whose clocks are two minutes apart take turns")
-            .under(Mishap::Clock(60))
+            .amid(Mishap::Clock(60))
             .then(DONE, Deed::Image("v2"))
             .then(AT_FIRST_PAUSE, befalls(Mishap::LeaseLost(30)))
             .ends(done(), "v2")

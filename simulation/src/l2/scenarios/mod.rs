@@ -5,6 +5,8 @@ mod canaries;
 mod customers;
 mod days;
 mod gates;
+mod narrow;
+pub mod outages;
 mod people;
 mod takeover;
 
@@ -87,6 +89,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(gates::all());
     all.extend(blue_greens::all());
     all.extend(people::all());
+    all.extend(narrow::all());
     all.extend(days::all());
     all.extend(customers::all());
     all.extend(takeover::all());

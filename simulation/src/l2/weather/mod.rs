@@ -64,7 +64,7 @@ pub const CALL_FAULTS: [CallFault; 14] = [
 ];
 
 /// How long a slow request takes.
-const SLOW: Duration = Duration::from_secs(30);
+pub(super) const SLOW: Duration = Duration::from_secs(30);
 
 impl CallFault {
     /// Whether the controller dies.
@@ -131,7 +131,7 @@ pub const NEWS_FAULTS: [NewsFault; 7] = [
 const LATE: Duration = Duration::from_secs(60);
 
 impl NewsFault {
-    fn delivery(self, now: Time, late: Duration) -> Delivery {
+    pub(super) fn delivery(self, now: Time, late: Duration) -> Delivery {
         match self {
             Self::Late => Delivery::Until(now.plus(late)),
             Self::Twice => Delivery::Twice,
@@ -292,6 +292,12 @@ impl Faults {
 }
 
 impl Faults {
+    /// Whether they never end.
+    #[must_use]
+    pub fn is_endless(&self) -> bool {
+        self.swarm.as_ref().is_some_and(|swarm| swarm.until.is_none())
+    }
+
     /// How late the controller may hear of things.
     #[must_use]
     pub fn lag(&self) -> Duration {

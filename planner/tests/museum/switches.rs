@@ -1,0 +1,135 @@
+//! Each play fails when the rule that prevents its outage is switched off, and passes when it is not: a play that
+//! cannot fail shows nothing.
+
+use crate::{analysis, blue_green, canary, restart, versions};
+use planner::defects::Defect;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Name of a piece, its play, and the defect that breaks the rule.
+const PIECES: &[(&str, fn(), Defect)] = &[
+    (
+        "abort-ignored-after-full-promotion",
+        versions::abort_ignored_after_full_promotion,
+        Defect::FullPromotionFirst,
+    ),
+    ("abort-outlives-its-version", versions::abort_outlives_its_version, Defect::AbortOutlives),
+    ("abort-with-nothing-in-progress", versions::abort_with_nothing_in_progress, Defect::AbortsNothing),
+    (
+        "analysis-cancelled-when-a-pod-restarts",
+        analysis::analysis_cancelled_when_a_pod_restarts,
+        Defect::AnalysisNeedsPods,
+    ),
+    ("analysis-runs-without-end", analysis::analysis_runs_without_end, Defect::RunNotRecorded),
+    ("background-analysis-starts-again", analysis::background_analysis_starts_again, Defect::EndedRunAgain),
+    ("bad-stable-holds-a-good-canary", canary::bad_stable_holds_a_good_canary, Defect::StepWaitsForStable),
+    ("blank-deadline", blue_green::blank_deadline, Defect::BlankIsOver),
+    (
+        "bounds-forgotten-after-the-last-step",
+        canary::bounds_forgotten_after_the_last_step,
+        Defect::NoBoundsAtTheEnd,
+    ),
+    (
+        "canary-service-left-on-a-dead-version",
+        canary::canary_service_left_on_a_dead_version,
+        Defect::CanaryServiceStays,
+    ),
+    (
+        "controller-upgrade-restarts-everything",
+        versions::controller_upgrade_restarts_everything,
+        Defect::OnlyHashesCount,
+    ),
+    ("finished-update-goes-quiet", blue_green::finished_update_goes_quiet, Defect::EmptyOnesWait),
+    (
+        "gate-opened-by-an-empty-selector",
+        blue_green::gate_opened_by_an_empty_selector,
+        Defect::EmptySelectorIsFirst,
+    ),
+    (
+        "gate-skipped-by-a-leaked-checkpoint",
+        blue_green::gate_skipped_by_a_leaked_checkpoint,
+        Defect::CheckpointLeaks,
+    ),
+    ("idle-rollout-called-degraded", versions::idle_rollout_called_degraded, Defect::IdleHasADeadline),
+    ("invalid-spec-sticks", versions::invalid_spec_sticks, Defect::InvalidStays),
+    ("newest-template-ignored", canary::newest_template_ignored, Defect::NewTemplateIgnored),
+    (
+        "next-version-pays-for-an-invalid-one",
+        canary::next_version_pays_for_an_invalid_one,
+        Defect::DeadlineFromTheFirst,
+    ),
+    (
+        "old-deadline-hides-the-progress-deadline",
+        canary::old_deadline_hides_the_progress_deadline,
+        Defect::EmptyOnesHoldTheDeadline,
+    ),
+    ("pause-begins-again", canary::pause_begins_again, Defect::ResumedPauseStays),
+    ("promotion-before-readiness", canary::promotion_before_readiness, Defect::PromotesUnready),
+    (
+        "replicas-and-template-in-one-apply",
+        canary::replicas_and_template_in_one_apply,
+        Defect::ScaleComesFirst,
+    ),
+    ("restart-during-an-update", restart::restart_during_an_update, Defect::EvictsBesideScaling),
+    ("scaling-event-takes-stable-down", canary::scaling_event_takes_stable_down, Defect::CountsMissingPods),
+    ("second-abort-kills-at-once", blue_green::second_abort_kills_at_once, Defect::KeepsDeadline),
+    (
+        "service-narrowed-before-pods-are-there",
+        canary::service_narrowed_before_pods_are_there,
+        Defect::SelectsWithoutPods,
+    ),
+    ("stable-service-without-pods", canary::stable_service_without_pods, Defect::ServiceStaysBehind),
+    (
+        "stable-taken-down-when-the-strategy-changes",
+        blue_green::stable_taken_down_when_the_strategy_changes,
+        Defect::StableIsAnOldOne,
+    ),
+    ("stable-that-cannot-make-pods", canary::stable_that_cannot_make_pods, Defect::StepWaitsForStable),
+    ("stale-deadline-opens-the-gate", blue_green::stale_deadline_opens_the_gate, Defect::StaleDeadlineIsFast),
+    ("stuck-after-changing-strategy", canary::stuck_after_changing_strategy, Defect::StepsOfTheStable),
+    (
+        "undecided-analysis-blocks-the-promotion",
+        analysis::undecided_analysis_blocks_the_promotion,
+        Defect::RunOfAnotherStep,
+    ),
+    (
+        "undecided-background-analysis-is-promoted",
+        analysis::undecided_background_analysis_is_promoted,
+        Defect::UndecidedIsPromoted,
+    ),
+    ("workloads-nobody-asked-about", versions::workloads_nobody_asked_about, Defect::TakesForeign),
+];
+
+/// What a play says with a defect seeded; `None` when it passes.
+fn play(piece: fn(), defect: Option<Defect>) -> Option<String> {
+    Defect::seed(defect);
+    let result = catch_unwind(AssertUnwindSafe(piece));
+    Defect::seed(None);
+    let said = result.err()?;
+    let text = said.downcast_ref::<String>().map(String::as_str);
+    Some(text.or(said.downcast_ref::<&str>().copied()).unwrap_or_default().to_owned())
+}
+
+#[test]
+fn each_play_fails_without_its_rule() {
+    let mut wrong = Vec::new();
+    for (name, piece, defect) in PIECES {
+        if let Some(said) = play(*piece, None) {
+            wrong.push(format!("{name} fails: {said}"));
+        }
+        match play(*piece, Some(*defect)) {
+            Some(said) => println!("{name}: {defect:?}: {}", said.lines().next().unwrap_or_default()),
+            None => wrong.push(format!("{name} passes, although {defect:?} is on")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_piece_is_in_the_catalogue_with_its_switch() {
+    let catalogue = include_str!("../../../docs/outages.md");
+    for (name, _, defect) in PIECES {
+        let section = catalogue.split("\n### ").find(|section| section.lines().next() == Some(name));
+        let section = section.unwrap_or_else(|| panic!("docs/outages.md has no piece {name}"));
+        assert!(section.contains(&format!("`{defect:?}`")), "{name} does not name its switch `{defect:?}`");
+    }
+}

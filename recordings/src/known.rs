@@ -1,0 +1,69 @@
+//! What is known of the scenarios: which need what is not built, and what differs on purpose.
+
+use crate::compare::{Difference, Topic};
+
+/// Scenarios that need what is not built yet, or what the player does not have, by the beginning of their names.
+const NOT_PLAYED: [(&str, &str); 3] = [
+    ("nginx-", "traffic routing"),
+    ("experiment-", "experiments"),
+    ("workloadref-", "a Deployment's own ReplicaSets have other names; the planner's tests play these"),
+];
+
+/// What differs on purpose: scenario, topics, reason.
+const DIFFERS: [(&str, &[Topic], &str); 8] = [
+    ("analysis-background-fail-mid", &[Topic::Events], "the start of a run is told once, not twice"),
+    (
+        "canary-annotation-change",
+        &[Topic::Sets],
+        "an annotation that changes makes no revision, and so none that was",
+    ),
+    (
+        "canary-bad-image-deadline-abort",
+        &[Topic::Events, Topic::Messages],
+        "an abort at the deadline is told once, not twice",
+    ),
+    (
+        "canary-basic-n1",
+        &[Topic::Decisions, Topic::Duration],
+        "steps that end at once are recorded in one write",
+    ),
+    (
+        "canary-replicas-zero",
+        &[Topic::Decisions, Topic::Phases],
+        "steps that end at once are recorded in one write",
+    ),
+    (
+        "canary-services",
+        &[Topic::Events],
+        "the stable Service leaves a version before that is emptied, not after the promotion",
+    ),
+    (
+        "canary-spec-and-scale",
+        &[Topic::Events, Topic::Sizes],
+        "the new version gets the size of its first step at once, not all pods before",
+    ),
+    (
+        "canary-weight-0-and-100",
+        &[Topic::Decisions, Topic::Phases],
+        "steps that end at once are recorded in one write",
+    ),
+];
+
+/// Whether a scenario can be played.
+#[must_use]
+pub fn is_played(name: &str) -> bool {
+    !NOT_PLAYED.iter().any(|(start, _)| name.starts_with(start))
+}
+
+/// What is wrong with a scenario: differences that are not meant, and meant ones that are none.
+#[must_use]
+pub fn judge(name: &str, differences: &[Difference]) -> Vec<String> {
+    let meant =
+        DIFFERS.iter().find(|(differs, ..)| *differs == name).map_or(&[][..], |(_, topics, _)| topics);
+    let is_meant = |one: &&Difference| meant.contains(&one.topic);
+    let mut wrong: Vec<String> =
+        differences.iter().filter(|one| !is_meant(one)).map(|one| format!("{name}: {one}")).collect();
+    let settled = meant.iter().filter(|topic| !differences.iter().any(|one| one.topic == **topic));
+    wrong.extend(settled.map(|topic| format!("{name}: {topic:?} does not differ any more")));
+    wrong
+}

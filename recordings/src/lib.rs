@@ -1,0 +1,20 @@
+//! Scenarios that were played on Argo Rollouts, with all that an outside observer saw: played again on any cluster that
+//! a Kubernetes client reaches, in real or in paused time, seen in the same form, and compared.
+//!
+//! The recordings are not part of this project: [`read`] takes the folder that holds them. Hashes are named h1, h2, ...
+//! in the order of their appearance and times by whether they are set, so that two runs can be the same.
+
+mod act;
+mod compare;
+mod known;
+mod play;
+mod read;
+mod seen;
+mod wait;
+
+pub use act::ActError;
+pub use compare::{Difference, Topic, compare};
+pub use known::{is_played, judge};
+pub use play::{PlayError, play};
+pub use read::{Action, ReadError, Recording, Scenario, read};
+pub use seen::Seen;

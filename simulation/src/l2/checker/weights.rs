@@ -1,0 +1,50 @@
+//! S4 without a router: the weight of a step is the share of the pods that the new version may have.
+
+use super::{Checker, world};
+use crds::Time;
+use serde_json::Value;
+
+/// The weight at a step: that of the last `setWeight` up to it.
+fn weight_at(steps: &[Value], step: i64) -> i64 {
+    let upto = usize::try_from(step.saturating_add(1)).unwrap_or(0);
+    if step >= i64::try_from(steps.len()).unwrap_or(i64::MAX) {
+        return 100;
+    }
+    steps.iter().take(upto).rev().find_map(|step| step.get("setWeight").and_then(Value::as_i64)).unwrap_or(0)
+}
+
+impl Checker {
+    /// S4: the new version is asked for no more pods than the current step gives it; a part of a pod counts as one.
+    pub(super) fn canary_fits_its_step(
+        &mut self,
+        before: Option<&world::Set>,
+        after: &world::Set,
+        now: Time,
+    ) {
+        let web = self.world.look();
+        let size = after.replicas;
+        let grows = before.is_none_or(|before| size > before.replicas);
+        let is_canary = web.0.pointer("/spec/strategy/canary").is_some()
+            && !web.stable().is_empty()
+            && after.hash == web.current()
+            && after.hash != web.stable();
+        let free = web.flag("/status/promoteFull") || self.crosses(now, |_| true) || !web.is_observed();
+        let Some(step) = web.step().filter(|_| grows && is_canary && !free) else { return };
+        let weight = if web.is_aborted() { 0 } else { weight_at(web.steps(), step) };
+        let most = (self.largest_replicas(now) * weight + 99) / 100;
+        if size > most {
+            let what = format!(
+                "{} is asked for {size} pods at step {step}, whose weight {weight} gives it {most}",
+                after.hash
+            );
+            self.fail("S4", now, what);
+        }
+    }
+
+    /// The largest `spec.replicas` that a controller may believe in.
+    fn largest_replicas(&self, now: Time) -> i64 {
+        let window = super::CROSSING + self.lag;
+        let recent = self.replicas.iter().rev().take_while(|(until, _)| until.plus(window) >= now);
+        recent.map(|(_, size)| *size).chain([self.world.look().replicas()]).max().unwrap_or(0)
+    }
+}

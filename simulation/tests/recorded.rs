@@ -1,0 +1,74 @@
+//! Recorded scenarios of Argo Rollouts, played by the whole controller over the cluster in memory.
+#![allow(clippy::disallowed_methods, reason = "recordings are read from where the environment says")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use recordings::{Difference, Recording, Topic, compare, is_played, judge, play, read};
+use sandbox::{Nature, PodChange, PodRule};
+use serde_json::json;
+use simulation::l2::metrics::Answer;
+use simulation::l2::{House, NAMESPACE, Settings};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Images that never get ready there.
+const NEVER_READY: [&str; 5] = ["argo-error", "does-not-exist", "nonexistent", ":error", "bad"];
+
+/// A cluster as the one that was recorded.
+fn nature() -> Nature {
+    let never = |about: &&str| PodRule { about: (*about).to_owned(), change: PodChange::NeverReady };
+    Nature {
+        pull: Duration::from_millis(1_500),
+        stop: Duration::ZERO,
+        pods: NEVER_READY.iter().map(never).collect(),
+        ..Nature::default()
+    }
+}
+
+fn played(recording: &Recording) -> Vec<Difference> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut house = House::open(Settings { nature: nature(), ..Settings::default() });
+        house.answers.set("/version", Answer::Body(json!({"major": "1", "minor": "35"})));
+        house.start_controller("controller", 0);
+        let client = kube::Client::new(house.cluster.client("user"), NAMESPACE);
+        let now = || house.now().whole_seconds().to_string();
+        let (lines, end) = play(client, NAMESPACE, &recording.scenario, now).await;
+        let mut differences = compare(&lines, &recording.lines);
+        if let Err(error) = end {
+            differences.insert(0, Difference { topic: Topic::End, what: error.to_string() });
+        }
+        differences
+    })
+}
+
+#[test]
+fn recorded_scenarios_are_played_alike() {
+    let Ok(folder) = std::env::var("STEPGATE_PEER_DIR") else {
+        println!("STEPGATE_PEER_DIR is not set: recorded scenarios were not played");
+        return;
+    };
+    let only = std::env::var("SCENARIO").unwrap_or_default();
+    let all = read(&Path::new(&folder).join("traces")).unwrap();
+    let chosen: Vec<&Recording> =
+        all.iter().filter(|one| is_played(&one.scenario.name) && one.scenario.name.contains(&only)).collect();
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(one) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let differences = played(one);
+                    found.lock().unwrap().insert(one.scenario.name.clone(), differences);
+                }
+            });
+        }
+    });
+    let found = found.into_inner().unwrap();
+    let wrong: Vec<String> = found.iter().flat_map(|(name, differences)| judge(name, differences)).collect();
+    println!("{} scenarios were played", chosen.len());
+    assert!(!only.is_empty() || chosen.len() == 84, "{} scenarios were found", chosen.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
