@@ -102,8 +102,11 @@ fn stable_pods_stay_while_those_of_the_canary_are_counted_anew() {
     // The canary's pod counts as available, but by a minimum that is none any more.
     until(&mut model, "beside stable", |model| model.world.replica_sets.len() == 2);
     until(&mut model, "with a pod", |model| model.world.replica_sets[1].replicas == 1);
-    let canary = set(&mut model, "app:2");
-    (canary.counts.available, canary.counts.generation_observed) = (1, false);
+    let name = set(&mut model, "app:2").name.clone();
+    let since = model.now.plus_seconds(-40);
+    model.pods.iter_mut().filter(|pod| pod.set == name).for_each(|pod| pod.ready = Some(since));
+    model.surroundings();
+    set(&mut model, "app:2").counts.generation_observed = false;
     let early = plan(&model.world, model.now);
     let shrinks = |planned: &planner::Planned| matches!(&planned.write, Write::ScaleReplicaSet { from, to, .. } if to < from);
     assert!(!early.writes.iter().any(shrinks), "{:#?}", early.writes);
