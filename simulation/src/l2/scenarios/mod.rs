@@ -102,6 +102,8 @@ pub fn all() -> Vec<Scenario> {
         (days::all(), SECOND_SAMPLED),
         (customers::all(), SECOND_SAMPLED),
     ];
-    all.extend(sampled.into_iter().flat_map(|(some, stride)| some.into_iter().map(move |s| s.sampled(stride))));
+    all.extend(
+        sampled.into_iter().flat_map(|(some, stride)| some.into_iter().map(move |s| s.sampled(stride))),
+    );
     all
 }
