@@ -216,7 +216,7 @@ defects! {
     /// The last pod of a version that the stable Service selects goes.
     EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 0, [];
     /// Old versions are deleted with their pods.
-    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 800, [];
+    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 1500, [];
     /// A restart evicts all pods at once.
     EvictsAll: L1, "rollout/restart.rs run", ["availability", "S1"], 50, [];
     /// The count of hash collisions is forgotten.
