@@ -143,8 +143,9 @@ fn aborted_too_soon(cluster: &Cluster, basis: &Basis, set: &Set, to: i32) -> Opt
     // Another delay may count that began before the abort.
     let marked = set.view.scale_down_deadline();
     let over = marked.map_or(delay.is_some_and(over), |end| cluster.now >= end);
-    // A Rollout that is to have no pods, and no stable version to go back to: there is nothing to retry.
-    if to > 0 || !current || over || (basis.replicas == 0 && !basis.has_stable) {
+    // A Rollout that is to have no pods, and its abort is over, or there is no stable version to go back to.
+    let ended = status.promote_full || !basis.has_stable;
+    if to > 0 || !current || over || (basis.replicas == 0 && ended) {
         return None;
     }
     fault("S3", format!("{} was aborted at {aborted}, and goes before {delay:?} s", set.view.name))
