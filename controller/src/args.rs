@@ -52,6 +52,21 @@ pub struct Args {
     /// Seconds after which every object is looked at again.
     #[arg(long = "rollout-resync", default_value_t = 900)]
     pub rollout_resync_seconds: u64,
+    /// Look after these only; without it after everything. With several instances of a controller, AnalysisRuns can be
+    /// one's own business.
+    #[arg(long, value_delimiter = ',')]
+    pub controllers: Vec<Part>,
+    /// Write nothing and take no lease: plan every Rollout beside a live controller, and tell what it does otherwise, as
+    /// log, metrics and JSON at /shadow of the metrics port.
+    #[arg(long, conflicts_with = "controllers", num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
+    pub shadow: bool,
+    /// How long something may be planned and not done before --shadow tells of it, such as 30s.
+    #[arg(long = "shadow-grace", default_value = "30s", value_parser = duration)]
+    pub shadow_grace: std::time::Duration,
+    /// How long a Rollout without a stable version waits for Services, templates and workloads that it refers to before
+    /// it is InvalidSpec, such as 10s; 0 is the way of Argo Rollouts.
+    #[arg(long = "reference-grace", default_value = "10s", value_parser = duration)]
+    pub reference_grace: std::time::Duration,
     /// Path of a kubeconfig; in the cluster when unset.
     #[arg(long)]
     pub kubeconfig: Option<String>,
@@ -61,6 +76,13 @@ pub struct Args {
     /// Flags of Argo Rollouts that have no meaning here.
     #[command(flatten)]
     pub without_meaning: WithoutMeaning,
+}
+
+/// A part of the controller that can work by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// AnalysisRuns.
+    Analysis,
 }
 
 /// Accepted, so that manifests written for Argo Rollouts start; without a meaning (yet).
@@ -108,8 +130,6 @@ pub struct WithoutMeaning {
     pub aws_verify_target_group: Option<String>,
     #[arg(long = "self-service-notification-enabled", hide = true, num_args = 0..=1, default_missing_value = "true")]
     pub self_service_notification_enabled: Option<String>,
-    #[arg(long, hide = true)]
-    pub controllers: Vec<String>,
     #[arg(long = "enable-pprof-address", hide = true)]
     pub enable_pprof_address: Option<String>,
 }
@@ -140,7 +160,6 @@ impl WithoutMeaning {
             many("--nginx-ingress-classes", &self.nginx_ingress_classes),
             one("--aws-verify-target-group", &self.aws_verify_target_group),
             one("--self-service-notification-enabled", &self.self_service_notification_enabled),
-            many("--controllers", &self.controllers),
             one("--enable-pprof-address", &self.enable_pprof_address),
         ]
         .into_iter()

@@ -4,7 +4,9 @@ use crate::admin;
 use crate::args::Args;
 use crate::clock;
 use crate::controller::{Controller, Surroundings};
+use crate::requests::RequestCounter;
 use anyhow::Context;
+use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 
@@ -28,8 +30,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
-    let client = Client::try_from(config(args).await?)?;
-    let (jobs, analyses) = jobs(&client).await?;
+    let requests = RequestCounter::default();
+    let client = connect(config(args).await?, &requests)?;
+    let (jobs, analyses) = jobs(&client, &requests).await?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let unique = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     Ok(Surroundings {
@@ -40,8 +43,13 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
         begin: clock::wall(),
         identity: format!("{}_{}", host.trim(), unique.trim()),
         namespace: own_namespace(args),
+        requests,
         overlay: true,
     })
+}
+
+fn connect(config: Config, requests: &RequestCounter) -> anyhow::Result<Client> {
+    Ok(ClientBuilder::try_from(config)?.with_layer(requests).build())
 }
 
 async fn config(args: &Args) -> anyhow::Result<Config> {
@@ -58,7 +66,7 @@ async fn config(args: &Args) -> anyhow::Result<Config> {
 }
 
 /// What the environment says of analyses, by the names that Argo Rollouts gives it.
-async fn jobs(client: &Client) -> anyhow::Result<(Client, providers::Settings)> {
+async fn jobs(client: &Client, requests: &RequestCounter) -> anyhow::Result<(Client, providers::Settings)> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let kubeconfig = variable("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG");
     let settings = providers::Settings {
@@ -68,11 +76,12 @@ async fn jobs(client: &Client) -> anyhow::Result<(Client, providers::Settings)> 
     };
     let client = match kubeconfig.as_deref() {
         None => client.clone(),
-        Some("in-cluster") => Client::try_from(Config::incluster()?)?,
+        Some("in-cluster") => connect(Config::incluster()?, requests)?,
         Some(path) => {
             let file = kube::config::Kubeconfig::read_from(path)
                 .with_context(|| format!("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG: {path}"))?;
-            Client::try_from(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)?
+            let options = KubeConfigOptions::default();
+            connect(Config::from_custom_kubeconfig(file, &options).await?, requests)?
         }
     };
     Ok((client, settings))
