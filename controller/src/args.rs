@@ -1,6 +1,7 @@
 //! Flags. All that Argo Rollouts has are accepted, so that its manifests and charts start this image unchanged; those
 //! without a meaning here say so once at the start.
 
+use crate::connection::Connection;
 use clap::Parser;
 
 /// Progressive delivery for Kubernetes: lets a new version through step by step.
@@ -19,9 +20,6 @@ pub struct Args {
     /// Only the controller's own namespace (or that of --namespace).
     #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
     pub namespaced: bool,
-    /// Namespace for --namespaced.
-    #[arg(long, short = 'n')]
-    pub namespace: Option<String>,
     /// One of debug, info, warn, error.
     #[arg(long, default_value = "info")]
     pub loglevel: String,
@@ -67,12 +65,9 @@ pub struct Args {
     /// it is InvalidSpec, such as 10s; 0 is the way of Argo Rollouts.
     #[arg(long = "reference-grace", default_value = "10s", value_parser = duration)]
     pub reference_grace: std::time::Duration,
-    /// Path of a kubeconfig; in the cluster when unset.
-    #[arg(long)]
-    pub kubeconfig: Option<String>,
-    /// Context of the kubeconfig.
-    #[arg(long)]
-    pub context: Option<String>,
+    /// How the cluster is reached; from within it when nothing is said.
+    #[command(flatten)]
+    pub connection: Connection,
     /// Flags of Argo Rollouts that have no meaning here.
     #[command(flatten)]
     pub without_meaning: WithoutMeaning,
@@ -233,5 +228,20 @@ mod tests {
             Args::try_parse_from(["stepgate-controller", "--leader-elect=false"])
                 .is_ok_and(|a| !a.leader_elect)
         );
+    }
+
+    #[test]
+    fn flags_with_a_meaning_are_read() {
+        let parse = |flags: &[&str]| Args::try_parse_from(["stepgate-controller"].iter().chain(flags));
+        let args = parse(&["--controllers", "analysis", "--reference-grace=0s", "-n", "ops"]).unwrap();
+        assert_eq!(args.controllers, [Part::Analysis]);
+        assert!(args.reference_grace.is_zero() && !args.shadow);
+        assert_eq!(args.connection.namespace.as_deref(), Some("ops"));
+        let args = parse(&["--shadow", "--shadow-grace=2m", "--server=https://x", "--as=me"]).unwrap();
+        assert!(args.shadow && args.shadow_grace.as_secs() == 120);
+        assert_eq!(parse(&[]).unwrap().reference_grace.as_secs(), 10);
+        let error = parse(&["--controllers=rollouts"]).unwrap_err().to_string();
+        assert!(error.contains("possible values: analysis"), "{error}");
+        assert!(parse(&["--shadow", "--controllers=analysis"]).is_err(), "a shadow looks at Rollouts");
     }
 }

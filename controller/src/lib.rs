@@ -7,6 +7,7 @@ mod apply;
 pub mod args;
 mod cache;
 mod clock;
+pub mod connection;
 mod controller;
 mod events;
 mod lease;

@@ -12,6 +12,15 @@ use kube::{Client, Config};
 
 /// Namespace of the lease where none can be found out.
 const NAMESPACE: &str = "argo-rollouts";
+/// What the API server's logs know the controller by: the name that Argo Rollouts has.
+const USER_AGENT: &str = concat!("rollouts-controller/", env!("CARGO_PKG_VERSION"), " (stepgate)");
+/// Variables that Argo Rollouts reads and that have no meaning here, with the reason.
+const WITHOUT_MEANING: [(&str, &str); 4] = [
+    ("ROLLOUT_VERIFY_RETRY_INTERVAL", "weights are not verified yet"),
+    ("DD_API_KEY", "there is no Datadog provider yet"),
+    ("DD_APP_KEY", "there is no Datadog provider yet"),
+    ("DD_ADDRESS", "there is no Datadog provider yet"),
+];
 /// Where a pod finds its namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
@@ -20,6 +29,9 @@ const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/name
 /// # Errors
 /// When there is no cluster to connect to, or a port is taken.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    for (variable, why) in WITHOUT_MEANING.iter().filter(|(name, _)| std::env::var_os(name).is_some()) {
+        tracing::warn!(variable, why, "this variable has no meaning here");
+    }
     let around = surroundings(&args).await?;
     let ports = (args.healthz_port, args.metrics_port);
     let controller = Controller::start(args, around);
@@ -31,7 +43,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
     let requests = RequestCounter::default();
-    let client = connect(config(args).await?, &requests)?;
+    let client = connect(args.connection.config(USER_AGENT).await?, &requests)?;
     let (jobs, analyses) = jobs(&client, &requests).await?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let unique = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
@@ -50,19 +62,6 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
 
 fn connect(config: Config, requests: &RequestCounter) -> anyhow::Result<Client> {
     Ok(ClientBuilder::try_from(config)?.with_layer(requests).build())
-}
-
-async fn config(args: &Args) -> anyhow::Result<Config> {
-    if args.kubeconfig.is_none() && args.context.is_none() {
-        return Ok(Config::infer().await?);
-    }
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    Ok(match &args.kubeconfig {
-        Some(path) => {
-            Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(path)?, &options).await?
-        }
-        None => Config::from_kubeconfig(&options).await?,
-    })
 }
 
 /// What the environment says of analyses, by the names that Argo Rollouts gives it.
@@ -89,7 +88,7 @@ async fn jobs(client: &Client, requests: &RequestCounter) -> anyhow::Result<(Cli
 
 /// The controller's own namespace.
 fn own_namespace(args: &Args) -> String {
-    let named = args.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+    let named = args.connection.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
     let mounted = || std::fs::read_to_string(NAMESPACE_FILE).ok().map(|text| text.trim().to_owned());
     named.or_else(mounted).filter(|name| !name.is_empty()).unwrap_or_else(|| NAMESPACE.to_owned())
 }
