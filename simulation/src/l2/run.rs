@@ -237,7 +237,9 @@ impl Driver<'_> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.away.is_empty() && self.fate.is_over(self.house.elapsed()) && lock(&self.core).is_quiet(self.house.now())
+        self.away.is_empty()
+            && self.fate.is_over(self.house.elapsed())
+            && lock(&self.core).is_quiet(self.house.now())
     }
 
     /// A clock that is slow makes what is timed by it so much longer.

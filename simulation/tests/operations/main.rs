@@ -136,7 +136,7 @@ fn service(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
 }
 
-fn rollout(canary: Value) -> Value {
+fn rollout(canary: &Value) -> Value {
     let template = json!({"metadata": {"labels": {"app": "demo"}},
         "spec": {"containers": [{"name": "app", "image": "app:1"}]}});
     json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "demo"},

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 fn canary() -> Value {
-    rollout(json!({"canaryService": "canary", "stableService": "stable",
+    rollout(&json!({"canaryService": "canary", "stableService": "stable",
         "steps": [{"setWeight": 50}, {"pause": {"duration": "90s"}}]}))
 }
 

@@ -7,7 +7,7 @@ use simulation::l2::{House, NAMESPACE};
 use std::time::Duration;
 
 fn refers() -> Value {
-    rollout(json!({"canaryService": "canary", "stableService": "stable"}))
+    rollout(&json!({"canaryService": "canary", "stableService": "stable"}))
 }
 
 fn sets(house: &House) -> usize {
@@ -107,7 +107,7 @@ fn a_controller_of_analyses_leaves_rollouts_alone() {
             "metadata": {"name": "alone"}, "spec": {"metrics": [metric]}}),
         );
         create(&house, service("stable"));
-        create(&house, rollout(json!({})));
+        create(&house, rollout(&json!({})));
         seconds(30).await;
         let run = house.cluster.object("argoproj.io/v1alpha1", "AnalysisRun", NAMESPACE, "alone").unwrap();
         assert_eq!(run["status"]["phase"], "Successful");
