@@ -8,14 +8,15 @@ use crate::defect;
 use crds::rollout::RolloutStatus;
 use crds::validate::Invalid;
 
-/// Whether a missing reference may still come: nothing runs yet that the Rollout could be judged by, and it is not
-/// invalid already. `[validation.waiting]`
-pub(super) fn may_wait(world: &World) -> bool {
+/// Whether what is missing may still come: nothing is in production yet. `[validation.waiting]`
+pub(super) fn is_patient(world: &World) -> bool {
     let status = world.rollout.status.as_ref();
-    let fresh = status.is_none_or(|status| {
-        status.stable_rs.is_empty() && conditions::get(status, conditions::INVALID_SPEC).is_none()
-    });
-    fresh && world.settings.reference_grace_seconds > 0
+    status.is_none_or(|status| status.stable_rs.is_empty()) && world.settings.reference_grace_seconds > 0
+}
+
+/// Whether it is waited for: what is invalid already does not begin to wait.
+fn may_wait(pass: &Pass<'_>) -> bool {
+    is_patient(pass.world) && conditions::get(&pass.old, conditions::INVALID_SPEC).is_none()
 }
 
 /// The status of a Rollout that waits for something it refers to; `None` when there is nothing to wait for, or it was
@@ -24,7 +25,7 @@ pub(super) fn may_wait(world: &World) -> bool {
 /// DIFFERS: Argo Rollouts makes it invalid at once. Who applies a Rollout together with its Services and templates has
 /// no say in what comes first. `[validation.waiting]`
 pub(super) fn waiting(pass: &mut Pass<'_>, invalid: &Invalid) -> Option<RolloutStatus> {
-    let missing = invalid.missing.as_ref().filter(|_| may_wait(pass.world))?;
+    let missing = invalid.missing.as_ref().filter(|_| may_wait(pass))?;
     let (kind, reason) = (conditions::PROGRESSING, conditions::REASON_WAITING);
     let message = format!("waiting for {} {:?}", missing.kind, missing.name);
     let known = conditions::get(&pass.old, kind).filter(|known| known.reason == reason);

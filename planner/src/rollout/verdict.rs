@@ -12,7 +12,7 @@ pub(super) fn verdict(world: &World) -> Option<Invalid> {
     let rollout = &world.rollout;
     let own = validate::rollout_spec(rollout).err().or_else(|| validate::not_built(rollout));
     let invalid = own.or_else(|| validate::references(rollout, &Around(world)).err())?;
-    if invalid.missing.is_some() && gate::may_wait(world) {
+    if invalid.missing.is_some() && gate::is_patient(world) {
         // No waiting mends what is there and does not fit.
         return validate::references_fit(rollout, &Around(world)).err().or(Some(invalid));
     }
