@@ -47,21 +47,20 @@ fn what_comes_ends_the_wait_without_a_trace() {
 
 #[test]
 fn a_first_deploy_that_loses_its_service_goes_on_with_a_new_deadline() {
-    let mut play = begun();
-    let service = {
-        let spec = json!({"selector": {"app": "demo"}});
-        play.model.create(&json!({"kind": "Service", "metadata": {"name": "canary"}, "spec": spec}));
-        play.model.world.services["canary"].clone()
-    };
+    // A first canary is stable as soon as it is made; a first blue-green version when it has its pods.
+    let mut play = Play::begun("app:1", 2, &json!({"blueGreen": {"activeService": "active"}}), &json!({}));
+    play.model.world.settings.reference_grace_seconds = 10;
     play.model.reconcile();
-    play.model.world.services.remove("canary");
-    play.run(2);
-    assert_eq!(said(&play).1, "waiting for Service \"canary\"");
-    play.model.world.services.insert("canary".to_owned(), service);
+    assert_eq!((play.set("h1").replicas, play.stable().as_str()), (2, ""));
+    let service = play.model.world.services.remove("active").unwrap();
+    play.run(5);
+    assert_eq!(said(&play).1, "waiting for Service \"active\"");
+    play.model.world.services.insert("active".to_owned(), service);
     play.model.reconcile();
     let conditions = play.status().conditions.unwrap();
     let progressing = conditions.iter().find(|condition| condition.kind == "Progressing").unwrap();
     assert!(progressing.reason != "WaitingForReference", "{progressing:?}");
+    assert_eq!(progressing.last_update_time, play.model.now.whole_seconds(), "its deadline begins anew");
     play.run(60);
     assert_eq!(play.phase(), "Healthy");
 }
