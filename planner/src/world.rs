@@ -80,6 +80,14 @@ impl World {
 pub struct Settings {
     /// Value of the instance id label on what we create; `None` for a controller without one.
     pub instance_id: Option<String>,
+    /// Seconds for which a Rollout without a stable version waits for what it refers to before it is invalid. 0 is the
+    /// way of Argo Rollouts. `[validation.waiting]`
+    pub reference_grace_seconds: i64,
+}
+
+impl Settings {
+    /// [`Settings::reference_grace_seconds`] of a controller that is not told otherwise.
+    pub const REFERENCE_GRACE_SECONDS: i64 = 10;
 }
 
 /// To whom a ReplicaSet belongs.

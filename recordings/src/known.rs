@@ -10,7 +10,17 @@ const NOT_PLAYED: [(&str, &str); 3] = [
 ];
 
 /// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 8] = [
+const DIFFERS: [(&str, &[Topic], &str); 10] = [
+    (
+        "analysis-missing-template",
+        &[Topic::Phases],
+        "what is missing at the first deploy is waited for before the Rollout is invalid",
+    ),
+    (
+        "canary-missing-service",
+        &[Topic::Phases],
+        "what is missing at the first deploy is waited for before the Rollout is invalid",
+    ),
     ("analysis-background-fail-mid", &[Topic::Events], "the start of a run is told once, not twice"),
     (
         "canary-annotation-change",

@@ -24,7 +24,7 @@ pub fn plan(world: &World, now: Time) -> Plan {
     // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
     let invalid = unresolved.or_else(|| super::verdict::verdict(&copy));
     for _ in 0..PASSES_MAX {
-        let next = pass::run(&copy, now, invalid.as_deref());
+        let next = pass::run(&copy, now, invalid.as_ref());
         let Some(status) = next.status.clone() else { break };
         if decided && !next.writes.is_empty() && !defect!(WritesAfterDecision) {
             break;

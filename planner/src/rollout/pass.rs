@@ -6,6 +6,7 @@ use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::{CanaryStep, CanaryStrategy};
+use crds::validate::Invalid;
 use crds::{Time, defaults, meta};
 use std::collections::BTreeMap;
 
@@ -35,15 +36,16 @@ pub(super) struct Pass<'w> {
 
 /// Runs one pass; `invalid` says what is wrong with the world, if anything is. Its plan has no status when the Rollout
 /// is being deleted.
-pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
+pub(super) fn run(world: &World, now: Time, invalid: Option<&Invalid>) -> Plan {
     if world.rollout.metadata.deletion_timestamp.is_some() {
         return Plan::default();
     }
     let mut pass = Pass::new(world, now);
-    if let Some(message) = invalid {
-        let status = gate::invalid(&mut pass, message);
+    if let Some(invalid) = invalid {
+        let status = gate::waiting(&mut pass, invalid).unwrap_or_else(|| gate::invalid(&mut pass, invalid));
         return pass.finish(status);
     }
+    gate::end_wait(&mut pass);
     workload::follow(&mut pass);
     if let Some(status) = workload::take_over_size(&mut pass) {
         return pass.finish(status);

@@ -13,3 +13,4 @@ mod metadata;
 mod records;
 mod rollback;
 mod threshold;
+mod waiting;
