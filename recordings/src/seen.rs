@@ -98,6 +98,11 @@ impl Seen {
         self.lines.push(Value::Object(line));
     }
 
+    /// Somebody does something now.
+    pub(crate) fn acted(&mut self, verb: &str, at: f64) {
+        self.lines.push(json!({"t": at, "kind": "Action", "do": verb}));
+    }
+
     /// An object is gone.
     pub fn gone(&mut self, kind: &str, object: &Value, at: f64) {
         let key = (kind.to_owned(), text(object, "/metadata/name").to_owned());

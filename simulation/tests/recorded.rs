@@ -2,7 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "recordings are read from where the environment says")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use recordings::{Difference, Recording, Topic, compare, is_played, judge, play, read};
+use recordings::{
+    Difference, NEVER_READY, Recording, Topic, compare, handed_back, is_played, judge, play, read,
+};
 use sandbox::{Nature, PodChange, PodRule};
 use serde_json::json;
 use simulation::l2::metrics::Answer;
@@ -12,9 +14,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Images that never get ready there.
-const NEVER_READY: [&str; 5] = ["argo-error", "does-not-exist", "nonexistent", ":error", "bad"];
 
 /// A cluster as the one that was recorded.
 fn nature() -> Nature {
@@ -37,6 +36,9 @@ fn played(recording: &Recording) -> Vec<Difference> {
         let client = kube::Client::new(house.cluster.client("user"), NAMESPACE);
         let now = || house.now().whole_seconds().to_string();
         let (lines, end) = play(client, NAMESPACE, &recording.scenario, now).await;
+        for what in handed_back(&lines, &recording.lines) {
+            println!("{}: {what}", recording.scenario.name);
+        }
         let mut differences = compare(&lines, &recording.lines);
         if let Err(error) = end {
             differences.insert(0, Difference { topic: Topic::End, what: error.to_string() });
@@ -69,6 +71,6 @@ fn recorded_scenarios_are_played_alike() {
     let found = found.into_inner().unwrap();
     let wrong: Vec<String> = found.iter().flat_map(|(name, differences)| judge(name, differences)).collect();
     println!("{} scenarios were played", chosen.len());
-    assert!(!only.is_empty() || chosen.len() == 84, "{} scenarios were found", chosen.len());
+    assert!(!only.is_empty() || chosen.len() == 89, "{} scenarios were found", chosen.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -19,6 +19,8 @@ pub(super) struct Pass<'w> {
     pub(super) all: Vec<&'w ReplicaSet>,
     /// The ReplicaSet of the current template.
     pub(super) new: Option<&'w ReplicaSet>,
+    /// Why it cannot be told which one that is.
+    pub(super) ambiguous: Option<String>,
     /// The ReplicaSet that was last promoted; the same as `new` when all is done.
     pub(super) stable: Option<&'w ReplicaSet>,
     /// Revision of the new ReplicaSet once this pass has numbered it: after a rollback it is more than the ReplicaSet
@@ -40,7 +42,8 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
         return Plan::default();
     }
     let mut pass = Pass::new(world, now);
-    if let Some(message) = invalid {
+    let ambiguous = pass.ambiguous.take();
+    if let Some(message) = invalid.or(ambiguous.as_deref()) {
         let status = gate::invalid(&mut pass, message);
         return pass.finish(status);
     }
@@ -81,6 +84,7 @@ impl<'w> Pass<'w> {
             old: world.rollout.status.clone().unwrap_or_default(),
             all: Vec::new(),
             new: None,
+            ambiguous: None,
             stable: None,
             revision: 0,
             replicas: defaults::replicas(&world.rollout),
