@@ -86,9 +86,7 @@ impl Actor {
         match verb {
             "apply" => return self.apply(value).await,
             "patchObject" => {
-                return self
-                    .patch(text(value, "/kind"), text(value, "/name"), None, &value["patch"])
-                    .await;
+                return self.patch(text(value, "/kind"), text(value, "/name"), None, &value["patch"]).await;
             }
             _ => {}
         }

@@ -172,8 +172,18 @@ pub fn handed_back(ours: &[Value], theirs: &[Value]) -> Vec<String> {
         let acts = lines.iter().enumerate().filter(|(_, line)| line["kind"] == "Action");
         acts.map(|(index, _)| index).chain([lines.len()]).collect()
     };
-    let counted = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "HPAReplicas", "available"];
-    let own = ["observedGeneration", "phase", "message", "managed-by", "ready", "args", "completedAt", "runSummary"];
+    let counted =
+        ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "HPAReplicas", "available"];
+    let own = [
+        "observedGeneration",
+        "phase",
+        "message",
+        "managed-by",
+        "ready",
+        "args",
+        "completedAt",
+        "runSummary",
+    ];
     let told = |key: &str| {
         let skipped = counted.contains(&key) || own.contains(&key);
         !skipped && !["spec.", "metric.", "values."].iter().any(|part| key.starts_with(part))
@@ -197,7 +207,10 @@ pub fn handed_back(ours: &[Value], theirs: &[Value]) -> Vec<String> {
             for (key, value) in &theirs {
                 let own = ours.get(key).unwrap_or(&Value::Null);
                 if own != value {
-                    all.insert(format!("before act {} {kind} {key}: recorded {value}, ours {own}", number + 1));
+                    all.insert(format!(
+                        "before act {} {kind} {key}: recorded {value}, ours {own}",
+                        number + 1
+                    ));
                 }
             }
             for key in ours.keys().filter(|key| !theirs.contains_key(*key)) {

@@ -170,12 +170,18 @@ async fn scale_is_true(world: &World) {
     let selector = status.selector.unwrap();
     let pods = world.api("v1", "Pod").list(&ListParams::default().labels(&selector)).await.unwrap();
     let live = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count();
-    assert_eq!(usize::try_from(status.replicas).unwrap(), live, "{selector}: {:#}", world.rollout()["status"]);
+    assert_eq!(
+        usize::try_from(status.replicas).unwrap(),
+        live,
+        "{selector}: {:#}",
+        world.rollout()["status"]
+    );
 }
 
 #[test]
 fn the_scale_subresource_counts_the_pods_that_it_selects() {
-    for strategy in [canary(), json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}})] {
+    for strategy in [canary(), json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}})]
+    {
         played(async |world| {
             world.create(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "main"},
                 "spec": {"selector": {"app": "demo"}, "ports": [{"port": 80}]}}));

@@ -67,7 +67,8 @@ struct Ear(Arc<Mutex<Vec<String>>>);
 
 impl Weather for Ear {
     fn call(&mut self, call: &Call, _: Time) -> Fate {
-        if call.client != "user" && call.is_write() && !["leases", "events"].contains(&call.resource.as_str()) {
+        if call.client != "user" && call.is_write() && !["leases", "events"].contains(&call.resource.as_str())
+        {
             let (verb, resource, name) = (call.verb, &call.resource, &call.name);
             let body = if call.verb == "create" { "" } else { std::str::from_utf8(&call.body).unwrap_or("") };
             self.0.lock().unwrap().push(format!("{verb} {resource}/{} {name} {body}", call.subresource));
@@ -84,7 +85,11 @@ fn nature() -> Nature {
 fn api(house: &House, version: &str, kind: &str) -> Api<DynamicObject> {
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let client = kube::Client::new(house.cluster.client("user"), NAMESPACE);
-    Api::namespaced_with(client, NAMESPACE, &ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)))
+    Api::namespaced_with(
+        client,
+        NAMESPACE,
+        &ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)),
+    )
 }
 
 /// The object with times in place of seconds from now, and the owner's uid.
@@ -112,7 +117,12 @@ fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
 /// Creates an object of the moment.
 fn create(house: &House, object: &Value) -> Result<(), String> {
     let owner = object.pointer("/metadata/ownerReferences/0").cloned().unwrap_or_default();
-    let of = house.cluster.object(text(&owner, "/apiVersion"), text(&owner, "/kind"), NAMESPACE, text(&owner, "/name"));
+    let of = house.cluster.object(
+        text(&owner, "/apiVersion"),
+        text(&owner, "/kind"),
+        NAMESPACE,
+        text(&owner, "/name"),
+    );
     let uid = of.map(|of| text(&of, "/metadata/uid").to_owned()).unwrap_or_default();
     let mut object = at_last(object, house.now(), &uid);
     let (version, kind) = (text(&object, "/apiVersion").to_owned(), text(&object, "/kind").to_owned());
@@ -142,7 +152,8 @@ async fn taken(left: &Left) -> Result<Vec<String>, String> {
     };
     let name = text(rollout, "/metadata/name");
     for set in left.objects.iter().filter(|object| object["kind"] == "ReplicaSet") {
-        let there = house.cluster.object("apps/v1", "ReplicaSet", NAMESPACE, text(set, "/metadata/name")).unwrap();
+        let there =
+            house.cluster.object("apps/v1", "ReplicaSet", NAMESPACE, text(set, "/metadata/name")).unwrap();
         let available = |set: &Value| set["status"]["availableReplicas"].as_i64().unwrap_or(0);
         if available(&there) != available(set) {
             return Err(format!("{}: {} pods are available", text(set, "/metadata/name"), available(&there)));
@@ -260,7 +271,8 @@ fn keep(cases: &[Case]) {
                 name.starts_with(&format!("{scenario} {kind} ")) && left.about.starts_with(about)
             };
             let (name, left) = cases.iter().filter(fits).next_back().unwrap();
-            let value = json!({"name": name, "about": left.about, "rest": left.rest, "objects": left.objects});
+            let value =
+                json!({"name": name, "about": left.about, "rest": left.rest, "objects": left.objects});
             lines.push(value.to_string());
         }
     }
@@ -284,7 +296,9 @@ fn what_is_recorded_is_taken_over_at_each_moment_at_rest() {
         for (kind, version) in [("ours", &ours as &dyn Fn(&str, &Value) -> String), ("foreign", &foreign)] {
             let moments = left(recording, Hashes { version, steps: &steps });
             cases.extend(
-                moments.into_iter().map(|left| (format!("{name} {kind} {:.1} {}", left.at, left.about), left)),
+                moments
+                    .into_iter()
+                    .map(|left| (format!("{name} {kind} {:.1} {}", left.at, left.about), left)),
             );
         }
     }

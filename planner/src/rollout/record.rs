@@ -3,7 +3,7 @@
 
 use super::conditions;
 use super::pass::Pass;
-use super::{status, workload};
+use super::status;
 use crate::{Owner, ReplicaSet, Write};
 use crds::{PodTemplate, meta, template_eq};
 use std::collections::BTreeMap;
@@ -14,13 +14,14 @@ const ADOPTED_MAX: usize = 3;
 /// The ReplicaSet that the status names, when nothing that decides over the pod template has changed since the status
 /// was written.
 ///
-/// The generation alone does not say so: the status of an invalid Rollout, and that of one whose ReplicaSet was
-/// refused, have seen the new template and name the old version. And the revision is written before the status.
+/// The generation alone does not say so: the status of an invalid Rollout, and that of one whose ReplicaSet was refused,
+/// have seen the new template and name the old version. The revision is written before the status. And the generation of
+/// a workload says nothing: one that is deleted and made again begins at 1, and a PodTemplate has none.
 pub(super) fn of_status<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
     let old = &pass.old;
     let generation = pass.world.rollout.metadata.generation?.to_string();
-    let is_of_now = old.observed_generation == generation
-        && old.workload_observed_generation == workload::generation(pass)
+    let is_of_now = pass.world.workload.is_none()
+        && old.observed_generation == generation
         && conditions::get(old, conditions::INVALID_SPEC).is_none()
         && !conditions::has_reason(old, conditions::PROGRESSING, conditions::REASON_CREATE_ERROR);
     if !is_of_now || old.current_pod_hash.is_empty() {
@@ -123,6 +124,7 @@ pub(super) fn keep(
     let skipped = entries.len().saturating_sub(ADOPTED_MAX);
     let text = entries.get(skipped..).unwrap_or_default().join(",");
     let annotations = BTreeMap::from([(meta::ADOPTED_ANNOTATION.to_owned(), text)]);
-    let reason = format!("ReplicaSet {} was named by another version: what it stands for is recorded", new.name);
+    let reason =
+        format!("ReplicaSet {} was named by another version: what it stands for is recorded", new.name);
     pass.write(Write::AnnotateRollout { annotations }, reason);
 }

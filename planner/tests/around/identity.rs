@@ -22,7 +22,11 @@ fn change(set: &mut ReplicaSet, pointer: &str, value: Value) {
 fn made_elsewhere(play: &mut Play) {
     let set = &mut play.model.world.replica_sets[0];
     set.labels.insert(POD_TEMPLATE_HASH_LABEL.to_owned(), FOREIGN.to_owned());
-    set.selector.match_labels.as_mut().unwrap().insert(POD_TEMPLATE_HASH_LABEL.to_owned(), FOREIGN.to_owned());
+    set.selector
+        .match_labels
+        .as_mut()
+        .unwrap()
+        .insert(POD_TEMPLATE_HASH_LABEL.to_owned(), FOREIGN.to_owned());
     set.annotations.remove(TEMPLATE_ANNOTATION);
     let status = play.model.world.rollout.status.as_mut().unwrap();
     (status.current_pod_hash, status.stable_rs) = (FOREIGN.to_owned(), FOREIGN.to_owned());
@@ -64,7 +68,11 @@ fn what_the_status_names_is_taken_over_though_neither_hash_nor_template_are_its(
     assert_eq!((sets(&play), play.status().current_pod_hash.as_str()), (1, FOREIGN));
 
     play.update("app:2", 60);
-    assert_eq!((sets(&play), play.phase().as_str()), (2, "Healthy"), "and another template is another version");
+    assert_eq!(
+        (sets(&play), play.phase().as_str()),
+        (2, "Healthy"),
+        "and another template is another version"
+    );
 }
 
 #[test]
@@ -136,10 +144,7 @@ fn of_two_equal_versions_the_one_with_pods_is_it_and_nobody_guesses_between_two_
     let plan = planner::plan(&play.model.world, play.model.now);
     let message = plan.status.unwrap().message;
     let name = &play.model.world.replica_sets[0].name;
-    assert!(
-        message.contains(&format!("{name} and demo-twin have its pod template and pods")),
-        "{message}"
-    );
+    assert!(message.contains(&format!("{name} and demo-twin have its pod template and pods")), "{message}");
     assert!(plan.writes.is_empty(), "{:?}", plan.writes);
 
     let twin = &mut play.model.world.replica_sets[1];

@@ -27,7 +27,10 @@ fn number(fields: &Fields, key: &str) -> i64 {
 
 impl Objects<'_> {
     fn of_kind(&self, kind: &str) -> impl Iterator<Item = (&str, &Fields)> {
-        self.state.iter().filter(move |((of, _), _)| of == kind).map(|((_, name), fields)| (name.as_str(), fields))
+        self.state
+            .iter()
+            .filter(move |((of, _), _)| of == kind)
+            .map(|((_, name), fields)| (name.as_str(), fields))
     }
 
     fn rollout(&self) -> Option<(&str, &Fields)> {
@@ -38,7 +41,9 @@ impl Objects<'_> {
     fn sets(&self) -> BTreeMap<u32, (&str, &Fields)> {
         let Some((rollout, _)) = self.rollout() else { return BTreeMap::new() };
         let number = |name: &str| name.strip_prefix(rollout)?.strip_prefix("-h")?.parse().ok();
-        self.of_kind("ReplicaSet").filter_map(|(name, fields)| Some((number(name)?, (name, fields)))).collect()
+        self.of_kind("ReplicaSet")
+            .filter_map(|(name, fields)| Some((number(name)?, (name, fields))))
+            .collect()
     }
 
     /// A second of the recording as a time beside now. Rounded up: what waits for a time does not end early.
@@ -74,7 +79,8 @@ impl Objects<'_> {
             && self.sets().values().all(|(name, set)| {
                 let template = self.specs.templates.get(*name).unwrap_or(&Value::Null);
                 let image = text(template, "/spec/containers/0/image");
-                let wanted = if NEVER_READY.iter().any(|part| image.contains(part)) { 0 } else { number(set, "spec") };
+                let wanted =
+                    if NEVER_READY.iter().any(|part| image.contains(part)) { 0 } else { number(set, "spec") };
                 number(set, "replicas") == number(set, "spec") && number(set, "available") == wanted
             })
     }
@@ -109,7 +115,8 @@ impl Objects<'_> {
         if let Some(fields) = self.state.get(&("Service".to_owned(), name)) {
             service["spec"]["selector"] = value(fields, "selector").clone();
             if let Some(owner) = value(fields, "managed-by").as_str() {
-                service["metadata"]["annotations"]["argo-rollouts.argoproj.io/managed-by-rollouts"] = owner.into();
+                service["metadata"]["annotations"]["argo-rollouts.argoproj.io/managed-by-rollouts"] =
+                    owner.into();
             }
         }
         service
@@ -133,7 +140,8 @@ impl Objects<'_> {
         if let Some(second) = rollout.pointer("/spec/restartAt").and_then(Value::as_f64) {
             rollout["spec"]["restartAt"] = self.time(second).into();
         }
-        rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"] = value(fields, "revision").clone();
+        rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"] =
+            value(fields, "revision").clone();
         if fields.contains_key("workload-generation") {
             // The workload is created again: that is its first generation.
             rollout["metadata"]["annotations"]["rollout.argoproj.io/workload-generation"] = "1".into();
@@ -149,7 +157,8 @@ impl Objects<'_> {
             let value = if value == "set" { self.time(*second).into() } else { value.clone() };
             if let Some(kind) = key.strip_prefix("cond.") {
                 let time = self.time(*second);
-                conditions.push(json!({"type": kind, "status": value[0], "reason": value[1], "message": value[2],
+                conditions
+                    .push(json!({"type": kind, "status": value[0], "reason": value[1], "message": value[2],
                     "lastTransitionTime": time, "lastUpdateTime": time}));
             } else if let Some((part, field)) = key.split_once('.').filter(|(part, _)| *part != "spec") {
                 status[part][field] = value;
@@ -202,8 +211,10 @@ impl Objects<'_> {
         let mut labels = value(fields, "template.labels").clone();
         labels[HASH] = version.into();
         template["metadata"]["labels"] = labels.clone();
-        let ephemeral: Value =
-            value(fields, "ephemeral-metadata").as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let ephemeral: Value = value(fields, "ephemeral-metadata")
+            .as_str()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         for (key, note) in ephemeral["annotations"].as_object().into_iter().flatten() {
             template["metadata"]["annotations"][key] = note.clone();
         }
@@ -282,7 +293,8 @@ impl Objects<'_> {
             let mut result = result.clone();
             result["name"] = name.into();
             let time = self.time(*second);
-            let phase = if number_of(&result, "successful") > 0 { "Successful" } else { text(&result, "/phase") };
+            let phase =
+                if number_of(&result, "successful") > 0 { "Successful" } else { text(&result, "/phase") };
             let measured = value(fields, &format!("values.{name}")).as_array().into_iter().flatten();
             let mut measurements: Vec<Value> = measured
                 .map(|value| json!({"phase": phase, "value": value, "startedAt": time, "finishedAt": time}))

@@ -87,16 +87,16 @@ impl Specs {
     /// The next act of the scenario; false when there is nothing left to take over after it.
     pub(super) fn act(&mut self, at: f64) -> bool {
         let Some((verb, value)) = self.acts.next() else { return false };
-        let undone = self.revisions.get(&value.to_string()).and_then(|name| self.templates.get(name)).cloned();
+        let undone =
+            self.revisions.get(&value.to_string()).and_then(|name| self.templates.get(name)).cloned();
         if verb == "apply" {
             self.manifests.extend(value.as_array().into_iter().flatten().cloned());
             return true;
         }
         if verb == "patchObject" {
             let (kind, name) = (text(&value, "/kind"), text(&value, "/name"));
-            let named = |manifest: &&mut Value| {
-                manifest["kind"] == kind && text(manifest, "/metadata/name") == name
-            };
+            let named =
+                |manifest: &&mut Value| manifest["kind"] == kind && text(manifest, "/metadata/name") == name;
             self.manifests.iter_mut().filter(named).for_each(|manifest| merge(manifest, &value["patch"]));
             return true;
         }
