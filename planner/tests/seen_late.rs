@@ -252,3 +252,44 @@ fn an_abort_does_not_lead_to_pods_that_we_have_just_evicted() {
         |write: &Write| matches!(write, Write::SelectService { hash, .. } if *hash == Some(first.clone()));
     assert!(!plan.writes.iter().any(|planned| back(&planned.write)), "{:#?}", plan.writes);
 }
+
+/// A gate that decides within a second, and a person who tries again, at once or later, alone or with another change.
+#[test]
+fn a_retry_is_not_ended_by_the_verdict_before_it() {
+    for (wait, scaled) in [(0, false), (0, true), (5, false), (5, true)] {
+        let analysis = json!({"analysis": {"templates": [{"templateName": "t"}]}});
+        let mut model = model(2, &json!({"canary": {"steps": [analysis]}}));
+        until_healthy(&mut model);
+        model.scripts.insert("demo-h2-2-0".to_owned(), vec![(0, AnalysisPhase::Failed, String::new())]);
+        model.scripts.insert("demo-h2-2-0.1".to_owned(), vec![(0, AnalysisPhase::Successful, String::new())]);
+        model.set_image("app:2");
+        let began = model.now;
+        model.reconcile();
+        assert_eq!(model.now, began, "all of it in one moment");
+        assert_eq!(model.world.rollout.status.as_ref().unwrap().phase, "Degraded");
+        model.run_until(Duration::from_secs(wait), Duration::from_secs(wait), |_| false);
+        model.now = began.plus(Duration::from_secs(wait));
+        model.act("retry", &Value::Null);
+        if scaled {
+            model.act("scale", &json!(3));
+        }
+        until_healthy(&mut model);
+        let names: Vec<&str> = model.world.analysis_runs.iter().map(|run| run.name.as_str()).collect();
+        assert_eq!(names.len(), 2, "{wait} {scaled}: {names:?}");
+    }
+}
+
+#[test]
+fn a_run_is_named_by_its_revision_though_a_syncer_has_taken_the_annotation() {
+    let steps = json!([{"setWeight": 100}, {"analysis": {"templates": [{"templateName": "t"}]}}]);
+    let mut model = model(1, &json!({"canary": {"steps": steps}}));
+    until_healthy(&mut model);
+    model.set_image("app:2");
+    model.reconcile();
+    assert!(model.world.analysis_runs.is_empty(), "its pod is not ready yet");
+    model.now = model.now.plus(Duration::from_secs(3));
+    model.patch(&json!({"metadata": {"annotations": {crds::meta::REVISION_ANNOTATION: null}}}));
+    model.reconcile();
+    let names: Vec<String> = model.world.analysis_runs.iter().map(|run| model.plain(&run.name)).collect();
+    assert_eq!(names, ["demo-h2-2-1"]);
+}

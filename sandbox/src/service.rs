@@ -107,8 +107,12 @@ impl Handle {
                 Err(Broken)
             }
             Fate::Slow { before, after } => {
-                tokio::time::sleep(before).await;
-                let answer = self.carry_out(&call, &request);
+                // What is on its way arrives, whether or not its sender still waits or lives.
+                let arrival = tokio::spawn(async move {
+                    tokio::time::sleep(before).await;
+                    self.carry_out(&call, &request)
+                });
+                let answer = arrival.await.map_err(|_| Broken)?;
                 tokio::time::sleep(after).await;
                 Ok(answer)
             }

@@ -27,7 +27,7 @@ const TRACE_LINES: usize = 40;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// States that the gate must meet: a simulator that never sees them is blind.
-const SOMETIMES: [&str; 16] = [
+const SOMETIMES: [&str; 39] = [
     "a controller died before a write",
     "a controller died after a write",
     "a write was carried out and its answer lost",
@@ -44,6 +44,29 @@ const SOMETIMES: [&str; 16] = [
     "an update was aborted",
     "a version was overtaken in flight",
     "a version became the stable one",
+    "a controller's clock was some seconds wrong",
+    "a controller began with a clock that was minutes wrong",
+    "another controller took the lease",
+    "nobody could renew the lease",
+    "the leader was frozen",
+    "a write of a controller that leads no more was refused",
+    "a syncer took the size back",
+    "a syncer took selectors of Services back",
+    "a syncer took annotations away",
+    "a syncer deleted an AnalysisRun",
+    "a syncer applied an older version and the newest within a second",
+    "an autoscaler was at work",
+    "an autoscaler scaled an aborted Rollout",
+    "a Rollout was scaled to nothing",
+    "all pods of the stable version went at once",
+    "a quota was used up",
+    "the ReplicaSet controller was a minute late",
+    "pods took a minute to end",
+    "pods flapped",
+    "gates did not answer well",
+    "a request was answered",
+    "what Argo Rollouts had left at rest was taken over",
+    "an update that Argo Rollouts had begun was taken over",
 ];
 
 /// Plays the controller against a cluster in memory under faults.

@@ -337,6 +337,8 @@ defects! {
     WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1", "surge"], 50, [];
     /// Events wait for another write than theirs.
     AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["notices_fit", "V1"], 50, [];
+    /// A retry in the second of its abort is obeyed at once, and meets the verdict that it is a retry of.
+    RetryAtOnce: L2, "rollout/gate.rs retry_too_soon", ["V1"], 3000, [];
     /// A retry leaves the condition of the abort.
     RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 3000, [];
     /// A condition's transition time moves though its status does not change.

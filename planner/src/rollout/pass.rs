@@ -58,6 +58,9 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
     if world.rollout.spec.replicas.is_none() {
         pass.write(Write::SetRolloutReplicas { replicas: 1 }, "autoscalers need a number in spec.replicas");
     }
+    if let Some(status) = gate::retry_too_soon(&mut pass) {
+        return pass.finish(status);
+    }
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }

@@ -380,7 +380,7 @@ fn update_failure(pass: &Pass<'_>, status: &mut RolloutStatus) {
     }
 }
 
-/// Revision of the Rollout as its annotation says; empty without one.
+/// Revision of the Rollout as its annotation says; empty without one, as after a syncer has taken it away.
 pub(super) fn revision(pass: &Pass<'_>) -> String {
     let annotations = pass.world.rollout.metadata.annotations.as_ref();
     annotations.and_then(|map| map.get(meta::REVISION_ANNOTATION)).cloned().unwrap_or_default()

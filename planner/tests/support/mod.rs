@@ -298,7 +298,9 @@ impl Model {
                 due = Some(last.unwrap_or((0, AnalysisPhase::Successful, "Run Terminated".to_owned())));
             }
             let Some((_, phase, message)) = due else { continue };
-            let status = AnalysisRunStatus { phase, message, ..AnalysisRunStatus::default() };
+            let started = run.status.as_ref().and_then(|status| status.started_at);
+            let started_at = Some(started.unwrap_or(self.now.whole_seconds()));
+            let status = AnalysisRunStatus { phase, message, started_at, ..AnalysisRunStatus::default() };
             if run.status.as_deref() != Some(&status) {
                 self.world.analysis_runs[index].status = Some(Arc::new(status));
                 self.changed = self.now;

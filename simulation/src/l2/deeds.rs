@@ -10,28 +10,42 @@ use sandbox::api::{At, Deletion, Part, Propagation};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const ROLLOUTS: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
+pub(super) const ROLLOUTS: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
 
-/// Creates an object, or gives one that is there this content.
+/// In the owner references of what another controller has left: the uid of the Rollout.
+pub(super) const ITS_UID: &str = "uid-of-the-rollout";
+
+/// Creates an object, or gives one that is there this content. One that is created with a status has that, too.
 pub(super) fn apply(cluster: &Cluster, object: &Value) {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (version, kind, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
     if cluster.object(version, kind, NAMESPACE, name).is_none() {
-        let made = cluster.create(version, kind, NAMESPACE, object.clone());
+        let mut object = object.clone();
+        if let Some(owner) = object.pointer_mut("/metadata/ownerReferences/0")
+            && owner.get("uid").and_then(Value::as_str) == Some(ITS_UID)
+        {
+            let web = cluster.object(ROLLOUTS.0, ROLLOUTS.1, NAMESPACE, ROLLOUT).unwrap_or_default();
+            put(owner, "uid", web.pointer("/metadata/uid").cloned().unwrap_or_default());
+        }
+        let status = object.get("status").cloned();
+        let made = cluster.create(version, kind, NAMESPACE, object);
         debug_assert!(made.is_ok(), "{made:?}");
+        if let Some(status) = status {
+            change(cluster, (version, kind), name, Part::Status, |new| put(new, "status", status));
+        }
         return;
     }
     let spec = object.get("spec").cloned().unwrap_or_default();
     change(cluster, (version, kind), name, Part::Main, |new| put(new, "spec", spec));
 }
 
-fn put(object: &mut Value, key: &str, value: Value) {
+pub(super) fn put(object: &mut Value, key: &str, value: Value) {
     if let Some(map) = object.as_object_mut() {
         map.insert(key.to_owned(), value);
     }
 }
 
-fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
+pub(super) fn set(object: &mut Value, pointer: &str, key: &str, value: Value) {
     if let Some(inner) = object.pointer_mut(pointer) {
         put(inner, key, value);
     }
@@ -51,7 +65,7 @@ fn try_spec(cluster: &Cluster, object: &Value) {
     });
 }
 
-fn change(
+pub(super) fn change(
     cluster: &Cluster,
     (version, kind): (&str, &str),
     name: &str,
@@ -118,6 +132,7 @@ pub(super) fn carry_out(house: &House, deed: &Deed) {
             // It ends with the runtime of the run.
             tokio::spawn(annotate_until(cluster, end));
         }
+        Deed::Befalls(_) => {}
         Deed::PodsAsUsual => house.cluster.change_nature(|nature| nature.pods.clear()),
     }
 }
@@ -166,7 +181,7 @@ pub(super) fn image_of(cluster: &Cluster, hash: &str) -> String {
     image.and_then(|image| image.rsplit(':').next()).unwrap_or_default().to_owned()
 }
 
-fn label(object: &Value) -> &str {
+pub(super) fn label(object: &Value) -> &str {
     let labels = object.pointer("/metadata/labels");
     labels.and_then(|labels| labels.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
 }

@@ -4,21 +4,37 @@ use super::metrics::Answers;
 use controller::args::Args;
 use controller::{Controller, Surroundings};
 use crds::Time;
+use sandbox::traffic::{self, Traffic};
 use sandbox::{Blueprint, Cluster, Nature, Options};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Namespace of everything in a simulation, the lease included.
 pub const NAMESPACE: &str = "default";
 
+/// Requests of the clients of each Service: enough that each state of some seconds meets some.
+const REQUESTS_PER_SECOND: u32 = 2;
+
 /// Our own definitions, read once.
 static BLUEPRINT: LazyLock<Blueprint> = LazyLock::new(|| Blueprint::default().with(&definitions()));
 
-/// CustomResourceDefinitions of all kinds that the controller serves.
+/// CustomResourceDefinitions of all kinds that the controller serves, of a day to come: pods have fields that nobody
+/// here knows, and which must survive.
 fn definitions() -> Vec<Value> {
-    crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, definition)| definition).collect()
+    let ours = crds::manifest::all(crds::manifest::Detail::Slim).into_iter();
+    let mut all: Vec<Value> = ours.map(|(_, definition)| definition).collect();
+    for definition in &mut all {
+        let versions = definition.pointer_mut("/spec/versions").and_then(Value::as_array_mut);
+        let pods = "/schema/openAPIV3Schema/properties/spec/properties/template/properties/spec";
+        let pods = versions.into_iter().flatten().filter_map(|version| version.pointer_mut(pods));
+        for pod in pods.filter_map(Value::as_object_mut) {
+            pod.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
+        }
+    }
+    all
 }
 
 /// Definitions as they were before they had rules of their own.
@@ -63,6 +79,7 @@ pub struct House {
     /// What analyses are answered.
     pub answers: Answers,
     settings: Settings,
+    traffic: Option<Traffic>,
     controllers: BTreeMap<String, JoinHandle<()>>,
     started: u32,
     tasks: JoinSet<()>,
@@ -103,15 +120,32 @@ impl House {
             cluster,
             answers: Answers::default(),
             settings,
+            traffic: None,
             controllers: BTreeMap::new(),
             started: 0,
             tasks,
         }
     }
 
+    /// Lets clients of these Services come, some requests a second, through a data plane that is so late.
+    pub fn open_doors(&mut self, services: &[String], lag: Duration) {
+        let settings = traffic::Settings { seed: self.settings.seed, scrape: None };
+        let traffic = self.traffic.get_or_insert_with(|| Traffic::over(&self.cluster, settings));
+        traffic.set_lag(traffic::NODES, lag);
+        for name in services {
+            traffic.send(name, traffic::Clients::of_service(NAMESPACE, name, REQUESTS_PER_SECOND));
+        }
+    }
+
+    /// The clients' requests, when any come.
+    #[must_use]
+    pub fn traffic(&self) -> Option<&Traffic> {
+        self.traffic.as_ref()
+    }
+
     /// Time since the beginning.
     #[must_use]
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.cluster.clock().elapsed()
     }
 

@@ -1,5 +1,6 @@
 //! L2: the controller's real tasks over the cluster in memory, in paused time, under faults.
 
+mod actors;
 pub mod aimed;
 mod checker;
 mod deeds;
@@ -25,4 +26,6 @@ pub use look::Look;
 pub use modes::{lasting, lasting_of_seed, pairs, safety};
 pub use run::{Outcome, Run, play};
 pub use shrink::shrink;
-pub use weather::{CALL_FAULTS, CallFault, Fault, Faults, NEWS_FAULTS, NewsFault, Swarm};
+pub use weather::{
+    CALL_FAULTS, CallFault, Fault, Faults, Manners, Mishap, Mood, NEWS_FAULTS, NewsFault, Swarm,
+};

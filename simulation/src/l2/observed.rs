@@ -12,6 +12,7 @@ use sandbox::{ApiServer, Call, Delivery, Fate, News, Weather, Witness};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Most lines of a trace.
@@ -43,6 +44,10 @@ pub(super) struct Core {
     pub(super) changed: Time,
     /// Whether anything has ever gone wrong.
     pub(super) troubled: bool,
+    /// Requests about the lease that are lost, of one controller or of all, until then.
+    pub(super) lease_lost: Vec<(Option<String>, Time)>,
+    /// Controllers that are frozen, until then.
+    pub(super) frozen: BTreeMap<String, Time>,
     pub(super) trace: Option<Vec<String>>,
     pub(super) kinds: BTreeMap<ResourceId, Option<Kind>>,
 }
@@ -67,6 +72,18 @@ impl Core {
         self.changed.max(calm).max(self.blind_until).plus(QUIET) <= now
     }
 
+    /// What keeps a request from being looked at by chance: its sender is frozen, or its lease out of reach.
+    fn obstacle(&self, call: &Call, now: Time) -> Option<Fate> {
+        if let Some(until) = self.frozen.get(&call.client).filter(|until| now < **until) {
+            return Some(Fate::Slow { before: now.until(*until), after: Duration::ZERO });
+        }
+        let lost = |(who, until): &(Option<String>, Time)| {
+            now < *until && who.as_ref().is_none_or(|who| *who == call.client)
+        };
+        (call.resource == "leases" && self.lease_lost.iter().any(lost))
+            .then_some(Fate::Broken { applied: false })
+    }
+
     fn mix(&mut self, parts: &[&str]) {
         // FNV-1a: cheap, and the same everywhere.
         for byte in parts.iter().flat_map(|part| part.bytes().chain([0])) {
@@ -89,6 +106,11 @@ impl Weather for Sky {
             }
         }
         core.checker.sent(call, now);
+        if let Some(fate) = core.obstacle(call, now) {
+            core.troubled = true;
+            core.blind_until = core.blind_until.max(now);
+            return fate;
+        }
         if let Some(fate) = core.quiver.at_call(call) {
             core.troubled = true;
             // What never comes to rest has no end to wait for.
@@ -137,6 +159,9 @@ impl Weather for Sky {
         let mut core = lock(&self.0);
         let number = core.news;
         core.news += 1;
+        if let Some(until) = core.frozen.get(news.client).filter(|until| now < **until) {
+            return Delivery::Until(*until);
+        }
         let Core { faults, random, quiver, .. } = &mut *core;
         let aimed = quiver.at_news(news, now);
         let is_aimed = aimed.is_some();
@@ -178,6 +203,12 @@ impl Weather for Sky {
             if code == 409 && call.verb == "patch" {
                 core.conflicts += 1;
                 core.checker.reach("a write that came too late was refused");
+            }
+            if !matches!(call.resource.as_str(), "leases" | "events") && !core.checker.leads(&call.client) {
+                core.checker.reach(match code {
+                    ..300 => "a write of a controller that leads no more found all as it had been",
+                    _ => "a write of a controller that leads no more was refused",
+                });
             }
             if call.resource != "leases" {
                 core.note(now, || {

@@ -1,5 +1,6 @@
 //! One run: a scenario under faults, checked all the way.
 
+use super::actors::Fortune;
 use super::aimed::Quiver;
 use super::checker::{Checker, Verb, Violation};
 use super::deeds;
@@ -22,6 +23,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) const QUIET: Duration = Duration::from_secs(45);
 /// So long a controller that died is away.
 const AWAY: Duration = Duration::from_secs(4);
+/// So long the cluster has for what another controller has left.
+const SETTLE: Duration = Duration::from_secs(5);
+/// A clock that is wrong by more seconds is a bad one.
+const BADLY_WRONG_SECONDS: u64 = 600;
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
 
@@ -89,7 +94,7 @@ pub fn play(run: &Run<'_>) -> Outcome {
 async fn play_here(run: &Run<'_>) -> Outcome {
     let settings =
         Settings { seed: run.seed, overlay: run.overlay, resync_seconds: 300, ..Settings::default() };
-    let mut house = House::open(settings);
+    let house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
     let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
@@ -112,25 +117,30 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         blind_until: begin,
         changed: begin,
         troubled: false,
+        lease_lost: Vec::new(),
+        frozen: BTreeMap::new(),
         trace: run.trace.then(Vec::new),
         kinds: BTreeMap::new(),
     }));
     house.cluster.set_weather(Sky(core.clone()));
     house.cluster.add_witness(Eye(core.clone()));
-    for object in &run.scenario.objects {
-        deeds::apply(&house.cluster, object);
-    }
-    for number in 1..=run.scenario.controllers {
-        house.start_controller(&format!("controller-{number}"), 0);
-    }
     let mut driver = Driver {
         house,
         core: core.clone(),
         deaths,
         scenario: run.scenario,
         away: BTreeMap::new(),
+        fate: Fortune::new(run),
         endless: run.faults.is_endless(),
     };
+    for object in &run.scenario.objects {
+        deeds::apply(&driver.house.cluster, object);
+    }
+    driver.befall();
+    driver.settle().await;
+    for number in 1..=run.scenario.controllers.max(driver.fate.beside) {
+        driver.start(&format!("controller-{number}"));
+    }
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
     driver.drive(limit).await;
     let end = deeds::ending(&driver.house.cluster);
@@ -154,15 +164,17 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     }
 }
 
-struct Driver<'s> {
-    house: House,
-    core: Shared,
+pub(super) struct Driver<'s> {
+    pub(super) house: House,
+    pub(super) core: Shared,
     deaths: mpsc::UnboundedReceiver<String>,
-    scenario: &'s Scenario,
+    pub(super) scenario: &'s Scenario,
     /// Controllers that died, and when they come back.
     away: BTreeMap<String, Duration>,
     /// Faults never end, so that no end of the scenario is asked for.
     endless: bool,
+    /// What else goes on.
+    pub(super) fate: Fortune,
 }
 
 impl Driver<'_> {
@@ -181,7 +193,10 @@ impl Driver<'_> {
                 if due || (self.endless && now >= last + GIVES_UP) {
                     break;
                 }
-                if now > limit {
+                if self.went_otherwise() {
+                    return;
+                }
+                if now > limit + self.spread() {
                     self.fail_waiting(match act.when {
                         When::Is(name, _) => name,
                         When::After(_) => "time",
@@ -202,12 +217,14 @@ impl Driver<'_> {
                 continue;
             }
             let now = self.house.now();
-            let quiet = self.away.is_empty() && lock(&self.core).is_quiet(now);
-            if quiet && self.has_ended() {
-                self.at_rest(now);
+            if self.is_quiet() && self.has_ended() {
+                self.at_rest(now, true);
                 return;
             }
-            if self.house.elapsed() > limit {
+            if self.went_otherwise() {
+                return;
+            }
+            if self.house.elapsed() > limit + self.spread() {
                 let name = match self.scenario.end {
                     End::Is(name, _) => name,
                     End::Gone => "gone",
@@ -219,20 +236,59 @@ impl Driver<'_> {
         }
     }
 
+    fn is_quiet(&self) -> bool {
+        self.away.is_empty() && self.fate.is_over(self.house.elapsed()) && lock(&self.core).is_quiet(self.house.now())
+    }
+
+    /// A clock that is slow makes what is timed by it so much longer.
+    fn spread(&self) -> Duration {
+        lock(&self.core).checker.clocks.spread()
+    }
+
+    /// Whether things went another way than the people of the scenario foresaw, and have come to rest there.
+    fn went_otherwise(&self) -> bool {
+        let rests = |web: Look<'_>| matches!(web.phase(), "Healthy" | "Paused" | "Degraded");
+        let otherwise = self.fate.surprises && self.is_quiet() && self.look(rests);
+        if otherwise {
+            self.at_rest(self.house.now(), false);
+        }
+        otherwise
+    }
+
+    /// Starts a controller, with a clock as clocks are now.
+    fn start(&mut self, name: &str) {
+        let skew = if name.ends_with('2') { -self.fate.fast } else { self.fate.fast };
+        let mut core = lock(&self.core);
+        core.checker.clocks.set(name, self.house.now(), skew);
+        if skew.unsigned_abs() > BADLY_WRONG_SECONDS {
+            core.checker.reach("a controller began with a clock that was minutes wrong");
+        } else if skew != 0 {
+            core.checker.reach("a controller's clock was some seconds wrong");
+        }
+        drop(core);
+        self.house.start_controller(name, skew);
+    }
+
+    /// A controller dies, and comes back.
+    pub(super) fn dies(&mut self, name: String) {
+        self.house.kill_controller(&name);
+        self.away.insert(name, self.house.elapsed() + AWAY);
+    }
+
     fn is_over(&self) -> bool {
         lock(&self.core).checker.violation.is_some()
     }
 
     /// Lets time pass, and lets controllers die and come back.
     async fn rest(&mut self, time: Duration) {
-        let until = tokio::time::Instant::now() + time;
+        let next = self.fate.next().map_or(time, |at| at.saturating_sub(self.house.elapsed()).min(time));
+        let until = tokio::time::Instant::now() + next;
         loop {
             tokio::select! {
                 biased;
                 death = self.deaths.recv() => {
                     let Some(name) = death else { return };
-                    self.house.kill_controller(&name);
-                    self.away.insert(name, self.house.elapsed() + AWAY);
+                    self.dies(name);
                 }
                 () = tokio::time::sleep_until(until) => break,
             }
@@ -249,7 +305,25 @@ impl Driver<'_> {
             self.away.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
         for name in back {
             self.away.remove(&name);
-            self.house.start_controller(&name, 0);
+            self.start(&name);
+        }
+        self.befall();
+        self.judge();
+    }
+
+    /// Lets the cluster make the pods of what another controller has left.
+    async fn settle(&mut self) {
+        let left = |object: &Value| object.get("kind").and_then(Value::as_str) == Some("ReplicaSet");
+        if self.scenario.objects.iter().any(left) {
+            tokio::time::sleep(SETTLE).await;
+            let mut core = lock(&self.core);
+            let checker = &mut core.checker;
+            checker.taken_over = self.scenario.is_at_rest;
+            checker.reach(if self.scenario.is_at_rest {
+                "what Argo Rollouts had left at rest was taken over"
+            } else {
+                "an update that Argo Rollouts had begun was taken over"
+            });
         }
     }
 
@@ -277,13 +351,18 @@ impl Driver<'_> {
         {
             let mut core = lock(&self.core);
             core.checker.verbs.push((now, verb));
+            core.checker.taken_over = false;
             if !self.away.is_empty() {
                 core.checker.reach("a person acted while a controller was away");
             }
             core.note(now, || format!("PERSON {deed:?}"));
         }
         lock(&self.core).quiver.acts += 1;
-        deeds::carry_out(&self.house, deed);
+        self.fate.remember(deed);
+        match deed {
+            Deed::Befalls(mishap) => self.begin(*mishap),
+            _ => deeds::carry_out(&self.house, deed),
+        }
     }
 
     fn fail_waiting(&self, what: &str) {
@@ -299,7 +378,7 @@ impl Driver<'_> {
     }
 
     /// What must hold when nothing happens any more.
-    fn at_rest(&self, now: Time) {
+    fn at_rest(&self, now: Time, foreseen: bool) {
         let mut core = lock(&self.core);
         let checker = &mut core.checker;
         checker.has_rested(QUIET, now);
@@ -312,7 +391,12 @@ impl Driver<'_> {
         }
         let (wanted, have) = (checker.world.look().replicas(), checker.world.all_available());
         let hash = checker.world.look().stable().to_owned();
-        let own = checker.world.set_of(&hash).map_or(0, |set| checker.world.available_of(&set.uid));
+        // At a pause that nobody lifts the newer version has a part of the pods.
+        let own = if foreseen {
+            checker.world.set_of(&hash).map_or(0, |set| checker.world.available_of(&set.uid))
+        } else {
+            have
+        };
         if own < wanted {
             checker.fail(
                 "V1",
@@ -320,7 +404,8 @@ impl Driver<'_> {
                 format!("{own} of {wanted} pods of the stable version {hash} are available ({have} in all)"),
             );
         }
-        if !self.scenario.serves.is_empty()
+        if foreseen
+            && !self.scenario.serves.is_empty()
             && deeds::image_of(&self.house.cluster, &hash) != self.scenario.serves
         {
             checker.fail("V5", now, format!("the stable version {hash} is not {}", self.scenario.serves));

@@ -3,6 +3,7 @@
 use super::aimed::Aimed;
 use super::look::Look;
 use super::metrics::Answer;
+use super::weather::Mishap;
 use sandbox::PodRule;
 use serde_json::Value;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub enum Deed {
     Nature(fn(&mut sandbox::Nature)),
     /// Somebody annotates every ReplicaSet again and again for so long.
     Stubborn(Duration),
+    /// Nobody's doing: something goes wrong.
+    Befalls(Mishap),
 }
 
 /// An act of a scenario.
@@ -94,6 +97,10 @@ pub struct Scenario {
     pub controllers: u32,
     /// What goes wrong in it by design.
     pub aimed: Vec<Aimed>,
+    /// What is wrong from the beginning.
+    pub from_the_start: Vec<Mishap>,
+    /// Whether what another controller has left is at rest: until somebody acts, there is nothing to change.
+    pub is_at_rest: bool,
 }
 
 impl Scenario {
@@ -110,6 +117,8 @@ impl Scenario {
             limit: Duration::from_secs(900),
             controllers: 1,
             aimed: Vec::new(),
+            from_the_start: Vec::new(),
+            is_at_rest: false,
         }
     }
 
@@ -125,6 +134,20 @@ impl Scenario {
     pub fn ends(mut self, end: End, serves: &'static str) -> Self {
         self.end = end;
         self.serves = serves;
+        self
+    }
+
+    /// Something is wrong from the beginning.
+    #[must_use]
+    pub fn amid(mut self, mishap: Mishap) -> Self {
+        self.from_the_start.push(mishap);
+        self
+    }
+
+    /// Until somebody acts, there is nothing to change.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.is_at_rest = true;
         self
     }
 

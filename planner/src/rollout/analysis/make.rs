@@ -24,7 +24,7 @@ pub(super) fn new_run(
     let spec = spec(pass, wanted)?;
     let hash = pass.new.map_or_else(String::new, |new| new.hash().to_owned());
     let index = status::step_index(pass).unwrap_or(0);
-    let base = format!("{}-{hash}-{}", pass.name(), status::revision(pass));
+    let base = format!("{}-{hash}-{}", pass.name(), pass.revision);
     let base = match kind {
         RunKind::Step => format!("{base}-{index}"),
         RunKind::Background => base,
@@ -75,15 +75,22 @@ fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
         && run.spec.measurement_retention == spec.measurement_retention
 }
 
-/// Nobody has acted on the verdict of this run, which has ended: no status names it, and it is no
-/// older than the last news of the update. What a retry, a resumption or other steps leave behind is older than they are.
+/// Nobody has acted on the verdict of this run, which has ended: no status names it, and it has begun no earlier than the
+/// last news of the update. What a retry, a resumption or other steps leave behind has begun before them. When it was
+/// made is no measure of that: the API server says so, and its clock is another one than ours. Nor is one that seems to
+/// begin later than now: whoever began it had another clock.
 ///
 /// DIFFERS: Argo Rollouts makes another run, whose verdict counts instead.
 fn is_unheard(pass: &Pass<'_>, kind: RunKind, run: &AnalysisRunView) -> bool {
+    // The retry that follows an abort is not recorded yet: what there is, is what the abort was about.
+    if conditions::has_reason(&pass.old, conditions::PROGRESSING, conditions::REASON_ABORTED) {
+        return false;
+    }
     let is_named = super::recorded(&pass.old, kind).is_some_and(|recorded| recorded.name == run.name);
     let news =
         conditions::get(&pass.old, conditions::PROGRESSING).map(|condition| condition.last_update_time);
-    !is_named && news.is_some_and(|news| run.created >= news)
+    let begun = run.status.as_ref().and_then(|status| status.started_at);
+    !is_named && begun.zip(news).is_some_and(|(begun, news)| (news..=pass.now).contains(&begun))
 }
 
 fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {
@@ -129,6 +136,6 @@ fn metadata(pass: &Pass<'_>, kind: RunKind, wanted: &RolloutAnalysis, hash: &str
     // The Rollout's own labels win: autoscalers and network policies select by them.
     let selector = pass.world.rollout.spec.selector.as_ref();
     labels.extend(selector.and_then(|selector| selector.match_labels.clone()).unwrap_or_default());
-    annotations.insert(meta::REVISION_ANNOTATION.to_owned(), status::revision(pass));
+    annotations.insert(meta::REVISION_ANNOTATION.to_owned(), pass.revision.to_string());
     (labels, annotations)
 }

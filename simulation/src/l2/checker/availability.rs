@@ -25,13 +25,13 @@ fn max_unavailable(web: Look<'_>) -> i64 {
 
 impl Checker {
     /// Services that users' requests come through: not the preview, and not the one of the canary.
-    fn production_services(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn production_services(&self) -> impl Iterator<Item = &str> {
         let web = self.world.look();
         let names = ["/spec/strategy/canary/stableService", "/spec/strategy/blueGreen/activeService"];
         names.into_iter().map(move |pointer| web.text(pointer)).filter(|name| !name.is_empty())
     }
 
-    fn is_blue_green(&self) -> bool {
+    pub(super) fn is_blue_green(&self) -> bool {
         self.world.look().0.pointer("/spec/strategy/blueGreen").is_some()
     }
 
@@ -129,12 +129,12 @@ impl Checker {
     fn scaled_down_too_soon(&mut self, before: &world::Set, size: i64, now: Time) {
         let Some(deadline) = Time::parse(&before.deadline) else { return };
         let web = self.world.look();
-        let stays = self.is_blue_green() && size < before.replicas && now < deadline;
+        let stays = self.is_blue_green() && size < before.replicas && self.its_time(now) < deadline;
         // Room for a newer version, an abort or a limit of revisions ends the delay.
         let limited = web.0.pointer("/spec/strategy/blueGreen/scaleDownDelayRevisionLimit").is_some();
         // What a person did before the delay began, and a controller that hears at once knew of, does not end it.
         let delay = web.number("/spec/strategy/blueGreen/scaleDownDelaySeconds").unwrap_or(30);
-        let begun = deadline.plus_seconds(-delay.saturating_add(1));
+        let begun = deadline.plus_seconds(-delay.saturating_add(1)).plus_seconds(-self.clocks.fastest());
         let knew = |at: Time| self.lag.is_zero() && at < begun;
         let ends = |verb: Verb| matches!(verb, Verb::Template | Verb::Abort | Verb::Other);
         let newer = self.crosses(now, ends) && self.verbs.iter().any(|(at, verb)| ends(*verb) && !knew(*at));

@@ -74,7 +74,7 @@ impl Checker {
             .filter(|condition| world::text(condition, "/reason") == "CanaryPauseStep")
             .find_map(|condition| Time::parse(world::text(condition, "/startTime")));
         let over = match (pause_seconds(step), since) {
-            (Some(length), Some(since)) => since.plus(length) <= now.plus(ROUNDING),
+            (Some(length), Some(since)) => since.plus(length) <= self.its_time(now).plus(ROUNDING),
             _ => false,
         };
         if !(stood_there && over) {

@@ -2,9 +2,11 @@
 //! `docs/invariants.md`).
 
 mod availability;
+mod clocks;
 mod gates;
 mod promptness;
 mod records;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -65,6 +67,8 @@ const WRITES_PER_MINUTE_MAX: usize = 30;
 /// So many more for each act of a person in that minute: pods are ready in half a second here, so that a release that
 /// takes minutes elsewhere is over in one.
 const WRITES_PER_ACT: usize = 10;
+/// And so many for each act of another writer, and for each pod that the world took out of service.
+const WRITES_PER_UPSET_MAX: usize = 8;
 /// A person's act may cross with a pass of the controller that has not seen it: for so long a rule that it turns off
 /// or on is not applied.
 const CROSSING: Duration = Duration::from_secs(15);
@@ -98,6 +102,15 @@ pub(super) struct Checker {
     pub(super) busiest: usize,
     /// When the Rollout appeared.
     born: Option<Time>,
+    /// When others than the people of the scenario wrote, and when the world took pods: answers to that are no loop.
+    upsets: VecDeque<Time>,
+    requests: requests::Requests,
+    /// Nobody has done anything yet about what another controller has left: there is nothing to change.
+    pub(super) taken_over: bool,
+    /// Whose clock shows what.
+    pub(super) clocks: clocks::Clocks,
+    /// By how many seconds the clock of the controller that writes now is fast.
+    fast: i64,
 }
 
 impl Checker {
@@ -119,6 +132,11 @@ impl Checker {
             refused: BTreeMap::new(),
             busiest: 0,
             born: None,
+            upsets: VecDeque::new(),
+            requests: requests::Requests::default(),
+            taken_over: false,
+            clocks: clocks::Clocks::default(),
+            fast: 0,
         }
     }
 
@@ -138,6 +156,25 @@ impl Checker {
     fn crosses(&self, now: Time, is: impl Fn(Verb) -> bool) -> bool {
         let window = CROSSING + self.lag;
         self.verbs.iter().any(|(at, verb)| is(*verb) && at.plus(window) >= now)
+    }
+
+    /// The world took pods out of service.
+    pub(super) fn lost_pods(&mut self, now: Time) {
+        self.last_loss = Some(now);
+        self.upsets.push_back(now);
+        self.reach("the world took a pod out of service");
+    }
+
+    /// Somebody whom the scenario does not name wrote.
+    pub(super) fn meddled(&mut self, now: Time, verb: Verb) {
+        self.verbs.push((now, verb));
+        self.upsets.push_back(now);
+        self.taken_over = false;
+    }
+
+    /// What the clock of the controller shows that writes now.
+    fn its_time(&self, now: Time) -> Time {
+        now.plus_seconds(self.fast)
     }
 
     /// Whether the world itself took pods away a moment ago.
@@ -178,11 +215,15 @@ impl Checker {
         while self.writes.front().is_some_and(|at| at.plus(MINUTE) < now) {
             self.writes.pop_front();
         }
+        while self.upsets.front().is_some_and(|at| at.plus(MINUTE) < now) {
+            self.upsets.pop_front();
+        }
         // What an act brings about comes as late as the controller hears of it.
         let recent = |at: Time| at.plus(MINUTE + CROSSING + self.lag) >= now;
         let born = self.born.into_iter().filter(|at| recent(*at)).count();
         let acts = born + self.verbs.iter().filter(|(at, _)| recent(*at)).count();
-        let most = WRITES_PER_MINUTE_MAX + acts * WRITES_PER_ACT;
+        let upsets = self.upsets.len() * WRITES_PER_UPSET_MAX;
+        let most = WRITES_PER_MINUTE_MAX + acts * WRITES_PER_ACT + upsets;
         self.busiest = self.busiest.max(self.writes.len().saturating_sub(acts * WRITES_PER_ACT));
         if self.writes.len() > most {
             let what =
@@ -207,8 +248,12 @@ impl Checker {
             return;
         }
         self.past.take(kind, after);
-        if let Actor::Controller(_) = actor {
+        if let Actor::Controller(name) = actor {
+            self.fast = self.clocks.of(name, now);
             self.owned(kind, before, after, now);
+            if self.taken_over && matches!(kind, Kind::Set | Kind::Service) {
+                self.fail("S11", now, format!("a takeover at rest writes to a {kind:?}"));
+            }
             match kind {
                 Kind::Set => self.set_written(before, after, now),
                 Kind::Service => self.service_written(before, after, now),
@@ -224,8 +269,7 @@ impl Checker {
             self.run_changed(before, after, now);
         }
         if kind == Kind::Pod && *actor == Actor::World && world::lost_service(before, after) {
-            self.last_loss = Some(now);
-            self.reach("the world took a pod out of service");
+            self.lost_pods(now);
         }
         if kind == Kind::Set && *actor == Actor::World && after.is_none() {
             // Somebody has deleted it, with its pods.
@@ -239,6 +283,7 @@ impl Checker {
             self.rare_states(before, after);
         }
         self.world.take(kind, before, after);
+        self.doors_changed(kind, before, after, now);
         if kind == Kind::Set {
             self.one_set_per_hash(now);
         }

@@ -106,6 +106,8 @@ pub(crate) struct World {
     pub(crate) runs: BTreeMap<String, Run>,
     /// Names of AnalysisTemplates.
     pub(crate) templates: BTreeSet<String>,
+    /// Runs that were deleted when they had ended: what they found was seen.
+    past_runs: Vec<Run>,
 }
 
 static NOTHING: Value = Value::Null;
@@ -151,7 +153,8 @@ impl World {
     /// Runs of a version in a role.
     pub(crate) fn runs_of<'w>(&'w self, hash: &'w str, kind: &'w str) -> impl Iterator<Item = &'w Run> {
         let uid = self.uid();
-        self.runs.values().filter(move |run| run.owner == uid && run.hash == hash && run.role.0 == kind)
+        let all = self.runs.values().chain(&self.past_runs);
+        all.filter(move |run| run.owner == uid && run.hash == hash && run.role.0 == kind)
     }
 
     /// Takes a change in.
@@ -166,7 +169,11 @@ impl World {
             Kind::Set => put(&mut self.sets, name, after.map(set)),
             Kind::Pod => put(&mut self.pods, name, after.map(pod)),
             Kind::Service => put(&mut self.services, name, after.map(|service| selected(service).to_owned())),
-            Kind::Run => put(&mut self.runs, name, after.map(run)),
+            Kind::Run => {
+                let gone = after.is_none().then(|| self.runs.get(&name).cloned()).flatten();
+                self.past_runs.extend(gone.filter(|run| run.phase == "Successful"));
+                put(&mut self.runs, name, after.map(run));
+            }
             Kind::Job => {}
             Kind::Template if after.is_some() => {
                 self.templates.insert(name);

@@ -5,7 +5,7 @@ use super::super::scenario::{Deed, End, Scenario, When};
 use super::{DONE, analysis, gate, rollout, secs, service};
 use serde_json::{Value, json};
 
-fn blue_green(more: &Value) -> Value {
+pub(super) fn blue_green(more: &Value) -> Value {
     let mut strategy = json!({
         "activeService": "active", "previewService": "preview", "scaleDownDelaySeconds": 15,
     });

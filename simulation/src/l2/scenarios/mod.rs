@@ -2,10 +2,13 @@
 
 mod blue_greens;
 mod canaries;
+mod customers;
+mod days;
 mod gates;
 mod narrow;
 pub mod outages;
 mod people;
+mod takeover;
 
 use super::scenario::{Scenario, When};
 use serde_json::{Value, json};
@@ -87,5 +90,8 @@ pub fn all() -> Vec<Scenario> {
     all.extend(blue_greens::all());
     all.extend(people::all());
     all.extend(narrow::all());
+    all.extend(days::all());
+    all.extend(customers::all());
+    all.extend(takeover::all());
     all
 }

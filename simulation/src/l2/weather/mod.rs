@@ -1,9 +1,15 @@
 //! The faults of one run.
 
+mod mishaps;
+
+pub(super) use mishaps::{FLAP, LATE_SETS, SLOW_STOP};
+pub use mishaps::{Manners, Mishap, Mood};
+
 use crds::Time;
 use fastrand::Rng;
 use sandbox::{Call, Delivery, Fate, News};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What happens to one request.
@@ -149,6 +155,8 @@ pub enum Fault {
     News(u32, NewsFault),
     /// The line of a watch with this number comes so many milliseconds late.
     Late(u32, u64),
+    /// So many milliseconds after the beginning.
+    World(u32, Mishap),
 }
 
 /// Faults by chance: each kind on or off for a run, with a rate.
@@ -162,12 +170,14 @@ pub struct Swarm {
     pub lag: Duration,
     /// Chance in a thousand that a lease request fails.
     pub leases: u32,
+    /// What goes wrong beside requests and watches, with milliseconds from the beginning.
+    pub mishaps: Vec<(u32, Mishap)>,
     /// Faults end here; `None` for never.
     pub until: Option<Time>,
 }
 
 /// Longest time for which faults go on in liveness mode.
-const SWARM_SECONDS: i64 = 240;
+const SWARM_SECONDS: u16 = 240;
 
 impl Swarm {
     /// A random set of kinds, so that the harshest does not mask the rest.
@@ -176,12 +186,14 @@ impl Swarm {
         let rate = |random: &mut Rng| *random.choice(&[5_u32, 20, 60, 150]).unwrap_or(&20);
         let calls = CALL_FAULTS.iter().filter(|_| random.u8(..) < 70).copied().collect::<Vec<_>>();
         let news = NEWS_FAULTS.iter().filter(|_| random.u8(..) < 80).copied().collect::<Vec<_>>();
+        let until = random.u16(30..SWARM_SECONDS);
         Self {
             calls: calls.into_iter().map(|fault| (fault, rate(random))).collect(),
             news: news.into_iter().map(|fault| (fault, rate(random))).collect(),
             lag: Duration::from_millis(random.u64(100..90_000)),
             leases: if random.u8(..) < 60 { rate(random) } else { 0 },
-            until: Some(begin.plus_seconds(random.i64(30..SWARM_SECONDS))),
+            mishaps: Mishap::random(random, until),
+            until: Some(begin.plus_seconds(until.into())),
         }
     }
 
@@ -200,6 +212,18 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// What goes wrong beside requests and watches, in order, with the time from the beginning.
+    pub(super) fn mishaps(&self) -> VecDeque<(Duration, Mishap)> {
+        let set = self.set.iter().filter_map(|fault| match fault {
+            Fault::World(at, mishap) => Some((*at, *mishap)),
+            _ => None,
+        });
+        let swarm = self.swarm.iter().flat_map(|swarm| swarm.mishaps.iter().copied());
+        let mut all: Vec<(u32, Mishap)> = set.chain(swarm).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(at, mishap)| (Duration::from_millis(at.into()), mishap)).collect()
+    }
+
     /// The fault of a request, when it has one.
     /// `number` counts all requests, `write` the writes.
     pub(super) fn of_call(

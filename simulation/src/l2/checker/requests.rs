@@ -1,0 +1,134 @@
+//! S2, S3 against what each simulated request met: one that nobody answers must not be the controllers' doing.
+
+use super::{CROSSING, Checker, Kind, world};
+use crds::Time;
+use sandbox::traffic::{Outcome, Record};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A request that began when the cluster had just changed may still have met what was before.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// For so long that nothing in a run lasts longer, in seconds.
+const A_LONG_TIME: i64 = 1_000_000;
+
+/// What judging requests takes.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// How late the data plane is.
+    lag: Duration,
+    /// When all wanted pods were there for the first time.
+    open_since: Option<Time>,
+    /// Until when pods were missing that no controller took away; `None` for never.
+    hurt_until: Option<Time>,
+    /// When each Service left each version.
+    left: BTreeMap<(String, String), Time>,
+    /// Until when no pods at all were wanted, or those that are wanted since were not there yet; `None` for never.
+    closed_until: Option<Time>,
+}
+
+impl Checker {
+    /// From now on data planes are so late.
+    pub(in crate::l2) fn planes_lag(&mut self, lag: Duration) {
+        self.requests.lag = self.requests.lag.max(lag);
+    }
+
+    /// Looks at how pods and Services are, for the requests that follow.
+    pub(super) fn doors_changed(
+        &mut self,
+        kind: Kind,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        now: Time,
+    ) {
+        if kind == Kind::Service
+            && let Some(before) = before
+        {
+            let (old, new) = (world::selected(before), after.map(world::selected).unwrap_or_default());
+            let name = world::text(before, "/metadata/name");
+            if old != new {
+                self.requests.left.insert((name.to_owned(), old.to_owned()), now);
+                self.requests.left.remove(&(name.to_owned(), new.to_owned()));
+            }
+        }
+        let web = self.world.look();
+        let (wanted, have) = (web.replicas(), self.world.all_available());
+        if web.0.is_null() || wanted == 0 || web.0.pointer("/metadata/deletionTimestamp").is_some() {
+            self.requests.closed_until = Some(now.plus_seconds(A_LONG_TIME));
+        } else if have >= wanted {
+            self.requests.open_since.get_or_insert(now);
+            self.requests.closed_until = self.requests.closed_until.map(|until| until.min(now));
+        }
+        // Pods that the world took are missed until as many as are wanted are there again.
+        if self.last_loss.is_some_and(|at| self.requests.hurt_until.is_none_or(|until| until < at))
+            || self.is_hurt(now)
+        {
+            let until = if have >= wanted { now } else { now.plus_seconds(A_LONG_TIME) };
+            self.requests.hurt_until = Some(until);
+        }
+    }
+
+    fn is_hurt(&self, now: Time) -> bool {
+        self.requests.hurt_until.is_some_and(|until| until > now)
+    }
+
+    /// Judges one request of a client of a Service.
+    pub(in crate::l2) fn judge(&mut self, service: &str, record: &Record, now: Time) {
+        if let Some(backend) = &record.backend
+            && self.world.services.get(service).is_some_and(|hash| !hash.is_empty() && *hash != backend.hash)
+        {
+            self.reach("a request met a version that its Service had left");
+        }
+        if !matches!(record.outcome, Outcome::NoEndpoint | Outcome::Refused) {
+            self.reach("a request was answered");
+            return;
+        }
+        let window = self.requests.lag + CROSSING + self.lag;
+        let recent = |at: Option<Time>| at.is_some_and(|at| at.plus(window) >= record.at);
+        let opened =
+            self.requests.open_since.is_some_and(|at| at.plus(self.requests.lag + MOMENT) < record.at);
+        if !opened || recent(self.requests.closed_until) {
+            return;
+        }
+        if recent(self.requests.hurt_until) || recent(self.last_loss) {
+            self.reach("a request was not answered as pods had been lost");
+            return;
+        }
+        let production = self.production_services().any(|name| name == service);
+        match (record.outcome, &record.backend) {
+            (Outcome::NoEndpoint, _) if production => {
+                self.fail("S2", now, format!("a request to Service {service} at {} finds no pod", record.at));
+            }
+            (Outcome::Refused, Some(backend)) => self.refused(service, &backend.hash.clone(), record.at, now),
+            _ => {}
+        }
+    }
+
+    /// A request was sent to a pod that had gone: the data plane did not know that yet.
+    fn refused(&mut self, service: &str, hash: &str, at: Time, now: Time) {
+        let lag = self.requests.lag;
+        if lag.is_zero() {
+            self.fail(
+                "S2",
+                now,
+                format!("a request to Service {service} at {at} is refused by a pod of {hash}"),
+            );
+            return;
+        }
+        let Some(left) = self.requests.left.get(&(service.to_owned(), hash.to_owned())).copied() else {
+            return;
+        };
+        let web = self.world.look();
+        let delay = web.number("/spec/strategy/blueGreen/scaleDownDelaySeconds").unwrap_or(30);
+        let covered = self.is_blue_green() && lag < Duration::from_secs(delay.unsigned_abs());
+        // A newer version, an abort or a smaller size ends the delay; a clock that jumps changes its length.
+        let disturbed = self.verbs.iter().any(|(act, _)| act.plus(CROSSING + self.lag) >= left);
+        if covered && !disturbed && self.clocks.spread().is_zero() {
+            let what = format!(
+                "a request to Service {service} at {at} is refused: {hash} went before routers could know that it was left at {left}"
+            );
+            self.fail("S3", now, what);
+        }
+    }
+}
