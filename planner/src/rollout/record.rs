@@ -4,6 +4,7 @@
 use super::conditions;
 use super::pass::Pass;
 use super::status;
+use crate::defect;
 use crate::{Owner, ReplicaSet, Write};
 use crds::{PodTemplate, meta, template_eq};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ pub(super) fn stands_for(
     template: &PodTemplate,
     fingerprint: &str,
 ) -> bool {
-    match fingerprint_of(pass, set) {
+    match fingerprint_of(pass, set).filter(|_| !defect!(EqualIsEnough)) {
         Some(recorded) => recorded == fingerprint,
         None => template_eq::equal_ignoring_injected(&super::injected::bare(set), template),
     }
