@@ -225,30 +225,24 @@ pub fn handed_back(ours: &[Value], theirs: &[Value]) -> Vec<String> {
 /// Lines in which the ReplicaSets of Deployments have plain names: w1, w2, ... in the order of their appearance. Their
 /// hashes come from the cluster, and each cluster has its own.
 fn workload_names(lines: &[Value]) -> Vec<Value> {
-    let mut hashes: Vec<&str> = Vec::new();
+    let mut names: Vec<(&str, &str)> = Vec::new();
     for line in lines.iter().filter(|line| line["kind"] == "ReplicaSet") {
-        if let Some(hash) = line["template.labels"]["pod-template-hash"].as_str()
-            && !hashes.contains(&hash)
-        {
-            hashes.push(hash);
+        let named = line["name"].as_str().zip(line["template.labels"]["pod-template-hash"].as_str());
+        if let Some(named) = named.filter(|named| !names.contains(named)) {
+            names.push(named);
         }
     }
-    let plain = |text: &str| {
-        hashes
-            .iter()
-            .enumerate()
-            .fold(text.to_owned(), |text, (index, hash)| text.replace(hash, &format!("w{}", index + 1)))
-    };
-    let mut lines = lines.to_vec();
-    for line in &mut lines {
-        if let Some(Value::String(name)) = line.get_mut("name") {
-            *name = plain(name);
-        }
-        if let Some(Value::String(hash)) = line.pointer_mut("/template.labels/pod-template-hash") {
-            *hash = plain(hash);
+    let mut renamed = lines.to_vec();
+    for line in renamed.iter_mut().filter(|line| line["kind"] == "ReplicaSet") {
+        let known = names.iter().enumerate().find(|(_, (name, _))| line["name"] == *name);
+        let Some((index, (name, hash))) = known else { continue };
+        let plain = format!("w{}", index + 1);
+        line["name"] = name.replace(hash, &plain).into();
+        if let Some(label) = line.pointer_mut("/template.labels/pod-template-hash") {
+            *label = plain.into();
         }
     }
-    lines
+    renamed
 }
 
 fn differ<T: PartialEq + fmt::Debug>(what: &str, ours: &T, theirs: &T) -> Option<String> {

@@ -6,7 +6,7 @@ use crate::compare::{Difference, Topic};
 const NOT_PLAYED: [(&str, &str); 2] = [("nginx-", "traffic routing"), ("experiment-", "experiments")];
 
 /// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 8] = [
+const DIFFERS: [(&str, &[Topic], &str); 10] = [
     ("analysis-background-fail-mid", &[Topic::Events], "the start of a run is told once, not twice"),
     (
         "canary-annotation-change",
@@ -42,6 +42,16 @@ const DIFFERS: [(&str, &[Topic], &str); 8] = [
         "canary-weight-0-and-100",
         &[Topic::Decisions, Topic::Phases],
         "steps that end at once are recorded in one write",
+    ),
+    (
+        "workloadref-plain",
+        &[Topic::Events, Topic::Messages],
+        "the first version is told as created; there a conflict made it one that was found",
+    ),
+    (
+        "workloadref-progressively",
+        &[Topic::Decisions],
+        "the Deployment goes in fewer moves, and so has fewer generations",
     ),
 ];
 

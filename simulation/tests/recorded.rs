@@ -15,6 +15,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// What we leave otherwise than Argo Rollouts, at moments at which it could take over again: scenario, field, and why it
+/// does without.
+const LEFT_OTHERWISE: [(&str, &str, &str); 7] = [
+    ("", "duration.totalManualPauseDurationSeconds", "whole seconds of a pause depend on its milliseconds"),
+    ("canary-", "cond.Available", "pods of another moment"),
+    ("canary-annotation-change", "revision-history", "an annotation that changes makes no revision"),
+    ("canary-paused-at-create", "cond.P", "a pause holds from the first look"),
+    ("bluegreen-", "demo-h2 scale-down-deadline", "a version without pods has no deadline"),
+    ("workloadref-", "orkload", "a Deployment goes in fewer moves: it has other generations"),
+    ("workloadref-", "revision-history", "a conflict makes no revision"),
+];
+
 /// A cluster as the one that was recorded.
 fn nature() -> Nature {
     let never = |about: &&str| PodRule { about: (*about).to_owned(), change: PodChange::NeverReady };
@@ -36,10 +48,14 @@ fn played(recording: &Recording) -> Vec<Difference> {
         let client = kube::Client::new(house.cluster.client("user"), NAMESPACE);
         let now = || house.now().whole_seconds().to_string();
         let (lines, end) = play(client, NAMESPACE, &recording.scenario, now).await;
-        for what in handed_back(&lines, &recording.lines) {
-            println!("{}: {what}", recording.scenario.name);
-        }
         let mut differences = compare(&lines, &recording.lines);
+        let name = &recording.scenario.name;
+        let kept = |what: &String| {
+            !LEFT_OTHERWISE.iter().any(|(of, part, _)| name.contains(of) && what.contains(part))
+        };
+        let lacking = handed_back(&lines, &recording.lines).into_iter().filter(kept);
+        differences
+            .extend(lacking.map(|what| Difference { topic: Topic::End, what: format!("is left: {what}") }));
         if let Err(error) = end {
             differences.insert(0, Difference { topic: Topic::End, what: error.to_string() });
         }
