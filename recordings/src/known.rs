@@ -6,7 +6,7 @@ use crate::compare::{Difference, Topic};
 const NOT_PLAYED: [(&str, &str); 2] = [("nginx-", "traffic routing"), ("experiment-", "experiments")];
 
 /// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 10] = [
+const DIFFERS: [(&str, &[Topic], &str); 11] = [
     ("analysis-background-fail-mid", &[Topic::Events], "the start of a run is told once, not twice"),
     (
         "canary-annotation-change",
@@ -44,14 +44,19 @@ const DIFFERS: [(&str, &[Topic], &str); 10] = [
         "steps that end at once are recorded in one write",
     ),
     (
+        "workloadref-onsuccess",
+        &[Topic::Sets],
+        "an annotation that changes makes no revision, and so none that was",
+    ),
+    (
         "workloadref-plain",
         &[Topic::Events, Topic::Messages],
         "the first version is told as created; there a conflict made it one that was found",
     ),
     (
         "workloadref-progressively",
-        &[Topic::Decisions],
-        "the Deployment goes in fewer moves, and so has fewer generations",
+        &[Topic::Decisions, Topic::Sets],
+        "the Deployment goes in fewer moves, so it has fewer generations; their annotation makes no revision",
     ),
 ];
 

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 const REST: f64 = 0.7;
 /// So many seconds after the last change it is looked at.
 const AFTER: f64 = 0.3;
+/// What waits for a time may come so many seconds earlier than it was seen: times have whole seconds.
+const EARLY: f64 = 1.0;
 /// Seconds for which a state at rest that waits for nothing but people stays as it is.
 const UNTIMED: f64 = 30.0;
 /// Parts of images that never get ready there.
@@ -67,7 +69,7 @@ pub fn left(recording: &Recording, hashes: Hashes<'_>) -> Vec<Left> {
         let at = line["t"].as_f64().unwrap_or(last + 2.0 * REST);
         if at - last >= REST {
             let objects = Objects { specs: &specs, state: &state, at: last + AFTER, hashes };
-            let rest = if objects.is_timed() { at - last - AFTER - 0.1 } else { UNTIMED };
+            let rest = if objects.is_timed() { (at - last - AFTER - EARLY).max(AFTER) } else { UNTIMED };
             all.extend(objects.make().map(|made| Left {
                 at: last + AFTER,
                 about: objects.about(),
