@@ -1,7 +1,7 @@
 //! The command line.
 
-use crate::connection::Connection;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use controller::connection::Connection;
 
 /// Promote, abort and watch Rollouts.
 #[derive(Debug, Parser)]

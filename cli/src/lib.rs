@@ -2,7 +2,6 @@
 
 mod args;
 mod cluster;
-mod connection;
 mod images;
 mod patches;
 mod phase;
@@ -17,12 +16,16 @@ pub use terminal::{Terminal, Transcript};
 use args::{Cli, Get, List, Retry, Set, Terminate, Verb};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use cluster::Cluster;
+use controller::connection::Connection;
 
 /// The name by which users of Argo Rollouts call it.
 const OTHER_NAME: &str = "kubectl-argo-rollouts";
 const NAME: &str = "kubectl-stepgate";
 /// Exit code when nobody reads any more: what a shell shows for a program that the signal for it ends.
 const NOBODY_READS: u8 = 141;
+
+/// What the API server's logs know us by.
+const USER_AGENT: &str = concat!("kubectl-stepgate/", env!("CARGO_PKG_VERSION"));
 
 /// Runs the command line of this process, and gives its exit code.
 pub async fn main() -> u8 {
@@ -34,7 +37,7 @@ pub async fn main() -> u8 {
     let terminal = Terminal::own();
     let ended = match alone(&cli, name, &terminal) {
         Some(ended) => ended,
-        None => match cli.connection.open().await {
+        None => match open(&cli.connection).await {
             Ok((client, namespace)) => carry_out(cli.verb, &Cluster::of(client, namespace, &terminal)).await,
             Err(error) => Err(error),
         },
@@ -50,6 +53,13 @@ pub async fn main() -> u8 {
         terminal.warn(format_args!("Error: {}", told(&error)));
         1
     })
+}
+
+/// A client, and the namespace to work in.
+async fn open(connection: &Connection) -> anyhow::Result<(kube::Client, String)> {
+    let config = connection.config(USER_AGENT).await?;
+    let namespace = connection.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    Ok((kube::Client::try_from(config)?, namespace))
 }
 
 /// Runs a command line (without the program's name) over a client, and gives its exit code. Flags about the connection

@@ -28,6 +28,7 @@ fn controller_of(cluster: &Cluster) -> tokio::task::JoinHandle<()> {
         begin: cluster.clock().now(),
         identity: "one".to_owned(),
         namespace: "default".to_owned(),
+        requests: controller::RequestCounter::default(),
         overlay: true,
     };
     tokio::spawn(async move {

@@ -1,9 +1,10 @@
-//! /healthz, /readyz and /metrics, on every replica.
+//! /healthz, /readyz, /metrics and /shadow, on every replica.
 
 use crate::controller::Controller;
-use axum::Router;
 use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Json, Router};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
@@ -14,8 +15,7 @@ use tokio::net::TcpListener;
 /// When a port cannot be listened on.
 pub(crate) async fn start(ports: (u16, u16), controller: &Controller) -> anyhow::Result<()> {
     let (health_port, metrics_port) = ports;
-    let (ready, metrics) = (controller.ready.clone(), controller.metrics.clone());
-    let (caches, queue) = (controller.caches.clone(), controller.queue.clone());
+    let ready = controller.ready.clone();
     let is_ready = move || async move {
         if ready.load(Ordering::Relaxed) {
             (StatusCode::OK, "ok")
@@ -24,12 +24,19 @@ pub(crate) async fn start(ports: (u16, u16), controller: &Controller) -> anyhow:
         }
     };
     let health = Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(is_ready));
+    let (pages, shadow) = (controller.pages(), controller.pages());
     let render = move || async move {
-        let text = metrics.render(&caches, queue.len());
-        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], pages.metrics())
+    };
+    let shadow = move || async move {
+        match shadow.shadow() {
+            Some(report) => Json(report).into_response(),
+            None => (StatusCode::NOT_FOUND, "this controller acts: only one with --shadow compares\n")
+                .into_response(),
+        }
     };
     serve(health_port, health).await?;
-    serve(metrics_port, Router::new().route("/metrics", get(render))).await
+    serve(metrics_port, Router::new().route("/metrics", get(render)).route("/shadow", get(shadow))).await
 }
 
 async fn serve(port: u16, router: Router) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Flags. All that Argo Rollouts has are accepted, so that its manifests and charts start this image unchanged; those
 //! without a meaning here say so once at the start.
 
+use crate::connection::Connection;
 use clap::Parser;
 
 /// Progressive delivery for Kubernetes: lets a new version through step by step.
@@ -19,9 +20,6 @@ pub struct Args {
     /// Only the controller's own namespace (or that of --namespace).
     #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
     pub namespaced: bool,
-    /// Namespace for --namespaced.
-    #[arg(long, short = 'n')]
-    pub namespace: Option<String>,
     /// One of debug, info, warn, error.
     #[arg(long, default_value = "info")]
     pub loglevel: String,
@@ -52,15 +50,34 @@ pub struct Args {
     /// Seconds after which every object is looked at again.
     #[arg(long = "rollout-resync", default_value_t = 900)]
     pub rollout_resync_seconds: u64,
-    /// Path of a kubeconfig; in the cluster when unset.
-    #[arg(long)]
-    pub kubeconfig: Option<String>,
-    /// Context of the kubeconfig.
-    #[arg(long)]
-    pub context: Option<String>,
+    /// Look after these only; without it after everything. With several instances of a controller, AnalysisRuns can be
+    /// one's own business.
+    #[arg(long, value_delimiter = ',')]
+    pub controllers: Vec<Part>,
+    /// Write nothing and take no lease: plan every Rollout beside a live controller, and tell what it does otherwise, as
+    /// log, metrics and JSON at /shadow of the metrics port.
+    #[arg(long, conflicts_with = "controllers", num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
+    pub shadow: bool,
+    /// How long something may be planned and not done before --shadow tells of it, such as 30s.
+    #[arg(long = "shadow-grace", default_value = "30s", value_parser = duration)]
+    pub shadow_grace: std::time::Duration,
+    /// How long a Rollout without a stable version waits for Services, templates and workloads that it refers to before
+    /// it is InvalidSpec, such as 10s; 0 is the way of Argo Rollouts.
+    #[arg(long = "reference-grace", default_value = "10s", value_parser = duration)]
+    pub reference_grace: std::time::Duration,
+    /// How the cluster is reached; from within it when nothing is said.
+    #[command(flatten)]
+    pub connection: Connection,
     /// Flags of Argo Rollouts that have no meaning here.
     #[command(flatten)]
     pub without_meaning: WithoutMeaning,
+}
+
+/// A part of the controller that can work by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// AnalysisRuns.
+    Analysis,
 }
 
 /// Accepted, so that manifests written for Argo Rollouts start; without a meaning (yet).
@@ -108,8 +125,6 @@ pub struct WithoutMeaning {
     pub aws_verify_target_group: Option<String>,
     #[arg(long = "self-service-notification-enabled", hide = true, num_args = 0..=1, default_missing_value = "true")]
     pub self_service_notification_enabled: Option<String>,
-    #[arg(long, hide = true)]
-    pub controllers: Vec<String>,
     #[arg(long = "enable-pprof-address", hide = true)]
     pub enable_pprof_address: Option<String>,
 }
@@ -140,7 +155,6 @@ impl WithoutMeaning {
             many("--nginx-ingress-classes", &self.nginx_ingress_classes),
             one("--aws-verify-target-group", &self.aws_verify_target_group),
             one("--self-service-notification-enabled", &self.self_service_notification_enabled),
-            many("--controllers", &self.controllers),
             one("--enable-pprof-address", &self.enable_pprof_address),
         ]
         .into_iter()
@@ -214,5 +228,20 @@ mod tests {
             Args::try_parse_from(["stepgate-controller", "--leader-elect=false"])
                 .is_ok_and(|a| !a.leader_elect)
         );
+    }
+
+    #[test]
+    fn flags_with_a_meaning_are_read() {
+        let parse = |flags: &[&str]| Args::try_parse_from(["stepgate-controller"].iter().chain(flags));
+        let args = parse(&["--controllers", "analysis", "--reference-grace=0s", "-n", "ops"]).unwrap();
+        assert_eq!(args.controllers, [Part::Analysis]);
+        assert!(args.reference_grace.is_zero() && !args.shadow);
+        assert_eq!(args.connection.namespace.as_deref(), Some("ops"));
+        let args = parse(&["--shadow", "--shadow-grace=2m", "--server=https://x", "--as=me"]).unwrap();
+        assert!(args.shadow && args.shadow_grace.as_secs() == 120);
+        assert_eq!(parse(&[]).unwrap().reference_grace.as_secs(), 10);
+        let error = parse(&["--controllers=rollouts"]).unwrap_err().to_string();
+        assert!(error.contains("possible values: analysis"), "{error}");
+        assert!(parse(&["--shadow", "--controllers=analysis"]).is_err(), "a shadow looks at Rollouts");
     }
 }

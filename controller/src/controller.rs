@@ -3,14 +3,17 @@
 
 use crate::analysis_runs::{AnalysisRuns, Jobs};
 use crate::apply::Applier;
-use crate::args::Args;
+use crate::args::{Args, Part};
 use crate::cache::{Caches, Watches};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::lease::{self, Claim};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Page};
 use crate::queue::{Key, Kind, Outcome, Queue};
+use crate::read_only::read_only;
+use crate::requests::RequestCounter;
 use crate::rollouts::{Rollouts, UNTOLD};
+use crate::shadow::Shadow;
 use crate::{services, watches};
 use crds::Time;
 use futures::FutureExt;
@@ -45,6 +48,8 @@ pub struct Surroundings {
     pub identity: String,
     /// The controller's own namespace: of the lease, and the one that `--namespaced` means.
     pub namespace: String,
+    /// Counts the requests of the clients that were made with it.
+    pub requests: RequestCounter,
     /// Whether answers to its own writes are known to it before its watches tell of them. Safety does not depend on
     /// it.
     pub overlay: bool,
@@ -56,12 +61,62 @@ impl std::fmt::Debug for Surroundings {
     }
 }
 
+impl Surroundings {
+    /// The same surroundings, in which nothing can be written.
+    fn read_only(self, metrics: &Metrics) -> Self {
+        Self {
+            client: read_only(self.client, metrics.clone()),
+            jobs: read_only(self.jobs, metrics.clone()),
+            ..self
+        }
+    }
+}
+
+/// What a controller tells about itself, while it works and as long as it lives.
+#[derive(Clone)]
+pub struct Pages {
+    metrics: Metrics,
+    caches: Caches,
+    queue: Arc<Queue>,
+    requests: RequestCounter,
+    namespace: String,
+    shadow: Option<Shadow>,
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pages").finish_non_exhaustive()
+    }
+}
+
+impl Pages {
+    /// The metrics, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut page = Page::default();
+        self.metrics.show(&mut page, &self.caches);
+        self.queue.show(&mut page);
+        self.requests.show(&mut page, &self.caches, &self.namespace);
+        if let Some(shadow) = &self.shadow {
+            shadow.show(&mut page);
+            self.metrics.show_shadow(&mut page);
+        }
+        page.into_text()
+    }
+
+    /// What a shadow has found; `None` for a controller that acts.
+    #[must_use]
+    pub fn shadow(&self) -> Option<serde_json::Value> {
+        self.shadow.as_ref().map(Shadow::report)
+    }
+}
+
 /// A controller with its tasks.
 pub struct Controller {
     args: Args,
-    pub(crate) metrics: Metrics,
-    pub(crate) caches: Caches,
-    pub(crate) queue: Arc<Queue>,
+    pages: Pages,
+    caches: Caches,
+    queue: Arc<Queue>,
     /// Whether the caches are filled.
     pub(crate) ready: Arc<AtomicBool>,
     watches: Watches,
@@ -77,6 +132,9 @@ impl Controller {
     pub fn start(args: Args, around: Surroundings) -> Self {
         let clock = Clock::starting_at(around.begin);
         let metrics = Metrics::default();
+        // Before anything has a client: whatever is asked of a shadow, nothing that writes is sent.
+        let around = if args.shadow { around.read_only(&metrics) } else { around };
+        let shadow = args.shadow.then(|| Shadow::new(args.shadow_grace, clock));
         let caches = Caches::new(around.overlay);
         let queue = Arc::new(Queue::default());
         let mut tasks = JoinSet::new();
@@ -88,6 +146,14 @@ impl Controller {
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);
         let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
+        let pages = Pages {
+            metrics: metrics.clone(),
+            caches: caches.clone(),
+            queue: queue.clone(),
+            requests: around.requests,
+            namespace: around.namespace,
+            shadow: shadow.clone(),
+        };
         let applier = Applier {
             client: around.client,
             claim: claim.clone(),
@@ -97,13 +163,25 @@ impl Controller {
             pod_threads: args.ephemeral_metadata_threads,
         };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
-        let settings = Settings { instance_id };
+        let grace = i64::try_from(args.reference_grace.as_secs()).unwrap_or(i64::MAX);
+        let settings = Settings { instance_id, reference_grace_seconds: grace };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
         let jobs = Jobs { client: around.jobs, settings: around.analyses };
         let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);
-        let work = Work { queue: queue.clone(), rollouts, runs, applier, claim };
+        let duty = match shadow {
+            Some(shadow) => Duty::Shadow(shadow),
+            None if args.controllers.contains(&Part::Analysis) => Duty::Analyses,
+            None => Duty::All,
+        };
+        let work = Work { queue: queue.clone(), rollouts, runs, applier, claim, duty };
         let ready = Arc::new(AtomicBool::new(false));
-        Self { args, metrics, caches, queue, ready, watches, stop, election, tasks, work }
+        Self { args, pages, caches, queue, ready, watches, stop, election, tasks, work }
+    }
+
+    /// What it tells about itself.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        self.pages.clone()
     }
 
     /// Works once the caches are filled, until `stop` ends; then the lease is given back.
@@ -142,7 +220,7 @@ fn elect(
     clock: Clock,
     stop: watch::Receiver<bool>,
 ) -> (Claim, Option<JoinSet<()>>) {
-    if !args.leader_elect {
+    if !args.leader_elect || args.shadow {
         return (Claim::always(), None);
     }
     let name =
@@ -194,6 +272,17 @@ async fn look_at_all(caches: Caches, queue: Arc<Queue>, claim: Claim, every: Dur
     }
 }
 
+/// What a controller looks after.
+#[derive(Clone)]
+enum Duty {
+    /// Everything.
+    All,
+    /// AnalysisRuns only.
+    Analyses,
+    /// It compares what it would do with what another one does.
+    Shadow(Shadow),
+}
+
 #[derive(Clone)]
 struct Work {
     queue: Arc<Queue>,
@@ -201,6 +290,7 @@ struct Work {
     runs: AnalysisRuns,
     applier: Applier,
     claim: Claim,
+    duty: Duty,
 }
 
 impl Work {
@@ -218,10 +308,18 @@ impl Work {
     }
 
     async fn look(&self, key: &Key) -> Outcome {
-        match key.kind {
-            Kind::Rollout => self.rollouts.look(key).await,
-            Kind::AnalysisRun => self.look_at_run(key).await,
-            Kind::Service => services::look(&self.applier, &self.queue, key).await,
+        match (&key.kind, &self.duty) {
+            (Kind::Rollout, Duty::All) => self.rollouts.look(key, self.queue.told(key)).await,
+            (Kind::AnalysisRun, Duty::All | Duty::Analyses) => self.look_at_run(key).await,
+            (Kind::Service, Duty::All) => services::look(&self.applier, &self.queue, key).await,
+            (Kind::Rollout, Duty::Shadow(shadow)) => shadow.look(&self.rollouts, key).await,
+            (Kind::Service, Duty::Shadow(_)) => {
+                services::wake(&self.applier.caches, &self.queue, key);
+                Outcome::Done
+            }
+            (Kind::AnalysisRun, Duty::Shadow(_)) | (Kind::Rollout | Kind::Service, Duty::Analyses) => {
+                Outcome::Done
+            }
         }
     }
 

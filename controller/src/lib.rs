@@ -7,6 +7,7 @@ mod apply;
 pub mod args;
 mod cache;
 mod clock;
+pub mod connection;
 mod controller;
 mod events;
 mod lease;
@@ -14,13 +15,17 @@ mod metrics;
 mod observe;
 mod preview;
 mod queue;
+mod read_only;
+mod requests;
 mod rollouts;
 mod runtime;
 mod services;
+mod shadow;
 mod watches;
 
-pub use controller::{Controller, Surroundings};
+pub use controller::{Controller, Pages, Surroundings};
 pub use preview::{PreviewError, preview};
+pub use requests::{Counting, RequestCounter};
 pub use runtime::run;
 
 /// Name that every write is made under. Users of syncers list it in their configuration, and it is the one that

@@ -81,7 +81,8 @@ pub async fn preview(
         let api: Api<DeserializeGuard<ClusterAnalysisTemplate>> = Api::all(client.clone());
         fill(api, own, &caches.cluster_templates).await?;
     }
-    let mut world = observe::world(&caches, &rollout, Vec::new(), &Settings { instance_id });
+    let settings = Settings { instance_id, reference_grace_seconds: Settings::REFERENCE_GRACE_SECONDS };
+    let mut world = observe::world(&caches, &rollout, Vec::new(), &settings);
     if rollouts::restart_is_due(&rollout, now) {
         world.pods = pods(client, namespace, &world).await?;
     }

@@ -61,8 +61,8 @@ impl Rollouts {
         Self { caches, applier, clock, settings, metrics, refused: Arc::default(), known: Arc::default() }
     }
 
-    /// Looks at one Rollout, and tells when to look again.
-    pub(crate) async fn look(&self, key: &Key) -> Outcome {
+    /// Looks at one Rollout, and tells when to look again. `told` is when the change was told that it follows.
+    pub(crate) async fn look(&self, key: &Key, told: Option<Instant>) -> Outcome {
         let there = self.caches.rollouts.get(&key.namespace, &key.name);
         self.tell_deleted(key, there.as_deref());
         if there.is_none() {
@@ -71,7 +71,7 @@ impl Rollouts {
             return Outcome::Done;
         }
         let started = Instant::now();
-        let result = self.reconcile(key).await;
+        let result = self.reconcile(key, told).await;
         let failed = result.as_ref().is_err_and(|error| !error.is_stale());
         self.metrics.looked(Looked::Rollout, &key.namespace, &key.name, started.elapsed(), failed);
         match result {
@@ -113,25 +113,15 @@ impl Rollouts {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn reconcile(&self, key: &Key) -> Result<Option<Time>, ApplyError> {
+    async fn reconcile(&self, key: &Key, mut told: Option<Instant>) -> Result<Option<Time>, ApplyError> {
         for _ in 0..PLANS_MAX {
             let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else { return Ok(None) };
             let now = self.clock.now();
-            if matches!(self.caches.workloads.of(&rollout), Referenced::Unknown) {
-                // The watch of its kind has just been started, and wakes this Rollout when it has listed.
-                tracing::debug!(namespace = key.namespace, name = key.name, "the workload is not known yet");
-                return Ok(None);
-            }
             let (refusals, until) = self.refusals(key, &rollout, now);
-            let mut world = observe::world(&self.caches, &rollout, refusals, &self.settings);
-            if restart_is_due(&rollout, now) {
-                world.pods = self.pods(&rollout, &world).await?;
-            }
-            let pods = self.pods_to_label(&rollout, &world).await?;
-            world.pod_metadata = metadata(&pods);
+            let Some((world, pods)) = self.world(&rollout, refusals, now).await? else { return Ok(None) };
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
-            match self.applier.apply(&rollout, &plan, &pods).await {
+            match self.applier.apply(&rollout, &plan, &pods, told.take()).await {
                 Ok(()) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
@@ -143,6 +133,28 @@ impl Rollouts {
         }
         // The refusal stands in the status; the write is tried again when it is forgotten.
         Ok(Some(self.clock.now().plus_seconds(REFUSAL_SECONDS)))
+    }
+
+    /// All that decides about a Rollout, and the pods whose metadata may be asked to change; `None` while that is not
+    /// known.
+    pub(crate) async fn world(
+        &self,
+        rollout: &Rollout,
+        refusals: Vec<Refusal>,
+        now: Time,
+    ) -> Result<Option<(World, Pods)>, ApplyError> {
+        if matches!(self.caches.workloads.of(rollout), Referenced::Unknown) {
+            // The watch of its kind has just been started, and wakes this Rollout when it has listed.
+            tracing::debug!(name = rollout.name_any(), "the workload is not known yet");
+            return Ok(None);
+        }
+        let mut world = observe::world(&self.caches, rollout, refusals, &self.settings);
+        if restart_is_due(rollout, now) {
+            world.pods = self.pods(rollout, &world).await?;
+        }
+        let pods = self.pods_to_label(rollout, &world).await?;
+        world.pod_metadata = metadata(&pods);
+        Ok(Some((world, pods)))
     }
 
     /// Whether something was written, as the answers in the caches say.
@@ -161,6 +173,7 @@ impl Rollouts {
     fn explain(&self, key: &Key, world: &World, plan: &Plan, now: Time) {
         let (namespace, name) = (&key.namespace, &key.name);
         for fault in planner::check::check(world, plan, now) {
+            self.metrics.fault(fault.rule);
             tracing::warn!(namespace, name, ?fault, "the plan breaks a law: please report this");
         }
         if !plan.writes.is_empty() {

@@ -4,12 +4,23 @@ use crate::admin;
 use crate::args::Args;
 use crate::clock;
 use crate::controller::{Controller, Surroundings};
+use crate::requests::RequestCounter;
 use anyhow::Context;
+use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 
 /// Namespace of the lease where none can be found out.
 const NAMESPACE: &str = "argo-rollouts";
+/// What the API server's logs know the controller by: the name that Argo Rollouts has.
+const USER_AGENT: &str = concat!("rollouts-controller/", env!("CARGO_PKG_VERSION"), " (stepgate)");
+/// Variables that Argo Rollouts reads and that have no meaning here, with the reason.
+const WITHOUT_MEANING: [(&str, &str); 4] = [
+    ("ROLLOUT_VERIFY_RETRY_INTERVAL", "weights are not verified yet"),
+    ("DD_API_KEY", "there is no Datadog provider yet"),
+    ("DD_APP_KEY", "there is no Datadog provider yet"),
+    ("DD_ADDRESS", "there is no Datadog provider yet"),
+];
 /// Where a pod finds its namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
@@ -18,6 +29,9 @@ const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/name
 /// # Errors
 /// When there is no cluster to connect to, or a port is taken.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    for (variable, why) in WITHOUT_MEANING.iter().filter(|(name, _)| std::env::var_os(name).is_some()) {
+        tracing::warn!(variable, why, "this variable has no meaning here");
+    }
     let around = surroundings(&args).await?;
     let ports = (args.healthz_port, args.metrics_port);
     let controller = Controller::start(args, around);
@@ -28,8 +42,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
-    let client = Client::try_from(config(args).await?)?;
-    let (jobs, analyses) = jobs(&client).await?;
+    let requests = RequestCounter::default();
+    let client = connect(args.connection.config(USER_AGENT).await?, &requests)?;
+    let (jobs, analyses) = jobs(&client, &requests).await?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let unique = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     Ok(Surroundings {
@@ -40,25 +55,17 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
         begin: clock::wall(),
         identity: format!("{}_{}", host.trim(), unique.trim()),
         namespace: own_namespace(args),
+        requests,
         overlay: true,
     })
 }
 
-async fn config(args: &Args) -> anyhow::Result<Config> {
-    if args.kubeconfig.is_none() && args.context.is_none() {
-        return Ok(Config::infer().await?);
-    }
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    Ok(match &args.kubeconfig {
-        Some(path) => {
-            Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(path)?, &options).await?
-        }
-        None => Config::from_kubeconfig(&options).await?,
-    })
+fn connect(config: Config, requests: &RequestCounter) -> anyhow::Result<Client> {
+    Ok(ClientBuilder::try_from(config)?.with_layer(requests).build())
 }
 
 /// What the environment says of analyses, by the names that Argo Rollouts gives it.
-async fn jobs(client: &Client) -> anyhow::Result<(Client, providers::Settings)> {
+async fn jobs(client: &Client, requests: &RequestCounter) -> anyhow::Result<(Client, providers::Settings)> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let kubeconfig = variable("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG");
     let settings = providers::Settings {
@@ -68,11 +75,12 @@ async fn jobs(client: &Client) -> anyhow::Result<(Client, providers::Settings)> 
     };
     let client = match kubeconfig.as_deref() {
         None => client.clone(),
-        Some("in-cluster") => Client::try_from(Config::incluster()?)?,
+        Some("in-cluster") => connect(Config::incluster()?, requests)?,
         Some(path) => {
             let file = kube::config::Kubeconfig::read_from(path)
                 .with_context(|| format!("ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG: {path}"))?;
-            Client::try_from(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)?
+            let options = KubeConfigOptions::default();
+            connect(Config::from_custom_kubeconfig(file, &options).await?, requests)?
         }
     };
     Ok((client, settings))
@@ -80,7 +88,7 @@ async fn jobs(client: &Client) -> anyhow::Result<(Client, providers::Settings)> 
 
 /// The controller's own namespace.
 fn own_namespace(args: &Args) -> String {
-    let named = args.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+    let named = args.connection.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
     let mounted = || std::fs::read_to_string(NAMESPACE_FILE).ok().map(|text| text.trim().to_owned());
     named.or_else(mounted).filter(|name| !name.is_empty()).unwrap_or_else(|| NAMESPACE.to_owned())
 }

@@ -2,6 +2,8 @@
 
 use crate::FIELD_MANAGER;
 use crate::apply::{Applier, ApplyError};
+use crate::cache::Caches;
+use crate::metrics::Written;
 use crate::observe;
 use crate::queue::{Key, Kind, Outcome, Queue};
 use crds::meta;
@@ -11,13 +13,10 @@ use kube::{Api, ResourceExt};
 use planner::defect;
 use serde_json::json;
 
-/// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.
-pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome {
-    let Some(service) = applier.caches.services.get(&key.namespace, &key.name) else { return Outcome::Done };
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let has_hash = selector.is_some_and(|selector| selector.contains_key(meta::POD_TEMPLATE_HASH_LABEL));
+/// Wakes the Rollouts that refer to a Service. Says whether there is one.
+pub(crate) fn wake(caches: &Caches, queue: &Queue, key: &Key) -> bool {
     let mut referred = false;
-    for rollout in applier.caches.rollouts.list(&key.namespace) {
+    for rollout in caches.rollouts.list(&key.namespace) {
         if observe::service_names(&rollout).contains(&key.name) {
             referred = true;
             if defect!(MendingWakesNobody) {
@@ -30,6 +29,15 @@ pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome
             });
         }
     }
+    referred
+}
+
+/// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.
+pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome {
+    let Some(service) = applier.caches.services.get(&key.namespace, &key.name) else { return Outcome::Done };
+    let referred = wake(&applier.caches, queue, key);
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let has_hash = selector.is_some_and(|selector| selector.contains_key(meta::POD_TEMPLATE_HASH_LABEL));
     let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));
     // Without our mark the hash may be someone else's: another controller of another instance id.
     if referred || !has_hash || managed.is_none() || defect!(ServiceKeepsTheHash) {
@@ -79,5 +87,7 @@ async fn release(applier: &Applier, service: &Service) -> Result<(), ApplyError>
             applier.caches.services.wrote(service);
             Ok(())
         })
-        .await
+        .await?;
+    applier.metrics.wrote(Written::new("patch", "services", "release"));
+    Ok(())
 }

@@ -80,6 +80,14 @@ impl World {
 pub struct Settings {
     /// Value of the instance id label on what we create; `None` for a controller without one.
     pub instance_id: Option<String>,
+    /// Seconds for which a Rollout without a stable version waits for what it refers to before it is invalid. 0 is the
+    /// way of Argo Rollouts. `[validation.waiting]`
+    pub reference_grace_seconds: i64,
+}
+
+impl Settings {
+    /// [`Settings::reference_grace_seconds`] of a controller that is not told otherwise.
+    pub const REFERENCE_GRACE_SECONDS: i64 = 10;
 }
 
 /// To whom a ReplicaSet belongs.
@@ -145,6 +153,13 @@ impl ReplicaSet {
     #[must_use]
     pub fn hash(&self) -> &str {
         self.labels.get(crds::meta::POD_TEMPLATE_HASH_LABEL).map_or("", String::as_str)
+    }
+
+    /// Whether its count of available pods can be relied on: after a longer `minReadySeconds` was written, and before
+    /// the ReplicaSet's status follows, it counts pods that are not available any more.
+    #[must_use]
+    pub fn availability_is_known(&self) -> bool {
+        self.counts.generation_observed || self.min_ready_seconds == 0
     }
 
     /// Revision from its annotation; 0 without one.

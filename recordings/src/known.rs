@@ -6,7 +6,17 @@ use crate::compare::{Difference, Topic};
 const NOT_PLAYED: [(&str, &str); 2] = [("nginx-", "traffic routing"), ("experiment-", "experiments")];
 
 /// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 11] = [
+const DIFFERS: [(&str, &[Topic], &str); 14] = [
+    (
+        "analysis-missing-template",
+        &[Topic::Phases],
+        "what is missing at the first deploy is waited for before the Rollout is invalid",
+    ),
+    (
+        "canary-missing-service",
+        &[Topic::Phases],
+        "what is missing at the first deploy is waited for before the Rollout is invalid",
+    ),
     ("analysis-background-fail-mid", &[Topic::Events], "the start of a run is told once, not twice"),
     (
         "canary-annotation-change",
@@ -42,6 +52,11 @@ const DIFFERS: [(&str, &[Topic], &str); 11] = [
         "canary-weight-0-and-100",
         &[Topic::Decisions, Topic::Phases],
         "steps that end at once are recorded in one write",
+    ),
+    (
+        "workloadref-missing",
+        &[Topic::Phases],
+        "what is missing at the first deploy is waited for before the Rollout is invalid",
     ),
     (
         "workloadref-onsuccess",

@@ -91,7 +91,7 @@ struct Args {
     /// How many seeds with something that stays broken: the end has to be reached. With `--replay` of such a seed.
     #[arg(long, default_value_t = 0)]
     lasting: u64,
-    /// How many seeds of the planner against the models.
+    /// How many seeds of the planner against the models. With `--replay` of such a seed.
     #[arg(long, default_value_t = 0)]
     planner_seeds: u64,
     /// The first seed.
@@ -135,6 +135,9 @@ pub fn run() -> anyhow::Result<()> {
         l2::scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&args.only)).collect();
     if let (Some(seed), true) = (args.replay, args.lasting > 0) {
         return replay_lasting(&scenarios, seed);
+    }
+    if let (Some(seed), true) = (args.replay, args.planner_seeds > 0) {
+        return replay_planner(seed);
     }
     if let Some(seed) = args.replay {
         return replay(&scenarios, seed);
@@ -335,6 +338,17 @@ fn replay_lasting(scenarios: &[Scenario], seed: u64) -> anyhow::Result<()> {
     };
     println!("{}: {what}, {faults:?}, overlay {overlay}", scenario.name);
     show(&Run { scenario: &scenario, seed, faults, overlay, trace: true })
+}
+
+/// The whole story of a seed that breaks an invariant; a few numbers of one that does not.
+fn replay_planner(seed: u64) -> anyhow::Result<()> {
+    match l1::run(seed, &l1::Options::default()) {
+        Ok(summary) => {
+            println!("{summary:?}");
+            Ok(())
+        }
+        Err(violation) => bail!("{violation}"),
+    }
 }
 
 fn calm(scenarios: &[Scenario]) -> anyhow::Result<()> {

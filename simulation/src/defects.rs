@@ -17,7 +17,7 @@ const NEWS_SAMPLED: u32 = 3;
 const PANIC: &str = "panic";
 
 /// Runs for a defect that no invariant is known to see; it is tried only when it is asked for by name.
-const OPEN_BOUND: u64 = 400;
+const OPEN_BOUND: u64 = 4_000;
 
 /// What came of a defect.
 #[derive(Clone, Debug)]

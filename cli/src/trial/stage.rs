@@ -261,6 +261,7 @@ fn control(
         begin: cluster.clock().now(),
         identity: "try".to_owned(),
         namespace: namespace.to_owned(),
+        requests: controller::RequestCounter::default(),
         overlay: true,
     };
     // It is alone: an election would only write its Lease every two seconds.

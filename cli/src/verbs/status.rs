@@ -2,12 +2,12 @@
 
 use crate::args::{Output, Status};
 use crate::cluster::Cluster;
-use crate::connection::duration;
 use crate::terminal::Terminal;
 use crate::view::summary;
 use crate::workload::Seen;
 use crate::{images, phase};
 use anyhow::bail;
+use controller::connection::duration;
 use crds::Rollout;
 use futures::StreamExt;
 use kube::ResourceExt;

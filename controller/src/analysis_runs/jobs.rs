@@ -2,6 +2,7 @@
 
 use crate::FIELD_MANAGER;
 use crate::apply::{Applier, ApplyError};
+use crate::metrics::Written;
 use analysis::provider::{MetricContext, Reading};
 use crds::Time;
 use crds::analysis::Measurement;
@@ -36,7 +37,10 @@ pub(super) async fn start(applier: &Applier, jobs: &Jobs, context: MetricContext
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let made = applier.guard("create Job", async { api.create(&params, &manifest).await.map(|_| ()) }).await;
     match made {
-        Ok(()) => job::started(context, settings),
+        Ok(()) => {
+            applier.metrics.wrote(Written::new("create", "jobs", "measure"));
+            job::started(context, settings)
+        }
         Err(ApplyError::Request { source: kube::Error::Api(status), .. }) if status.code == 409 => {
             job::started(context, settings)
         }
@@ -102,5 +106,7 @@ pub(super) async fn delete(
             other => other.map(|_| ()),
         }
     };
-    applier.guard("delete Job", request).await
+    applier.guard("delete Job", request).await?;
+    applier.metrics.wrote(Written::new("delete", "jobs", "history"));
+    Ok(())
 }

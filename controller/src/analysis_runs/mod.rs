@@ -9,7 +9,7 @@ use crate::apply::status::difference;
 use crate::apply::{Applier, ApplyError, reference};
 use crate::clock::Clock;
 use crate::events::Message;
-use crate::metrics::{Looked, Metrics};
+use crate::metrics::{Looked, Metrics, Written};
 use crate::queue::{Key, Outcome};
 use analysis::arguments::secret_names;
 use analysis::provider::{MetricContext, Reading, interpret_reading};
@@ -236,6 +236,7 @@ impl AnalysisRuns {
                 PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
             let written = api.patch(&run.name_any(), &params, &Patch::Merge(patch)).await?;
             self.applier.caches.runs.wrote(written);
+            self.metrics.wrote(Written::new("patch", "analysisruns", "status"));
             Ok(())
         };
         self.applier.guard(what, request).await
@@ -265,7 +266,9 @@ impl AnalysisRuns {
                 other => other.map(|_| ()),
             }
         };
-        self.applier.guard("delete AnalysisRun", request).await
+        self.applier.guard("delete AnalysisRun", request).await?;
+        self.metrics.wrote(Written::new("delete", "analysisruns", "expired"));
+        Ok(())
     }
 }
 

@@ -4,11 +4,14 @@
 pub(crate) mod pods;
 mod requests;
 pub(crate) mod status;
+mod words;
+
+pub(crate) use words::describe;
 
 use crate::cache::Caches;
 use crate::events::{Events, Message};
 use crate::lease::Claim;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Written};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use planner::defect;
@@ -16,6 +19,7 @@ use planner::{Anchor, Owner, Plan, Refusal, RefusalCode, ReplicaSet, Write};
 use pods::{Pods, is_about_pods};
 use requests::Requests;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long one write may take. The client's own retries could hold it for minutes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,20 +73,23 @@ pub(crate) struct Applier {
 
 impl Applier {
     /// Carries out the plan for `rollout`; `pods` are those whose metadata it was made from. Notices of what succeeded
-    /// are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing up.
+    /// are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing up. `told`
+    /// is when the change was told that this follows.
     pub(crate) async fn apply(
         &self,
         rollout: &crds::Rollout,
         plan: &Plan,
         pods: &Pods,
+        told: Option<Instant>,
     ) -> Result<(), ApplyError> {
+        let mut told = told;
         let mut requests = Requests::new(self, rollout);
         let namespace = rollout.namespace().unwrap_or_default();
         let mut done = 0;
         let mut result = Ok(());
         let mut late = Ok(());
         if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
-            self.guard("status", requests.status(status)).await?;
+            self.guard("status", async { requests.status(status).await.map(|_| ()) }).await?;
         }
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
@@ -103,18 +110,13 @@ impl Applier {
                 }
                 break;
             }
+            self.wrote(words::written(&planned.write), &mut told);
             done += 1;
         }
         let mut recorded = false;
         if let (Ok(()), Some(status)) = (&result, &plan.status) {
-            result = self.guard("status", requests.status(status)).await;
+            result = self.record(rollout, &requests, status, &mut told).await;
             recorded = result.is_ok();
-            let before = rollout.status.clone().unwrap_or_default();
-            let ended = planner::rollout::ended(&before, status).filter(|_| recorded);
-            ended.into_iter().for_each(|ended| self.metrics.update_ended(ended));
-            if let Err(error) = &result {
-                self.forget_if_gone(rollout, true, error);
-            }
         }
         self.notify(rollout, plan, done, recorded);
         // After everything else: a step does not wait for a thousand pods. What was decided was decided without them.
@@ -125,6 +127,41 @@ impl Applier {
             Err(_) => Ok(()),
         };
         result.and(late).and(labelled)
+    }
+
+    async fn record(
+        &self,
+        rollout: &crds::Rollout,
+        requests: &Requests<'_>,
+        status: &crds::rollout::RolloutStatus,
+        told: &mut Option<Instant>,
+    ) -> Result<(), ApplyError> {
+        let mut sent = false;
+        let request = async {
+            sent = requests.status(status).await?;
+            Ok(())
+        };
+        let result = self.guard("status", request).await;
+        match &result {
+            Ok(()) => {
+                if sent {
+                    self.wrote(Written::new("patch", "rollouts/status", "status"), told);
+                }
+                let before = rollout.status.clone().unwrap_or_default();
+                let ended = planner::rollout::ended(&before, status);
+                ended.into_iter().for_each(|ended| self.metrics.update_ended(ended));
+            }
+            Err(error) => self.forget_if_gone(rollout, true, error),
+        }
+        result
+    }
+
+    /// Counts a write, and how long after `told` it was done if it is the first.
+    fn wrote(&self, written: Written, told: &mut Option<Instant>) {
+        self.metrics.wrote(written);
+        if let Some(told) = told.take() {
+            self.metrics.first_write(told.elapsed());
+        }
     }
 
     /// A Rollout that the server does not have is not waited for until the watch says so: each look would create a
@@ -256,29 +293,4 @@ fn is_refused_metadata(write: &Write, result: &Result<(), ApplyError>) -> bool {
 /// An object as events refer to it.
 pub(crate) fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
     object.object_ref(&())
-}
-
-fn describe(write: &Write) -> String {
-    match write {
-        Write::CreateReplicaSet { name, .. } => format!("create ReplicaSet {name}"),
-        Write::AdoptReplicaSet { target } => format!("adopt ReplicaSet {}", target.name),
-        Write::ReleaseReplicaSet { target } => format!("release ReplicaSet {}", target.name),
-        Write::ScaleReplicaSet { target, from, to, .. } => {
-            format!("scale ReplicaSet {} from {from} to {to}", target.name)
-        }
-        Write::AnnotateReplicaSet { target, .. } => format!("annotate ReplicaSet {}", target.name),
-        Write::EditTemplate { target, .. } => format!("put metadata into ReplicaSet {}", target.name),
-        Write::LabelPod { target, .. } => format!("label pod {}", target.name),
-        Write::DeleteReplicaSet { target } => format!("delete ReplicaSet {}", target.name),
-        Write::SelectService { target, .. } => format!("select with Service {}", target.name),
-        Write::AnnotateRollout { .. } => "annotate the Rollout".to_owned(),
-        Write::SetRolloutReplicas { .. } => "set replicas of the Rollout".to_owned(),
-        Write::ScaleWorkload { target, from, to } => {
-            format!("scale Deployment {} from {from} to {to}", target.name)
-        }
-        Write::CreateAnalysisRun { name, .. } => format!("create AnalysisRun {name}"),
-        Write::TerminateAnalysisRun { target } => format!("terminate AnalysisRun {}", target.name),
-        Write::DeleteAnalysisRun { target } => format!("delete AnalysisRun {}", target.name),
-        Write::EvictPod { target } => format!("evict pod {}", target.name),
-    }
 }

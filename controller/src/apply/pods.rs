@@ -81,6 +81,10 @@ impl Applier {
             self.pods(namespace).replace(&target.name, &params, &pod).await.map(|_| ())
         });
         match sent.await {
+            Ok(()) => {
+                self.metrics.wrote(super::words::written(write));
+                Ok(())
+            }
             // It has gone since, and takes its metadata along.
             Err(ApplyError::Request { source: kube::Error::Api(status), .. }) if status.code == 404 => Ok(()),
             sent => sent,

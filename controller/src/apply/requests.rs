@@ -277,14 +277,14 @@ impl<'a> Requests<'a> {
         Ok(Some(seen))
     }
 
-    /// Sends the difference of the statuses; nothing when there is none.
-    pub(super) async fn status(&self, new: &RolloutStatus) -> kube::Result<()> {
+    /// Sends the difference of the statuses; nothing, and false, when there is none.
+    pub(super) async fn status(&self, new: &RolloutStatus) -> kube::Result<bool> {
         let old = self.rollout.status.clone().unwrap_or_default();
         let (old, new) = match (serde_json::to_value(&old), serde_json::to_value(new)) {
             (Ok(old), Ok(new)) => (old, new),
             (Err(error), _) | (_, Err(error)) => return Err(kube::Error::SerdeError(error)),
         };
-        let Some(difference) = difference(&old, &new) else { return Ok(()) };
+        let Some(difference) = difference(&old, &new) else { return Ok(false) };
         let version = self.rollout_version.clone().unwrap_or_default();
         let version = Some(version).filter(|_| !defect!(StatusWithoutVersion));
         let metadata = version.map_or_else(|| json!({}), |version| json!({"resourceVersion": version}));
@@ -294,7 +294,7 @@ impl<'a> Requests<'a> {
             .patch_status(&self.rollout.name_any(), &patch_params(), &Patch::Merge(patch))
             .await?;
         self.applier.caches.rollouts.wrote(rollout);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,11 +1,13 @@
 //! The work queue: each key once, one worker a key, turns between namespaces, growing delays after failures, and
 //! wake-ups at a time.
 
+mod stats;
 #[cfg(test)]
 mod tests;
 
+use crate::metrics::Page;
 use planner::defect;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -45,19 +47,28 @@ pub(crate) enum Outcome {
     Retry,
 }
 
+/// Since when a key waits, or a worker has it.
+#[derive(Clone, Copy)]
+struct Since {
+    since: Instant,
+    /// When the first change was told that is to be looked at; `None` where only a time has come.
+    told: Option<Instant>,
+}
+
 #[derive(Default)]
 struct State {
     /// Keys that wait for a worker, by namespace.
     ready: BTreeMap<String, VecDeque<Key>>,
-    queued: BTreeSet<Key>,
-    running: BTreeSet<Key>,
+    queued: BTreeMap<Key, Since>,
+    running: BTreeMap<Key, Since>,
     /// Keys that were added while a worker had them.
-    again: BTreeSet<Key>,
+    again: BTreeMap<Key, Option<Instant>>,
     delayed: BTreeMap<(Instant, Key), ()>,
     due: BTreeMap<Key, Instant>,
     failures: BTreeMap<Key, u32>,
     /// The namespace that was served last.
     served: String,
+    stats: stats::Stats,
 }
 
 /// The queue.
@@ -74,7 +85,8 @@ impl Queue {
 
     /// Asks for a look as soon as a worker is free.
     pub(crate) fn add(&self, key: Key) {
-        self.lock().push(key);
+        let now = Instant::now();
+        self.lock().push(key, Some(now), now);
         self.changed.notify_one();
     }
 
@@ -92,7 +104,7 @@ impl Queue {
                 let mut state = self.lock();
                 let now = Instant::now();
                 state.wake_due(now);
-                if let Some(key) = state.pop() {
+                if let Some(key) = state.pop(now) {
                     if !state.queued.is_empty() {
                         self.changed.notify_one();
                     }
@@ -115,8 +127,12 @@ impl Queue {
 
     /// Gives a key back.
     pub(crate) fn done(&self, key: Key, outcome: Outcome) {
+        let now = Instant::now();
         let mut state = self.lock();
-        state.running.remove(&key);
+        let begun = state.running.remove(&key);
+        if let Some(begun) = begun {
+            state.stats.ended(&key, now.duration_since(begun.since));
+        }
         match outcome {
             Outcome::Done => state.failures.remove(&key).map_or((), |_| ()),
             Outcome::Wake(at) => {
@@ -129,29 +145,40 @@ impl Queue {
                 *failures = failures.saturating_add(1);
                 let doublings = failures.saturating_sub(1).min(DOUBLINGS_MAX);
                 let delay = BACKOFF_MIN.saturating_mul(1 << doublings).min(BACKOFF_MAX);
-                state.delay(key.clone(), Instant::now() + delay);
+                state.stats.failed(&key);
+                state.delay(key.clone(), now + delay);
             }
         }
-        if state.again.remove(&key) {
-            state.push(key);
+        if let Some(told) = state.again.remove(&key) {
+            state.push(key, told, now);
         }
         drop(state);
         self.changed.notify_one();
     }
 
-    /// Keys that wait for a worker.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().queued.len()
+    /// When the first change was told that the worker who has this key looks at.
+    pub(crate) fn told(&self, key: &Key) -> Option<Instant> {
+        self.lock().running.get(key).and_then(|begun| begun.told)
+    }
+
+    /// Adds the series of the queue.
+    pub(crate) fn show(&self, page: &mut Page) {
+        stats::show(&self.lock(), page, Instant::now());
     }
 }
 
 impl State {
-    fn push(&mut self, key: Key) {
-        if self.running.contains(&key) {
+    fn push(&mut self, key: Key, told: Option<Instant>, now: Instant) {
+        if self.running.contains_key(&key) {
             if !defect!(RunningKeyLost) {
-                self.again.insert(key);
+                let known = self.again.entry(key).or_insert(told);
+                *known = known.or(told);
             }
-        } else if self.queued.insert(key.clone()) {
+        } else if let Some(waits) = self.queued.get_mut(&key) {
+            waits.told = waits.told.or(told);
+        } else {
+            self.stats.added(&key);
+            self.queued.insert(key.clone(), Since { since: now, told });
             self.ready.entry(key.namespace.clone()).or_default().push_back(key);
         }
     }
@@ -175,12 +202,12 @@ impl State {
                 return;
             }
             self.due.remove(&key);
-            self.push(key);
+            self.push(key, None, now);
         }
     }
 
     /// The first key of the namespace whose turn it is.
-    fn pop(&mut self) -> Option<Key> {
+    fn pop(&mut self, now: Instant) -> Option<Key> {
         let after = (std::ops::Bound::Excluded(self.served.clone()), std::ops::Bound::Unbounded);
         let next = self.ready.range::<String, _>(after).next().or_else(|| self.ready.iter().next());
         let namespace = next.map(|(namespace, _)| namespace.clone())?;
@@ -191,8 +218,9 @@ impl State {
         }
         let key = key?;
         self.served = namespace;
-        self.queued.remove(&key);
-        self.running.insert(key.clone());
+        let waited = self.queued.remove(&key);
+        self.stats.begun(&key, waited.map_or(Duration::ZERO, |waits| now.duration_since(waits.since)));
+        self.running.insert(key.clone(), Since { since: now, told: waited.and_then(|waits| waits.told) });
         Some(key)
     }
 }

@@ -9,10 +9,10 @@ async fn a_key_is_handed_out_once_and_again_when_added_meanwhile() {
     let queue = Queue::default();
     queue.add(key("a", "x"));
     queue.add(key("a", "x"));
-    assert_eq!(queue.len(), 1);
+    assert_eq!(queue.lock().queued.len(), 1);
     let first = queue.next().await;
     queue.add(key("a", "x"));
-    assert_eq!(queue.len(), 0, "a worker has it");
+    assert_eq!(queue.lock().queued.len(), 0, "a worker has it");
     queue.done(first.clone(), Outcome::Done);
     assert_eq!(queue.next().await, first);
 }
@@ -64,4 +64,29 @@ async fn the_earliest_wake_up_counts() {
     queue.done(got, Outcome::Wake(start + Duration::from_secs(30)));
     queue.next().await;
     assert_eq!(start.elapsed(), Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_and_how_long_it_waits_is_known() {
+    let queue = Queue::default();
+    let start = Instant::now();
+    queue.add(key("a", "x"));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    queue.add(key("a", "x"));
+    let mut page = Page::default();
+    queue.show(&mut page);
+    let text = page.into_text();
+    assert!(text.contains("stepgate_queue_oldest_seconds{name=\"Rollouts\"} 2\n"), "{text}");
+    assert!(text.contains("workqueue_depth{name=\"Rollouts\"} 1\n"), "{text}");
+    let got = queue.next().await;
+    assert_eq!(queue.told(&got), Some(start), "the first change counts");
+    queue.done(got.clone(), Outcome::Wake(Instant::now() + Duration::from_secs(1)));
+    let got = queue.next().await;
+    assert_eq!(queue.told(&got), None, "a time has come, nothing was told");
+    queue.done(got, Outcome::Retry);
+    let mut page = Page::default();
+    queue.show(&mut page);
+    let text = page.into_text();
+    assert!(text.contains("workqueue_retries_total{name=\"Rollouts\"} 1\n"), "{text}");
+    assert!(text.contains("workqueue_queue_duration_seconds_sum{name=\"Rollouts\"} 2\n"), "{text}");
 }

@@ -63,6 +63,16 @@ impl WorkloadRef {
 }
 
 impl WorkloadKind {
+    /// The kind as manifests name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::PodTemplate => "PodTemplate",
+        }
+    }
+
     /// The resource and its group, as the API server names them in messages.
     #[must_use]
     pub fn resource(self) -> &'static str {

@@ -14,6 +14,15 @@ pub enum InvalidKind {
     NotBuilt,
 }
 
+/// An object that a Rollout refers to and that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its kind, such as `Service`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
 /// The first thing that is wrong with a Rollout. Each kind is reported as condition `InvalidSpec`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -23,6 +32,8 @@ pub struct Invalid {
     pub message: String,
     /// What has to happen before the Rollout is valid.
     pub kind: InvalidKind,
+    /// The object that has to appear, where that is all that is wrong with this reference.
+    pub missing: Option<Missing>,
 }
 
 impl Invalid {
@@ -33,7 +44,7 @@ impl Invalid {
     }
 
     fn field(path: impl Into<String>, message: String) -> Self {
-        Self { path: path.into(), message, kind: InvalidKind::Field }
+        Self { path: path.into(), message, kind: InvalidKind::Field, missing: None }
     }
 
     /// A message without a field.
@@ -73,6 +84,11 @@ impl Invalid {
     /// The value names something that is not there.
     pub(super) fn not_found(path: impl Into<String>, value: &str) -> Self {
         Self::field(path, format!("Not found: {value:?}"))
+    }
+
+    /// The same, which ends when this object appears.
+    pub(super) fn until(self, kind: &'static str, name: &str) -> Self {
+        Self { missing: Some(Missing { kind, name: name.to_owned() }), ..self }
     }
 
     /// The same, of another kind.

@@ -18,9 +18,11 @@ mod template;
 mod tests;
 mod workload;
 
-pub use invalid::{Invalid, InvalidKind};
+pub use invalid::{Invalid, InvalidKind, Missing};
 pub use not_built::{not_built, not_built_metric};
-pub use references::{ReferencedAnalysis, References, ServiceFacts, TemplateFault, references};
+pub use references::{
+    ReferencedAnalysis, References, ServiceFacts, TemplateFault, references, references_fit,
+};
 pub use spec::rollout_spec;
 pub use steps::is_downward_api_path;
 pub use workload::{WorkloadFacts, resolved};

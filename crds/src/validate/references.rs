@@ -69,24 +69,39 @@ pub fn references(rollout: &Rollout, around: &dyn References) -> Result<(), Inva
     check(rollout, around).map_err(|invalid| invalid.of_kind(InvalidKind::Reference))
 }
 
+/// Checks only that what is there fits: what is missing may still come.
+///
+/// # Errors
+/// The first reference to something that is there and wrong, and why.
+pub fn references_fit(rollout: &Rollout, around: &dyn References) -> Result<(), Invalid> {
+    fit(rollout, around).map_err(|invalid| invalid.of_kind(InvalidKind::Reference))
+}
+
 fn check(rollout: &Rollout, around: &dyn References) -> Result<(), Invalid> {
-    let (services, analyses) = (services(rollout), analyses(rollout));
-    let mut found = Vec::new();
-    for (field, name) in services {
-        let path = format!("spec.strategy.{field}");
-        let Some(service) = around.service(name) else {
-            return Err(Invalid::value(path, &name, &format!("service {name:?} not found")));
-        };
-        found.push((path, name, service));
+    for (field, name) in services(rollout) {
+        if around.service(name).is_none() {
+            let path = format!("spec.strategy.{field}");
+            let missing = Invalid::value(path, &name, &format!("service {name:?} not found"));
+            return Err(missing.until("Service", name));
+        }
     }
-    for analysis in &analyses {
+    for analysis in &analyses(rollout) {
         templates_exist(&analysis.path, analysis.templates, around, &mut BTreeSet::new())?;
     }
-    for (path, name, service) in found {
-        service_fits(rollout, &path, name, service)?;
+    fit(rollout, around)
+}
+
+fn fit(rollout: &Rollout, around: &dyn References) -> Result<(), Invalid> {
+    for (field, name) in services(rollout) {
+        if let Some(service) = around.service(name) {
+            service_fits(rollout, &format!("spec.strategy.{field}"), name, service)?;
+        }
     }
-    for analysis in &analyses {
-        around.compose(analysis).map_err(|fault| template_fault(analysis, fault))?;
+    for analysis in &analyses(rollout) {
+        let there = templates_exist(&analysis.path, analysis.templates, around, &mut BTreeSet::new());
+        if there.is_ok() {
+            around.compose(analysis).map_err(|fault| template_fault(analysis, fault))?;
+        }
     }
     Ok(())
 }
@@ -190,7 +205,8 @@ fn templates_exist<'a>(
         }
         let Some(template) = around.template(name, cluster) else {
             let kind = if cluster { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
-            return Err(Invalid::value(path, &name, &format!("{kind} '{name}' not found")));
+            let missing = Invalid::value(path, &name, &format!("{kind} '{name}' not found"));
+            return Err(missing.until(kind, name));
         };
         // PARITY: the path is that of the field in the template.
         let nested = template.templates.as_deref().unwrap_or_default();

@@ -40,6 +40,7 @@ pub fn resolved<'a>(
     let Some(found) = find(kind, name) else {
         let namespace = rollout.namespace().unwrap_or_default();
         let missing = Invalid::bare(format!("{} \"{namespace}/{name}\" not found", kind.resource()));
+        let missing = missing.until(kind.name(), name);
         return Err(missing.of_kind(InvalidKind::Reference));
     };
     if rollout.spec.selector.is_none() && found.selector.is_none() {

@@ -150,7 +150,7 @@ defects! {
     /// Versions without pods wait for their scale-down again and again.
     EmptyOnesWait: L1, "rollout/blue_green.rs scale_others", ["V2", "V1"], 50, [];
     /// A version that is needed again keeps its old deadline.
-    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["V1"], 800, [];
+    KeepsDeadline: L1, "rollout/blue_green.rs scale_new", ["V1", "wake_is_present"], 800, [];
     /// The active Service does not wait for the analysis before the promotion.
     SwitchIgnoresAnalysis: L1, "rollout/blue_green.rs is_open", ["no_skipped_gate"], 800, [];
     /// The active Service does not wait for the pods of the new version.
@@ -172,7 +172,7 @@ defects! {
     /// The AnalysisRun that was made is not recorded.
     RunNotRecorded: L1, "rollout/canary.rs conclude", ["V1", "S6", "V2"], 50, [];
     /// The stable Service stays with the stable version until that has no pods.
-    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 0, [];
+    ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 2000, [];
     /// Nobody looks when a timed pause is over.
     NobodyWakes: L1, "rollout/canary.rs wait_for_pause", ["wake_is_present", "V1"], 100, [];
     /// An analysis that has ended begins again.
@@ -186,7 +186,7 @@ defects! {
     /// A Service is pointed at a version without pods.
     SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 50, [];
     /// The canary Service stays with an aborted version.
-    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 50, [];
+    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 400, [];
     /// The stable Service goes to the new version at once.
     StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4", "services_have_pods"], 100, [];
     /// ReplicaSets of another owner count as ours.
@@ -218,7 +218,7 @@ defects! {
     /// The last pod of a version that the stable Service selects goes.
     EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 0, [];
     /// Old versions are deleted with their pods.
-    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 800, [];
+    DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 1500, [];
     /// A restart evicts all pods at once.
     EvictsAll: L1, "rollout/restart.rs run", ["availability", "S1"], 50, [];
     /// The count of hash collisions is forgotten.
@@ -238,7 +238,7 @@ defects! {
     /// The last version's progress deadline counts for the next one.
     OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
     /// Pods count as there though the size is not observed yet.
-    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 3000, [];
+    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 8000, [];
     /// The conditions of a frozen Rollout that is healthy flip with each look.
     FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
     /// A name that is taken is no collision.
@@ -264,11 +264,11 @@ defects! {
     /// An aborted version becomes stable.
     PromotesAborted: L1, "rollout/promotion.rs reason", ["V3", "V1"], 1500, [];
     /// A version becomes stable while an analysis is undecided.
-    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1"], 0, [];
+    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1", "no_skipped_gate"], 3000, [];
     /// The preview Service stays with the old version.
     PreviewStays: L1, "rollout/blue_green.rs run", ["V1"], 50, [];
     /// A preview keeps its own size for ever.
-    PreviewKeepsSize: L1, "rollout/blue_green.rs new_size", ["V1"], 200, [];
+    PreviewKeepsSize: L1, "rollout/blue_green.rs new_size", ["V1"], 800, [];
     /// Nobody has to promote.
     PromotesByItself: L1, "rollout/blue_green.rs pause_is_over", ["no_skipped_gate", "V1"], 50, [];
     /// A promotion does not wait for its time.
@@ -298,9 +298,9 @@ defects! {
     /// Old versions go at half their time.
     DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["S3", "V1"], 50, [];
     /// More old versions wait than the limit allows.
-    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 0, [];
+    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 1500, [];
     /// The newest of the old versions are deleted first.
-    NewestGoFirst: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 200, [];
+    NewestGoFirst: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 800, [];
     /// One old version too many is deleted.
     OneTooManyGoes: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 50, [];
     /// A restart begins before its time.
@@ -332,7 +332,7 @@ defects! {
     /// The limits of good and bad runs are swapped.
     LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 50, [];
     /// Runs outlive their version.
-    RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 100, [];
+    RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 800, [];
     /// A run of a later number is overlooked.
     SecondRun: L1, "rollout/analysis/make.rs new_run", ["S6", "V1"], 50, [];
     /// Writes follow a decision that is not recorded yet.

@@ -74,6 +74,10 @@ fn new_size(pass: &Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) -> i3
 fn scale(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, switched: bool) {
     if pass.is_halted() {
         pass.plan.trail.push("halted: nothing is scaled".to_owned());
+        // What is analysed depends on it all the same.
+        if let Some(new) = pass.new {
+            wait_for_fast_rollback(pass, new);
+        }
         return;
     }
     let replicas = pass.replicas;
@@ -97,11 +101,19 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     let keeps_deadline = services::is_fast_rollback(pass) && active_hash(pass, strategy) != new.hash();
     if !keeps_deadline && !defect!(KeepsDeadline) {
         scale_down::clear_deadline(pass, new);
-    } else if let Some(deadline) = new.scale_down_deadline().filter(|end| *end > pass.now) {
-        pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
+    } else {
+        wait_for_fast_rollback(pass, new);
     }
     let size = new_size(pass, strategy, switched);
     pass.scale(new, size, format!("the new version is to have {size} pods"));
+}
+
+/// A rollback is fast until the old version's deadline.
+fn wait_for_fast_rollback(pass: &mut Pass<'_>, new: &ReplicaSet) {
+    let deadline = new.scale_down_deadline().filter(|end| *end > pass.now);
+    if let Some(deadline) = deadline.filter(|_| services::is_fast_rollback(pass)) {
+        pass.plan.wake_at(deadline, format!("{} is no fast rollback any more", new.name));
+    }
 }
 
 /// An aborted preview is kept for a while, so that a retry is quick, and goes when no Service selects it any more.
@@ -206,14 +218,15 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         pass.pause.remove(pause::BLUE_GREEN_PAUSE);
         return;
     }
-    let guarded = !promotes_itself(strategy) || auto_seconds(strategy) > 0;
-    if !guarded || checkpoint(pass) || !analysis::pre_promotion_is_done(pass, strategy) {
+    if checkpoint(pass) {
         return;
     }
+    let guarded = !promotes_itself(strategy) || auto_seconds(strategy) > 0;
+    let analysed = analysis::pre_promotion_is_done(pass, strategy);
     let deadline = |since: Time| since.plus_seconds(auto_seconds(strategy));
     let timed = promotes_itself(strategy);
     match pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time) {
-        None if pass.old.controller_pause => {}
+        None if !guarded || !analysed || pass.old.controller_pause => {}
         None => {
             pass.pause.add(pause::BLUE_GREEN_PAUSE);
             if timed {
@@ -222,8 +235,9 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         }
         Some(since) if timed && pass.now >= deadline(since) => {
             // Without a preview of its own size the pause stands until the switch is seen, and ends with the
-            // promotion; with one, it has to end first, or the preview would not be scaled up.
-            if preview_count(pass, strategy).is_some() {
+            // promotion; with one, it has to end first, or the preview would not be scaled up. And nothing is analysed
+            // while it stands: people may have asked for an analysis, or for no wait, since it began.
+            if preview_count(pass, strategy).is_some() || !analysed {
                 pass.pause.remove(pause::BLUE_GREEN_PAUSE);
             }
         }

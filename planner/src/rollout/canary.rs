@@ -64,22 +64,29 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let mut scaled = false;
     // Pods of the one side are counted on where the other gives some up: they are to be as they were seen.
     if let Some(stable) = stable {
-        if want.stable.max(least_stable) < stable.replicas && pass.world.available(new) > 0 {
-            services::confirm_set(pass, new);
-        }
-        scaled = pass.scale(stable, want.stable.max(least_stable), why.clone());
+        let to = least_of(pass, stable, want.stable.max(least_stable), Some(new));
+        scaled = pass.scale(stable, to, why.clone());
     }
     if !scaled {
-        if let Some(stable) = stable
-            && want.new.max(least_new) < new.replicas
-            && pass.world.available(stable) > 0
-        {
-            services::confirm_set(pass, stable);
-        }
+        let to = least_of(pass, new, want.new.max(least_new), stable);
         scale_down::clear_deadline(pass, new);
-        scaled = pass.scale(new, want.new.max(least_new), why);
+        scaled = pass.scale(new, to, why);
     }
     scaled || scale_down::canary_others(pass)
+}
+
+/// The size `to`, or that of now while it is not known how many pods the other side has to make up for it.
+fn least_of(pass: &mut Pass<'_>, set: &ReplicaSet, to: i32, other: Option<&ReplicaSet>) -> i32 {
+    let counted = other.filter(|other| to < set.replicas && pass.world.available(other) > 0);
+    let Some(other) = counted else { return to };
+    if !other.availability_is_known() {
+        pass.plan
+            .trail
+            .push(format!("{} keeps its pods: those of {} are counted anew", set.name, other.name));
+        return set.replicas;
+    }
+    services::confirm_set(pass, other);
+    to
 }
 
 fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
@@ -168,6 +175,9 @@ fn conclude(pass: &mut Pass<'_>, restarted_at: Option<crds::Time>) -> RolloutSta
         base.current_step_index = (count > 0).then_some(count);
     }
     if let Some(reason) = promotion::reason(pass, &base) {
+        if let Some(new) = pass.new.filter(|new| !base.stable_rs.is_empty() && new.hash() != base.stable_rs) {
+            services::confirm_set(pass, new);
+        }
         promotion::promote(pass, &mut base, &reason);
         return pass.conclude(base);
     }

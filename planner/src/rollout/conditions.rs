@@ -25,6 +25,8 @@ pub(super) const REASON_CREATE_ERROR: &str = "ReplicaSetCreateError";
 pub(super) const REASON_UPDATED: &str = "ReplicaSetUpdated";
 pub(super) const REASON_SET_AVAILABLE: &str = "NewReplicaSetAvailable";
 pub(super) const REASON_SET_NOT_AVAILABLE: &str = "ReplicaSetNotAvailable";
+/// Of a Rollout that waits for something it refers to; Argo Rollouts has no such reason.
+pub(super) const REASON_WAITING: &str = "WaitingForReference";
 pub(super) const REASON_TIMED_OUT: &str = "ProgressDeadlineExceeded";
 
 /// A condition that was confirmed and changed at `now`.

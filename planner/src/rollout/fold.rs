@@ -24,7 +24,7 @@ pub fn plan(world: &World, now: Time) -> Plan {
     // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
     let invalid = unresolved.or_else(|| super::verdict::verdict(&copy));
     for _ in 0..PASSES_MAX {
-        let next = pass::run(&copy, now, invalid.as_deref());
+        let next = pass::run(&copy, now, invalid.as_ref());
         let Some(status) = next.status.clone() else { break };
         if decided && !next.writes.is_empty() && !defect!(WritesAfterDecision) {
             break;
@@ -112,7 +112,9 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
         }),
         Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => edit(world, target, |set| {
             merge(&mut set.annotations, annotations);
-            set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+            let seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+            set.counts.generation_observed &= seconds == set.min_ready_seconds;
+            set.min_ready_seconds = seconds;
         }),
         Write::EditTemplate { target, to, annotations, .. } => edit(world, target, |set| {
             set.counts.generation_observed = false;

@@ -7,6 +7,7 @@ use super::{record, status};
 use crate::defect;
 use crate::{Anchor, EventType, Owner, RefusalCode, ReplicaSet, Write};
 use crds::rollout::RolloutStatus;
+use crds::validate::{Invalid, InvalidKind};
 use crds::{PodTemplate, hash, meta, template_eq};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,7 +35,10 @@ pub(super) fn sort_out(pass: &mut Pass<'_>) {
     pass.all = pass.world.replica_sets.iter().filter(mine).collect();
     match find_new(pass) {
         Ok(new) => pass.new = new,
-        Err(why) => pass.ambiguous = Some(why),
+        Err(message) => {
+            let (path, kind) = (String::new(), InvalidKind::Reference);
+            pass.ambiguous = Some(Invalid { path, message, kind, missing: None });
+        }
     }
     let stable = pass.old.stable_rs.as_str();
     pass.stable = pass.all.iter().copied().find(|set| !stable.is_empty() && set.hash() == stable);
@@ -142,7 +146,12 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     }
     pass.revision = revision.max(old_revision);
     record_revision(pass, pass.revision);
-    None
+    // What its status says of available pods is not true any more: the next pass knows that.
+    min_ready_seconds.filter(|seconds| *seconds > new.min_ready_seconds).map(|_| {
+        let mut status = status::carry_over(pass);
+        status::stamp(pass, &mut status);
+        status
+    })
 }
 
 /// Writes the revision into the Rollout's annotation when it differs.

@@ -6,6 +6,7 @@ use crate::defect;
 use crate::{Anchor, EventType, Notice, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::{CanaryStep, CanaryStrategy};
+use crds::validate::Invalid;
 use crds::{Time, defaults, meta};
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub(super) struct Pass<'w> {
     /// The ReplicaSet of the current template.
     pub(super) new: Option<&'w ReplicaSet>,
     /// Why it cannot be told which one that is.
-    pub(super) ambiguous: Option<String>,
+    pub(super) ambiguous: Option<Invalid>,
     /// The ReplicaSet that was last promoted; the same as `new` when all is done.
     pub(super) stable: Option<&'w ReplicaSet>,
     /// Revision of the new ReplicaSet once this pass has numbered it: after a rollback it is more than the ReplicaSet
@@ -37,16 +38,17 @@ pub(super) struct Pass<'w> {
 
 /// Runs one pass; `invalid` says what is wrong with the world, if anything is. Its plan has no status when the Rollout
 /// is being deleted.
-pub(super) fn run(world: &World, now: Time, invalid: Option<&str>) -> Plan {
+pub(super) fn run(world: &World, now: Time, invalid: Option<&Invalid>) -> Plan {
     if world.rollout.metadata.deletion_timestamp.is_some() {
         return Plan::default();
     }
     let mut pass = Pass::new(world, now);
     let ambiguous = pass.ambiguous.take();
-    if let Some(message) = invalid.or(ambiguous.as_deref()) {
-        let status = gate::invalid(&mut pass, message);
+    if let Some(invalid) = invalid.or(ambiguous.as_ref()) {
+        let status = gate::waiting(&mut pass, invalid).unwrap_or_else(|| gate::invalid(&mut pass, invalid));
         return pass.finish(status);
     }
+    gate::end_wait(&mut pass);
     workload::follow(&mut pass);
     if let Some(status) = workload::take_over_size(&mut pass) {
         return pass.finish(status);

@@ -43,6 +43,11 @@ pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
             return (Phase::Degraded, format!("{}: {}", condition.reason, condition.message));
         }
     }
+    let waits = conditions::get(status, conditions::PROGRESSING)
+        .filter(|condition| condition.reason == conditions::REASON_WAITING);
+    if let Some(condition) = waits {
+        return (Phase::Progressing, condition.message.clone());
+    }
     if rollout.spec.paused == Some(true) {
         return (Phase::Paused, "manually paused".to_owned());
     }

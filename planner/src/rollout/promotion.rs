@@ -61,7 +61,7 @@ fn has_enough(pass: &Pass<'_>, new: &ReplicaSet) -> bool {
     // Pods above its own size are to go.
     let available = pass.world.available(new).min(new.replicas);
     let reaches = |threshold| arithmetic::reaches(threshold, available, pass.replicas);
-    available >= pass.replicas || steps::threshold(pass).is_some_and(reaches)
+    new.availability_is_known() && (available >= pass.replicas || steps::threshold(pass).is_some_and(reaches))
 }
 
 /// Makes the new version the stable one.

@@ -15,16 +15,19 @@ const ADOPTED_MAX: usize = 3;
 /// The ReplicaSet that the status names, when nothing that decides over the pod template has changed since the status
 /// was written.
 ///
-/// The generation alone does not say so: the status of an invalid Rollout, and that of one whose ReplicaSet was refused,
-/// have seen the new template and name the old version. The revision is written before the status. And the generation of
-/// a workload says nothing: one that is deleted and made again begins at 1, and a PodTemplate has none.
+/// The generation alone does not say so: the status of an invalid Rollout, of one that waits for references, and of one
+/// whose ReplicaSet was refused, have seen the new template and name the old version. The revision is written before the
+/// status. And the generation of a workload says nothing: one that is deleted and made again begins at 1, and a
+/// PodTemplate has none.
 pub(super) fn of_status<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
     let old = &pass.old;
     let generation = pass.world.rollout.metadata.generation?.to_string();
     let is_of_now = pass.world.workload.is_none()
         && old.observed_generation == generation
         && conditions::get(old, conditions::INVALID_SPEC).is_none()
-        && !conditions::has_reason(old, conditions::PROGRESSING, conditions::REASON_CREATE_ERROR);
+        && ![conditions::REASON_CREATE_ERROR, conditions::REASON_WAITING]
+            .iter()
+            .any(|reason| conditions::has_reason(old, conditions::PROGRESSING, reason));
     if !is_of_now || old.current_pod_hash.is_empty() {
         return None;
     }
@@ -87,9 +90,8 @@ pub(super) fn choose<'w>(
         [] => Ok(equal.first().copied()),
         [only] => Ok(Some(*only)),
         [first, second, ..] => Err(format!(
-            "The Rollout {:?} cannot tell its ReplicaSets apart: {} and {} have its pod template and pods, and its \
-             status names neither; scale the one that is not wanted to 0, or delete it",
-            pass.name(),
+            "ReplicaSets {} and {} have its pod template and pods, and its status names neither; scale the one that is \
+             not wanted to 0, or delete it",
             first.name,
             second.name
         )),

@@ -1,6 +1,7 @@
 //! Scaling down the versions that are neither new nor stable, and the delay before it. `[scale-down]`
 
 use super::pass::{Pass, target};
+use super::services;
 use super::status::sum;
 use crate::defect;
 use crate::{ReplicaSet, Write};
@@ -27,18 +28,36 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
     let unavailable = defaults::max_unavailable(&pass.world.rollout);
     let mut budget = available.saturating_sub(pass.replicas.saturating_sub(unavailable)).max(0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
+    let mut goals = Vec::new();
     for set in others {
         let size = sizes.get(&set.name).copied().unwrap_or(0);
         let less = if defect!(OthersGoAtOnce) { size } else { size.min(budget) };
         budget = budget.saturating_sub(less);
         let least = i32::from(is_served(pass, set) && !defect!(EmptiesTheServed));
-        scaled |= pass.scale(
-            set,
-            size.saturating_sub(less).max(least),
-            format!("version {} is neither new nor stable", set.hash()),
-        );
+        goals.push((set, size.saturating_sub(less).max(least)));
+    }
+    if !confirm_counted(pass, &goals) {
+        return false;
+    }
+    for (set, to) in goals {
+        scaled |= pass.scale(set, to, format!("version {} is neither new nor stable", set.hash()));
     }
     scaled
+}
+
+/// Pods of every version are counted on where one gives some up: all are to be as they were seen. The first one that is
+/// written says so itself. False while it is not known how many there are.
+fn confirm_counted(pass: &mut Pass<'_>, goals: &[(&ReplicaSet, i32)]) -> bool {
+    let Some((first, _)) = goals.iter().find(|(set, to)| *to < set.replicas) else { return true };
+    let counted =
+        |set: &&ReplicaSet| set.name != first.name && pass.world.available(set).min(set.replicas) > 0;
+    let counted: Vec<&ReplicaSet> = pass.all.iter().copied().filter(counted).collect();
+    if let Some(unknown) = counted.iter().find(|set| !set.availability_is_known()) {
+        pass.plan.trail.push(format!("nothing goes: the pods of {} are counted anew", unknown.name));
+        return false;
+    }
+    counted.into_iter().for_each(|set| services::confirm_set(pass, set));
+    true
 }
 
 /// The stable Service selects the version, and users are to be served all the time: one pod stays until the Service

@@ -49,7 +49,11 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
         _ if defect!(SelectsWithoutPods) => true,
         // Pods of a size that is not observed yet may be about to go.
         Some(_) => available >= 1 && set.replicas > 0 && set.counts.generation_observed,
-        None => set.replicas > 0 && (available >= set.replicas || defect!(NarrowedEarly)),
+        None => {
+            set.replicas > 0
+                && set.availability_is_known()
+                && (available >= set.replicas || defect!(NarrowedEarly))
+        }
     };
     if ready {
         confirm_set(pass, set);

@@ -82,7 +82,7 @@ fn has_reached_replicas(pass: &Pass<'_>) -> bool {
         Some(_) => arithmetic::desired_pair(pass.replicas, weight(pass), surge),
         None => arithmetic::CanaryReplicas { new: pass.replicas, stable: 0 },
     };
-    let Some(new) = pass.new else { return false };
+    let Some(new) = pass.new.filter(|new| new.availability_is_known()) else { return false };
     let new_is_there = match threshold(pass) {
         Some(threshold) => arithmetic::reaches(threshold, new.counts.available, desired.new),
         None => {

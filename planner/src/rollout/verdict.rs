@@ -1,18 +1,22 @@
 //! Whether the Rollout and what it refers to are valid. `[validation]`
 
+use super::gate;
 use crate::World;
 use analysis::Templates;
 use analysis::reference::check_reference;
 use crds::analysis::AnalysisTemplateSpec;
-use crds::validate::{self, ReferencedAnalysis, References, ServiceFacts, TemplateFault};
+use crds::validate::{self, Invalid, ReferencedAnalysis, References, ServiceFacts, TemplateFault};
 
-/// What is wrong, as the condition's message says it; `None` for a valid Rollout.
-pub(super) fn verdict(world: &World) -> Option<String> {
+/// What is wrong; `None` for a valid Rollout.
+pub(super) fn verdict(world: &World) -> Option<Invalid> {
     let rollout = &world.rollout;
-    let name = rollout.metadata.name.as_deref().unwrap_or_default();
     let own = validate::rollout_spec(rollout).err().or_else(|| validate::not_built(rollout));
     let invalid = own.or_else(|| validate::references(rollout, &Around(world)).err())?;
-    Some(invalid.condition_message(name))
+    if invalid.missing.is_some() && gate::is_patient(world) {
+        // No waiting mends what is there and does not fit.
+        return validate::references_fit(rollout, &Around(world)).err().or(Some(invalid));
+    }
+    Some(invalid)
 }
 
 struct Around<'w>(&'w World);

@@ -8,7 +8,7 @@ use crate::{EventType, Planned, ReplicaSet, Target, Workload, World, Write};
 use crds::meta::WORKLOAD_GENERATION_ANNOTATION;
 use crds::rollout::RolloutStatus;
 use crds::rollout::workload::ScaleDown;
-use crds::validate::{self, WorkloadFacts};
+use crds::validate::{self, Invalid, WorkloadFacts};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 const SETTLED_SECONDS: i64 = 60;
 
 /// The world with the workload's template in place of the reference, and what is wrong with the reference.
-pub(super) fn resolve(world: &World) -> (Cow<'_, World>, Option<String>) {
+pub(super) fn resolve(world: &World) -> (Cow<'_, World>, Option<Invalid>) {
     let rollout = &world.rollout;
     let found = validate::resolved(rollout, |_, _| {
         let workload = world.workload.as_ref()?;
@@ -33,10 +33,7 @@ pub(super) fn resolve(world: &World) -> (Cow<'_, World>, Option<String>) {
             world.rollout = resolved;
             (Cow::Owned(world), None)
         }
-        Err(invalid) => {
-            let name = rollout.metadata.name.as_deref().unwrap_or_default();
-            (Cow::Borrowed(world), Some(invalid.condition_message(name)))
-        }
+        Err(invalid) => (Cow::Borrowed(world), Some(invalid)),
     }
 }
 

@@ -14,3 +14,4 @@ mod metadata;
 mod records;
 mod rollback;
 mod threshold;
+mod waiting;

@@ -116,7 +116,9 @@ impl Model {
             Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => {
                 let set = self.set(target);
                 merge(&mut set.annotations, annotations);
-                set.min_ready_seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+                let seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
+                set.counts.generation_observed &= seconds == set.min_ready_seconds;
+                set.min_ready_seconds = seconds;
             }
             Write::DeleteReplicaSet { target } => {
                 self.set(target);

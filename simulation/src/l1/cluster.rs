@@ -57,8 +57,6 @@ pub(super) struct Set {
     pub(super) dirty: bool,
     /// When its controller wants to look again.
     pub(super) wake: Option<Time>,
-    /// Version that the controller's own last write has made.
-    pub(super) written: u64,
     /// A pod was lost by no act of ours, and the status does not show it yet.
     pub(super) lost: bool,
     /// The first version of the object that shows the last such loss.
@@ -68,16 +66,7 @@ pub(super) struct Set {
 impl Set {
     /// One that is new to the cluster.
     pub(super) fn new(view: ReplicaSet, version: usize) -> Self {
-        Self {
-            view,
-            version,
-            pods: Vec::new(),
-            dirty: true,
-            wake: None,
-            written: 0,
-            lost: false,
-            loss_shown: 0,
-        }
+        Self { view, version, pods: Vec::new(), dirty: true, wake: None, lost: false, loss_shown: 0 }
     }
 
     /// Pods that users can reach.
@@ -95,6 +84,8 @@ pub(super) struct Run {
     pub(super) view: AnalysisRunView,
     /// When it ends, and how.
     pub(super) end: (Time, AnalysisPhase),
+    /// The revision of the cluster at which it has ended; 0 before.
+    pub(super) ended: u64,
 }
 
 /// When what never ends by itself would end: in the year 2200.
@@ -114,17 +105,6 @@ impl Run {
     pub(super) fn phase(&self) -> AnalysisPhase {
         self.view.status.as_ref().map_or(AnalysisPhase::New, |status| status.phase)
     }
-}
-
-/// Why a write was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// Another resource version or uid, or no such object.
-    Conflict,
-    /// An object of that name is there.
-    Exists,
-    /// An object of that name is there, and it is somebody else's.
-    Foreign,
 }
 
 /// Resource versions of what a plan has written itself, by name; the Rollout's is under the empty name.
@@ -150,6 +130,10 @@ pub(super) struct Cluster {
     pub(super) begun: Time,
     /// When the write that is carried out was decided: a process may be slow.
     pub(super) decided: Time,
+    /// The revision at which people have taken an abort back that was recorded.
+    pub(super) retried: u64,
+    /// How far the API server's clock is ahead of the controller's.
+    pub(super) skew_seconds: i64,
     /// How pods of each version behave.
     pub(super) behaviours: Vec<Behaviour>,
     /// Images of the versions, to know a template again.
@@ -223,6 +207,15 @@ impl Cluster {
         self.watches.send(Event::Run(Box::new(run.view.clone())));
     }
 
+    /// Notes when a run has ended, if it has.
+    pub(super) fn note_verdict(&mut self, name: &str) {
+        let revision = self.revision;
+        let ended = |run: &&mut Run| run.view.name == name && run.phase().is_completed();
+        if let Some(run) = self.runs.iter_mut().find(ended) {
+            run.ended = revision;
+        }
+    }
+
     /// Asks a pod to go.
     pub(super) fn delete_pod(&mut self, uid: &str) {
         let now = self.now;
@@ -234,61 +227,6 @@ impl Cluster {
                 (pod.wake, set.dirty) = (Some(now), true);
             }
         }
-    }
-
-    /// Whether the API server would accept a write with what the plan saw, and has written itself since.
-    pub(super) fn admits(&self, write: &Write, versions: &Versions) -> Result<(), Refused> {
-        let fits = |target: &Target, uid: &str, version: &str| {
-            let wanted = versions.get(&target.name).unwrap_or(&target.resource_version);
-            let same =
-                (target.uid.is_empty() || target.uid == uid) && (wanted.is_empty() || wanted == version);
-            if same { Ok(()) } else { Err(Refused::Conflict) }
-        };
-        match write {
-            Write::CreateReplicaSet { name, .. } => {
-                if self.strangers.contains(name) {
-                    Err(Refused::Foreign)
-                } else if self.set(name).is_some() {
-                    Err(Refused::Exists)
-                } else {
-                    Ok(())
-                }
-            }
-            Write::AdoptReplicaSet { target }
-            | Write::ReleaseReplicaSet { target }
-            | Write::ScaleReplicaSet { target, .. }
-            | Write::EditTemplate { target, .. }
-            | Write::AnnotateReplicaSet { target, .. } => {
-                let set = self.set(&target.name).ok_or(Refused::Conflict)?;
-                fits(target, &set.view.uid, &set.view.resource_version)
-            }
-            // What is gone needs no deletion.
-            Write::DeleteReplicaSet { target } => self
-                .set(&target.name)
-                .map_or(Ok(()), |set| fits(target, &set.view.uid, &set.view.resource_version)),
-            Write::SelectService { target, .. } => {
-                let service = self.services.get(&target.name).ok_or(Refused::Conflict)?;
-                fits(target, &service.uid, &service.resource_version)
-            }
-            Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. } => self.admits_rollout(versions),
-            Write::CreateAnalysisRun { name, .. } => {
-                let there = self.runs.iter().any(|run| run.view.name == *name);
-                if there { Err(Refused::Exists) } else { Ok(()) }
-            }
-            Write::TerminateAnalysisRun { target } => {
-                let there = self.runs.iter().any(|run| run.view.name == target.name);
-                if there { Ok(()) } else { Err(Refused::Conflict) }
-            }
-            // No Rollout refers to a workload here.
-            Write::ScaleWorkload { .. } => Err(Refused::Conflict),
-            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } | Write::LabelPod { .. } => Ok(()),
-        }
-    }
-
-    /// Whether the Rollout still is at the version that the plan saw or has written.
-    pub(super) fn admits_rollout(&self, versions: &Versions) -> Result<(), Refused> {
-        let same = versions.get("") == self.rollout.metadata.resource_version.as_ref();
-        if same { Ok(()) } else { Err(Refused::Conflict) }
     }
 
     /// Carries an accepted write out, and notes the version that it made.
@@ -381,10 +319,6 @@ impl Cluster {
 
     fn edit(&mut self, target: &Target, versions: &mut Versions, change: impl FnOnce(&mut Set)) {
         self.change_set(&target.name, change);
-        let revision = self.revision;
-        if let Some(set) = self.sets.iter_mut().find(|set| set.view.name == target.name) {
-            set.written = revision;
-        }
         self.note_set(&target.name, versions);
     }
 
@@ -431,7 +365,8 @@ impl Cluster {
             name: name.clone(),
             uid: format!("run-{version}"),
             resource_version: version,
-            created: self.now.whole_seconds(),
+            // The API server's clock is another one than the controller's.
+            created: self.now.plus_seconds(self.skew_seconds).whole_seconds(),
             deleting: false,
             labels: labels.clone(),
             annotations: annotations.clone(),
@@ -439,7 +374,7 @@ impl Cluster {
             status: None,
         };
         self.watches.send(Event::Run(Box::new(view.clone())));
-        self.runs.push(Run { view, end });
+        self.runs.push(Run { view, end, ended: 0 });
         self.runs.sort_by(|a, b| (a.view.created, &a.view.name).cmp(&(b.view.created, &b.view.name)));
     }
 

@@ -1,6 +1,7 @@
 //! The controller's process: what it has seen, the plan that it carries out, and its deaths.
 
-use super::cluster::{Cluster, Refused, Versions};
+use super::admission::Refused;
+use super::cluster::{Cluster, Versions};
 use super::invariants::Basis;
 use super::view::{self, Event};
 use crds::{Time, meta};

@@ -37,8 +37,6 @@ pub(super) struct Basis {
     preview: Option<String>,
     /// The ReplicaSet of the stable version was seen.
     pub(super) has_stable: bool,
-    /// The controller did not know of its own last write to a ReplicaSet: the answer was lost, or there is no overlay.
-    behind: bool,
     /// Pods had been lost by no act of ours, and the controller could not know.
     blind: bool,
     losses: u64,
@@ -70,7 +68,6 @@ impl Basis {
                     .iter()
                     .any(|set| set.owner != Owner::Other && set.hash() == status.stable_rs)
             }),
-            behind: cluster.sets.iter().any(|set| known(set) < set.written),
             blind: cluster.sets.iter().any(blind)
                 || seen.replica_sets.iter().any(|set| cluster.taken.contains(&set.uid)),
             losses,
@@ -87,12 +84,6 @@ impl Basis {
     /// No pods are wanted, or all of them may be missing: whoever allows that gets it.
     fn needs_nobody(&self) -> bool {
         self.replicas == 0 || (self.active.is_none() && self.replicas <= self.unavailable)
-    }
-
-    /// A canary counts on several ReplicaSets, and a write confirms only its own: a plan that does not know of our last
-    /// write to another is not judged by what it takes from that one. (An open end, see `docs/invariants.md`.)
-    fn is_behind(&self) -> bool {
-        self.behind && self.active.is_none()
     }
 
     /// Whether the world has taken pods away that the plan counted on.
@@ -116,7 +107,6 @@ fn known(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write) -> Option
             }
             let excused = basis.is_excused(losses);
             shrink(cluster, basis, set, *to)
-                .filter(|_| !basis.is_behind())
                 .or_else(|| alone(cluster, basis, set, *to))
                 .filter(|_| !excused)
                 .or_else(|| emptied(cluster, basis, set, *to))
@@ -376,7 +366,7 @@ fn promotion(
     let missing = if restarts { basis.unavailable.max(1) } else { 0 };
     // A blue-green version had all its pods when the active Service came to it, which is looked at there.
     let canary = basis.active.is_none();
-    if canary && available < basis.replicas.saturating_sub(missing) && !excused && !basis.is_behind() {
+    if canary && available < basis.replicas.saturating_sub(missing) && !excused {
         return fault("S7", format!("{} becomes stable with {available} available pods", new.stable_rs));
     }
     let strategy = cluster.rollout.spec.strategy.as_ref()?;

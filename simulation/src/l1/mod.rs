@@ -6,6 +6,7 @@
 //! After each write the rules of `docs/invariants.md` are checked on the true state, not on what was seen. At the
 //! end inputs and faults stop, and the Rollout has to come to rest.
 
+mod admission;
 mod cluster;
 mod control;
 mod controller;

@@ -92,7 +92,13 @@ fn carry_out(run: &mut Simulation, verb: Verb) {
         Verb::Promote => promote(run),
         Verb::PromoteFull => patch(run, "promote --full", |status| status.promote_full = true),
         Verb::Abort => patch(run, "abort", |status| status.abort = true),
-        Verb::Retry => patch(run, "retry", |status| status.abort = false),
+        Verb::Retry => {
+            let recorded = run.cluster.rollout.status.as_ref().and_then(|status| status.aborted_at);
+            patch(run, "retry", |status| status.abort = false);
+            if recorded.is_some() {
+                run.cluster.retried = run.cluster.revision;
+            }
+        }
         Verb::Freeze => {
             let frozen = run.cluster.rollout.spec.paused == Some(true);
             run.cluster.change_rollout(true, |rollout| rollout.spec.paused = Some(!frozen));

@@ -10,6 +10,8 @@ use crds::{Rollout, Time, defaults, meta};
 use planner::{Owner, Write};
 use std::collections::BTreeMap;
 
+/// Reason of the condition of an update that has missed its deadline.
+const LATE: &str = "ProgressDeadlineExceeded";
 /// The whole weight, in percent.
 const WHOLE: i32 = 100;
 
@@ -141,7 +143,8 @@ fn aborted_too_soon(cluster: &Cluster, basis: &Basis, set: &Set, to: i32) -> Opt
     // Another delay may count that began before the abort.
     let marked = set.view.scale_down_deadline();
     let over = marked.map_or(delay.is_some_and(over), |end| cluster.now >= end);
-    if to > 0 || !current || over {
+    // A Rollout that is to have no pods, and no stable version to go back to: there is nothing to retry.
+    if to > 0 || !current || over || (basis.replicas == 0 && !basis.has_stable) {
         return None;
     }
     fault("S3", format!("{} was aborted at {aborted}, and goes before {delay:?} s", set.view.name))
@@ -278,13 +281,17 @@ fn aborts(cluster: &Cluster, basis: &Basis, old: &RolloutStatus, new: &RolloutSt
     if old.abort || !new.abort {
         return None;
     }
-    let failed = cluster.runs.iter().any(|run| is_of(run, hash) && is_bad(run.phase()));
+    // What had failed before a retry has been heard.
+    let since = |run: &super::cluster::Run| run.ended > cluster.retried;
+    let failed = cluster.runs.iter().any(|run| is_of(run, hash) && is_bad(run.phase()) && since(run));
     let asked = basis.seen.spec.progress_deadline_abort == Some(true);
     let progress = old.conditions.iter().flatten().find(|condition| condition.kind == "Progressing");
     let seconds = i64::from(defaults::progress_deadline_seconds(&basis.seen));
     let late = progress
         .is_some_and(|seen| cluster.now > seen.last_update_time.max(cluster.begun).plus_seconds(seconds));
-    if failed || (asked && late) {
+    // What was late by its own deadline stays so when people ask for an abort, or for another deadline, afterwards.
+    let told = progress.is_some_and(|seen| seen.reason == LATE);
+    if failed || (asked && (late || told)) {
         return None;
     }
     fault("S6", format!("{hash} is aborted without a failed analysis or a deadline that has passed"))
@@ -311,7 +318,6 @@ fn late(cluster: &Cluster, basis: &Basis, old: &RolloutStatus, new: &RolloutStat
     fn progress(status: &RolloutStatus) -> Option<&crds::rollout::status::RolloutCondition> {
         status.conditions.iter().flatten().find(|condition| condition.kind == "Progressing")
     }
-    const LATE: &str = "ProgressDeadlineExceeded";
     let since = progress(old).filter(|known| known.reason != LATE)?;
     progress(new).filter(|now| now.reason == LATE)?;
     let seconds = i64::from(defaults::progress_deadline_seconds(&basis.seen));

@@ -19,6 +19,9 @@ pub(super) const TEMPLATES: [&str; 2] = ["errors", "latency"];
 /// Versions of the pod template that people choose from.
 pub(super) const VERSIONS: usize = 4;
 
+/// Makes another source of chance of a seed.
+const SKEW: u64 = 0x5ce3_0000_0000_0000;
+
 /// How analyses tend to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
@@ -73,6 +76,13 @@ pub(super) fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> Option<T> {
 
 fn rate(rng: &mut Rng, faults: bool, of: &[u8]) -> u8 {
     if faults { pick(rng, of).unwrap_or(0) } else { 0 }
+}
+
+/// How far the API server's clock is ahead of the controller's: not at all in most runs.
+pub(super) fn skew_seconds(seed: u64, faults: bool) -> i64 {
+    // From a source of its own, so that a run is as it would be without.
+    let mut rng = Rng::with_seed(seed ^ SKEW);
+    if faults { pick(&mut rng, &[0, 0, -20, 20]).unwrap_or(0) } else { 0 }
 }
 
 pub(super) fn setup(rng: &mut Rng, faults: bool) -> Setup {

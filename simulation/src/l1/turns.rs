@@ -74,6 +74,8 @@ impl Simulation {
             left: std::collections::BTreeMap::new(),
             decided: begin,
             begun: begin,
+            retried: 0,
+            skew_seconds: setup::skew_seconds(seed, options.faults),
             behaviours: knobs.behaviours.to_vec(),
             images: templates.iter().map(image).collect(),
         };
@@ -247,8 +249,11 @@ impl Simulation {
             AnalysisPhase::Running
         };
         let name = run.view.name.clone();
-        let status = AnalysisRunStatus { phase, ..AnalysisRunStatus::default() };
+        let begun = run.view.status.as_ref().and_then(|status| status.started_at);
+        let started_at = Some(begun.unwrap_or(now.whole_seconds()));
+        let status = AnalysisRunStatus { phase, started_at, ..AnalysisRunStatus::default() };
         self.cluster.change_run(&name, |run| run.view.status = Some(Arc::new(status)));
+        self.cluster.note_verdict(&name);
         self.tell(|_| format!("run    {name} is {phase}"));
     }
 

@@ -191,6 +191,7 @@ impl Driver<'_> {
             let mut core = lock(&self.core);
             core.note(now, || format!("MISHAP {mishap:?}"));
             core.blind_until = core.blind_until.max(until);
+            core.troubled |= !matches!(mishap, Mishap::Customers(_) | Mishap::Beside(_));
             core.checker.lag = core.checker.lag.max(mishap.delays());
             match mishap {
                 Mishap::LeaseLost(_) => core.lease_lost.extend(leader.clone().map(|who| (Some(who), until))),

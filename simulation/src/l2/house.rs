@@ -162,6 +162,7 @@ impl House {
             begin: clock.now().plus_seconds(skew_seconds),
             identity: format!("{name}_{}", self.started),
             namespace: NAMESPACE.to_owned(),
+            requests: controller::RequestCounter::default(),
             overlay: self.settings.overlay,
         };
         let args = args(self.settings.resync_seconds);

@@ -69,6 +69,8 @@ pub struct Outcome {
     pub time: Duration,
     /// Two runs with the same hash are the same.
     pub hash: u64,
+    /// Whether it came to rest elsewhere than the people of the scenario foresaw.
+    pub otherwise: bool,
     /// The end, without what differs from run to run.
     pub end: BTreeMap<String, String>,
     /// The first invariant that did not hold.
@@ -132,6 +134,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         away: BTreeMap::new(),
         fate: Fortune::new(run),
         endless: run.faults.is_endless(),
+        otherwise: false,
     };
     for object in &run.scenario.objects {
         deeds::apply(&driver.house.cluster, object);
@@ -144,7 +147,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     let limit = run.scenario.limit + if run.faults == Faults::default() { Duration::ZERO } else { PATIENCE };
     driver.drive(limit).await;
     let end = deeds::ending(&driver.house.cluster);
-    let time = driver.house.elapsed();
+    let (time, otherwise) = (driver.house.elapsed(), driver.otherwise);
     drop(driver);
     let core = lock(&core);
     Outcome {
@@ -156,6 +159,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         events: core.events.clone(),
         time,
         hash: core.hash,
+        otherwise,
         end,
         violation: core.checker.violation.clone(),
         reached: core.checker.reached.clone(),
@@ -173,6 +177,8 @@ pub(super) struct Driver<'s> {
     away: BTreeMap<String, Duration>,
     /// Faults never end, so that no end of the scenario is asked for.
     endless: bool,
+    /// Whether it came to rest elsewhere than foreseen.
+    otherwise: bool,
     /// What else goes on.
     pub(super) fate: Fortune,
 }
@@ -237,7 +243,9 @@ impl Driver<'_> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.away.is_empty() && self.fate.is_over(self.house.elapsed()) && lock(&self.core).is_quiet(self.house.now())
+        self.away.is_empty()
+            && self.fate.is_over(self.house.elapsed())
+            && lock(&self.core).is_quiet(self.house.now())
     }
 
     /// A clock that is slow makes what is timed by it so much longer.
@@ -246,13 +254,13 @@ impl Driver<'_> {
     }
 
     /// Whether things went another way than the people of the scenario foresaw, and have come to rest there.
-    fn went_otherwise(&self) -> bool {
+    fn went_otherwise(&mut self) -> bool {
         let rests = |web: Look<'_>| matches!(web.phase(), "Healthy" | "Paused" | "Degraded");
-        let otherwise = self.fate.surprises && self.is_quiet() && self.look(rests);
-        if otherwise {
+        self.otherwise = self.fate.surprises && self.is_quiet() && self.look(rests);
+        if self.otherwise {
             self.at_rest(self.house.now(), false);
         }
-        otherwise
+        self.otherwise
     }
 
     /// Starts a controller, with a clock as clocks are now.

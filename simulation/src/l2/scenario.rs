@@ -101,6 +101,8 @@ pub struct Scenario {
     pub from_the_start: Vec<Mishap>,
     /// Whether what another controller has left is at rest: until somebody acts, there is nothing to change.
     pub is_at_rest: bool,
+    /// Single faults are played at one write in so many.
+    pub stride: u32,
 }
 
 impl Scenario {
@@ -119,6 +121,7 @@ impl Scenario {
             aimed: Vec::new(),
             from_the_start: Vec::new(),
             is_at_rest: false,
+            stride: 1,
         }
     }
 
@@ -162,6 +165,13 @@ impl Scenario {
     #[must_use]
     pub fn within(mut self, seconds: u64) -> Self {
         self.limit = Duration::from_secs(seconds);
+        self
+    }
+
+    /// Single faults are played at one write in so many.
+    #[must_use]
+    pub fn sampled(mut self, stride: u32) -> Self {
+        self.stride = stride;
         self
     }
 

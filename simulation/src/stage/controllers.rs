@@ -59,6 +59,7 @@ impl Controllers {
                 begin: clock.now(),
                 identity,
                 namespace: NAMESPACE.to_owned(),
+                requests: controller::RequestCounter::default(),
                 overlay: true,
             };
             Controller::start(args, around).work(std::future::pending()).await;

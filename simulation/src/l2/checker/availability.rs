@@ -157,6 +157,7 @@ impl Checker {
         if !new.is_empty()
             && has == 0
             && (had > 0 || (old.is_empty() && self.world.all_available() > 0))
+            && self.believed_replicas(now) > 0
             && !self.world_took_pods(now)
         {
             let what =

@@ -3,7 +3,7 @@
 use super::super::scenario::{Deed, End, Scenario, When};
 use super::super::weather::Mishap;
 use super::blue_greens::blue_green;
-use super::{AT_FIRST_PAUSE, DONE, canary, paused_steps, rollout, secs, service};
+use super::{AT_FIRST_PAUSE, DONE, NEWEST_AT_FIRST_PAUSE, canary, paused_steps, rollout, secs, service};
 use serde_json::json;
 
 pub(super) fn all() -> Vec<Scenario> {
@@ -43,7 +43,7 @@ pub(super) fn all() -> Vec<Scenario> {
         .then(DONE, Deed::Image("v2"))
         .then(AT_FIRST_PAUSE, Deed::Abort)
         .then(secs(10), Deed::Image("v3"))
-        .then(AT_FIRST_PAUSE, Deed::PromoteFull)
+        .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
         .ends(done, "v3"),
     ]
 }

@@ -82,16 +82,28 @@ fn paused_steps() -> Value {
     json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {"duration": "10s"}}])
 }
 
+/// Of variants of other scenarios, one write in so many meets single faults.
+const VARIANTS_SAMPLED: u32 = 2;
+/// Of takeovers, which go on like other updates.
+const TAKEOVERS_SAMPLED: u32 = 3;
+/// Where something goes wrong by design already, so that the fault is the second one.
+const SECOND_SAMPLED: u32 = 12;
+
 /// All base scenarios.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
     let mut all = canaries::all();
     all.extend(gates::all());
     all.extend(blue_greens::all());
-    all.extend(people::all());
-    all.extend(narrow::all());
-    all.extend(days::all());
-    all.extend(customers::all());
-    all.extend(takeover::all());
+    let sampled = [
+        (people::all(), VARIANTS_SAMPLED),
+        (narrow::all(), VARIANTS_SAMPLED),
+        (takeover::all(), TAKEOVERS_SAMPLED),
+        (days::all(), SECOND_SAMPLED),
+        (customers::all(), SECOND_SAMPLED),
+    ];
+    all.extend(
+        sampled.into_iter().flat_map(|(some, stride)| some.into_iter().map(move |s| s.sampled(stride))),
+    );
     all
 }

@@ -3,18 +3,15 @@
 use anyhow::{Context, bail};
 use clap::Args;
 use crds::GoDuration;
+use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-
-/// What the API server's logs know us by.
-const USER_AGENT: &str = concat!("kubectl-stepgate/", env!("CARGO_PKG_VERSION"));
 
 /// kubectl's connection flags.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connection")]
-pub(crate) struct Connection {
+pub struct Connection {
     /// Path of a kubeconfig.
     #[arg(long, global = true, value_name = "FILE")]
     kubeconfig: Option<String>,
@@ -29,7 +26,7 @@ pub(crate) struct Connection {
     user: Option<String>,
     /// Namespace; that of the context when unset.
     #[arg(long, short = 'n', global = true)]
-    pub(crate) namespace: Option<String>,
+    pub namespace: Option<String>,
     /// Address of the API server.
     #[arg(long, short = 's', global = true, value_name = "URL")]
     server: Option<String>,
@@ -57,8 +54,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A client, and the namespace to work in.
-    pub(crate) async fn open(&self) -> anyhow::Result<(Client, String)> {
+    /// Where the cluster is and how it is spoken to; `agent` is what the API server's logs know the program by.
+    ///
+    /// # Errors
+    /// When there is no cluster to be found, or a flag makes no sense; the message names it.
+    pub async fn config(&self, agent: &'static str) -> anyhow::Result<Config> {
         let options = KubeConfigOptions {
             context: self.context.clone(),
             cluster: self.cluster.clone(),
@@ -76,8 +76,8 @@ impl Connection {
             },
         };
         self.override_config(&mut config)?;
-        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        Ok((Client::try_from(config)?, namespace))
+        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
+        Ok(config)
     }
 
     fn override_config(&self, config: &mut Config) -> anyhow::Result<()> {
@@ -112,7 +112,6 @@ impl Connection {
         if let Some(limit) = duration("--request-timeout", &self.request_timeout)? {
             config.read_timeout = Some(limit);
         }
-        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
         Ok(())
     }
 }
@@ -125,7 +124,7 @@ fn address(server: &str) -> anyhow::Result<http::Uri> {
 ///
 /// # Errors
 /// When it is no duration, with the flag's name.
-pub(crate) fn duration(flag: &str, text: &str) -> anyhow::Result<Option<std::time::Duration>> {
+pub fn duration(flag: &str, text: &str) -> anyhow::Result<Option<std::time::Duration>> {
     if text == "0" {
         return Ok(None);
     }
@@ -137,6 +136,7 @@ pub(crate) fn duration(flag: &str, text: &str) -> anyhow::Result<Option<std::tim
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use std::time::Duration;
 
