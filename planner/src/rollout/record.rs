@@ -92,8 +92,7 @@ pub(super) fn choose<'w>(
         [first, second, ..] => Err(format!(
             "ReplicaSets {} and {} have its pod template and pods, and its status names neither; scale the one that is \
              not wanted to 0, or delete it",
-            first.name,
-            second.name
+            first.name, second.name
         )),
     }
 }
