@@ -22,6 +22,11 @@ pub const EPHEMERAL_METADATA_ANNOTATION: &str = "rollout.argoproj.io/ephemeral-m
 pub const SCALE_DOWN_DEADLINE_ANNOTATION: &str = "scale-down-deadline";
 /// Annotation of a Service: name of the Rollout that manages its selector.
 pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
+/// Annotation of a ReplicaSet: fingerprint of the pod template that it was made for.
+pub const TEMPLATE_ANNOTATION: &str = "stepgate.dev/template";
+/// Annotation of a Rollout: which ReplicaSets of another maker stand for which pod template, as `hash=fingerprint`,
+/// comma separated.
+pub const ADOPTED_ANNOTATION: &str = "stepgate.dev/adopted";
 /// State of the notification engine on a Rollout; never copied to ReplicaSets.
 pub const NOTIFIED_ANNOTATION: &str = "notified.notifications.argoproj.io";
 /// What client-side `kubectl apply` remembers; never copied to ReplicaSets.

@@ -82,6 +82,14 @@ impl Actor {
         now: &str,
         seen: &Seen,
     ) -> Result<(), ActError> {
+        // What creates or changes other objects needs none.
+        match verb {
+            "apply" => return self.apply(value).await,
+            "patchObject" => {
+                return self.patch(text(value, "/kind"), text(value, "/name"), None, &value["patch"]).await;
+            }
+            _ => {}
+        }
         let Some(rollout) = seen.rollout() else {
             return Err(ActError::Unknown(format!("{verb} without a Rollout")));
         };
@@ -116,19 +124,17 @@ impl Actor {
             "undo" => self.undo(name, value, seen).await,
             "patch" => self.patch("Rollout", name, None, value).await,
             "patchStatus" => self.patch("Rollout", name, Some("status"), value).await,
-            "patchObject" => {
-                self.patch(text(value, "/kind"), text(value, "/name"), None, &value["patch"]).await
-            }
             "deletePod" => self.delete_pods(value, seen).await,
             "delete" => self.delete("Rollout", name).await,
-            "apply" => {
-                for manifest in value.as_array().into_iter().flatten() {
-                    self.create(manifest).await?;
-                }
-                Ok(())
-            }
             other => Err(ActError::Unknown(other.to_owned())),
         }
+    }
+
+    async fn apply(&self, manifests: &Value) -> Result<(), ActError> {
+        for manifest in manifests.as_array().into_iter().flatten() {
+            self.create(manifest).await?;
+        }
+        Ok(())
     }
 
     async fn delete(&self, kind: &str, name: &str) -> Result<(), ActError> {

@@ -101,6 +101,7 @@ const AT_THE_END: [&str; 10] = [
 /// What differs between two runs: lines as [`Seen`](crate::Seen) gives them, and a recording.
 #[must_use]
 pub fn compare(ours: &[Value], theirs: &[Value]) -> Vec<Difference> {
+    let (ours, theirs) = (&workload_names(ours)[..], &workload_names(theirs)[..]);
     let mut all = Vec::new();
     let mut add = |topic, what: Option<String>| all.extend(what.map(|what| Difference { topic, what }));
     add(Topic::Events, events(ours, theirs));
@@ -159,6 +160,89 @@ pub fn compare(ours: &[Value], theirs: &[Value]) -> Vec<Difference> {
     );
     add(Topic::Deployments, differ("sizes", &turns(ours, "Deployment"), &turns(theirs, "Deployment")));
     all
+}
+
+/// What the next controller finds of us that differs from what it would find of Argo Rollouts: after each act of the
+/// scenario was prepared for, and at the end. Fields that are compared: all of the Rollout's status but counts, phase
+/// and message; annotations and sizes of ReplicaSets; selectors; AnalysisRuns.
+#[must_use]
+pub fn handed_back(ours: &[Value], theirs: &[Value]) -> Vec<String> {
+    let (ours, theirs) = (&workload_names(ours)[..], &workload_names(theirs)[..]);
+    let cuts = |lines: &[Value]| -> Vec<usize> {
+        let acts = lines.iter().enumerate().filter(|(_, line)| line["kind"] == "Action");
+        acts.map(|(index, _)| index).chain([lines.len()]).collect()
+    };
+    let counted =
+        ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "HPAReplicas", "available"];
+    let own = [
+        "observedGeneration",
+        "phase",
+        "message",
+        "managed-by",
+        "ready",
+        "args",
+        "completedAt",
+        "runSummary",
+    ];
+    let told = |key: &str| {
+        let skipped = counted.contains(&key) || own.contains(&key);
+        !skipped && !["spec.", "metric.", "values."].iter().any(|part| key.starts_with(part))
+    };
+    let mut all = BTreeSet::new();
+    for (number, (our_cut, their_cut)) in cuts(ours).into_iter().zip(cuts(theirs)).enumerate() {
+        for kind in ["Rollout", "ReplicaSet", "Service", "AnalysisRun"] {
+            let left = |lines: &[Value], cut: usize| {
+                let mut left = only(&end(lines.get(..cut).unwrap_or_default(), kind), told);
+                for value in left.values_mut() {
+                    if value.as_str().is_some_and(|text| text.starts_with("set ")) {
+                        *value = "set".into();
+                    }
+                    if let Some(map) = value.as_object_mut() {
+                        map.retain(|_, value| !is_nothing(value));
+                    }
+                }
+                left
+            };
+            let (ours, theirs) = (left(ours, our_cut), left(theirs, their_cut));
+            for (key, value) in &theirs {
+                let own = ours.get(key).unwrap_or(&Value::Null);
+                if own != value {
+                    all.insert(format!(
+                        "before act {} {kind} {key}: recorded {value}, ours {own}",
+                        number + 1
+                    ));
+                }
+            }
+            for key in ours.keys().filter(|key| !theirs.contains_key(*key)) {
+                let own = ours.get(key).unwrap_or(&Value::Null);
+                all.insert(format!("before act {} {kind} {key}: not recorded, ours {own}", number + 1));
+            }
+        }
+    }
+    all.into_iter().collect()
+}
+
+/// Lines in which the ReplicaSets of Deployments have plain names: w1, w2, ... in the order of their appearance. Their
+/// hashes come from the cluster, and each cluster has its own.
+fn workload_names(lines: &[Value]) -> Vec<Value> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for line in lines.iter().filter(|line| line["kind"] == "ReplicaSet") {
+        let named = line["name"].as_str().zip(line["template.labels"]["pod-template-hash"].as_str());
+        if let Some(named) = named.filter(|named| !names.contains(named)) {
+            names.push(named);
+        }
+    }
+    let mut renamed = lines.to_vec();
+    for line in renamed.iter_mut().filter(|line| line["kind"] == "ReplicaSet") {
+        let known = names.iter().enumerate().find(|(_, (name, _))| line["name"] == *name);
+        let Some((index, (name, hash))) = known else { continue };
+        let plain = format!("w{}", index + 1);
+        line["name"] = name.replace(hash, &plain).into();
+        if let Some(label) = line.pointer_mut("/template.labels/pod-template-hash") {
+            *label = plain.into();
+        }
+    }
+    renamed
 }
 
 fn differ<T: PartialEq + fmt::Debug>(what: &str, ours: &T, theirs: &T) -> Option<String> {

@@ -7,14 +7,16 @@
 mod act;
 mod compare;
 mod known;
+mod left;
 mod play;
 mod read;
 mod seen;
 mod wait;
 
 pub use act::ActError;
-pub use compare::{Difference, Topic, compare};
+pub use compare::{Difference, Topic, compare, handed_back};
 pub use known::{is_played, judge};
+pub use left::{Hashes, Left, NEVER_READY, left};
 pub use play::{PlayError, play};
 pub use read::{Action, ReadError, Recording, Scenario, read};
 pub use seen::Seen;

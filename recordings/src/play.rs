@@ -97,7 +97,7 @@ impl Observer {
 }
 
 /// What is done: one map of verbs, or a list of them.
-fn verbs(deeds: &Value) -> Vec<(&String, &Value)> {
+pub(crate) fn verbs(deeds: &Value) -> Vec<(&String, &Value)> {
     match deeds {
         Value::Array(list) => list.iter().flat_map(verbs).collect(),
         other => other.as_object().into_iter().flatten().collect(),
@@ -138,6 +138,7 @@ async fn acts(
     for action in &scenario.actions {
         observer.wait(&action.wait).await?;
         for (verb, value) in verbs(&action.deeds) {
+            observer.seen.acted(verb, observer.elapsed());
             actor.act(verb, value, &now(), &observer.seen).await?;
         }
     }

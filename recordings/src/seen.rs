@@ -69,7 +69,10 @@ impl Seen {
         }
         let key = (kind.to_owned(), name);
         self.objects.insert(key.clone(), object.clone());
-        let fields = self.plain(fields(kind, object));
+        // The ReplicaSets of a Deployment keep their own names: their hashes can be those of our versions.
+        let is_own =
+            kind != "ReplicaSet" || object.pointer("/metadata/labels").is_some_and(|l| l.get(HASH).is_some());
+        let fields = if is_own { self.plain(fields(kind, object)) } else { fields(kind, object) };
         let before = self.last.entry(key).or_default();
         let mut line: Map<String, Value> =
             fields.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(pair).collect();
@@ -88,7 +91,8 @@ impl Seen {
         };
         line.insert("t".to_owned(), json!(at));
         line.insert("kind".to_owned(), kind.into());
-        line.insert("name".to_owned(), self.plain_text(&name).into());
+        let name = if is_own { self.plain_text(&name) } else { name };
+        line.insert("name".to_owned(), name.into());
         if kind == "Event" {
             // Of a repeated event only the count is new; the line tells the whole.
             for (pointer, key) in [("/reason", "reason"), ("/message", "message"), ("/type", "type")] {
@@ -96,6 +100,11 @@ impl Seen {
             }
         }
         self.lines.push(Value::Object(line));
+    }
+
+    /// Somebody does something now.
+    pub(crate) fn acted(&mut self, verb: &str, at: f64) {
+        self.lines.push(json!({"t": at, "kind": "Action", "do": verb}));
     }
 
     /// An object is gone.

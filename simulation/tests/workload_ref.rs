@@ -175,9 +175,10 @@ impl World {
             .iter()
             .map(|service| format!("{} {}", service["metadata"]["name"], service["spec"]["selector"]))
             .collect();
-        let runs = cluster.objects(crds::API_VERSION, "AnalysisRun", NAMESPACE).len();
+        let runs = cluster.objects(crds::API_VERSION, "AnalysisRun", NAMESPACE);
+        let runs: Vec<&Value> = runs.iter().map(|run| &run["metadata"]["name"]).collect();
         format!(
-            "{} {} {} {} {annotations} {sets:?} {services:?} {runs} {} {}",
+            "{} {} {} {} {annotations} {sets:?} {services:?} {runs:?} {} {}",
             status["phase"],
             status["stableRS"],
             status["selector"],
@@ -225,9 +226,9 @@ fn all_orders_of_applying_come_to_the_same_end() {
     ];
     let orders = orders(things.len());
     assert_eq!(orders.len(), 120);
-    let mut ends = BTreeSet::new();
+    let (mut ends, mut updates) = (BTreeSet::new(), BTreeSet::new());
     for order in &orders {
-        for gap in [Duration::ZERO, Duration::from_millis(700), Duration::from_secs(5)] {
+        for gap in [0, 700, 12_000].map(Duration::from_millis) {
             paused(async || {
                 let world = World::open(Ear::default());
                 for thing in order {
@@ -238,10 +239,15 @@ fn all_orders_of_applying_come_to_the_same_end() {
                 world.until_healthy().await;
                 assert_eq!(world.ready(), 4);
                 ends.insert(world.end());
+                world.patch_deployment(&json!({"spec": {"template": template("2")}})).await;
+                world.until("judged", |world| world.rollout()["status"]["abort"] == true).await;
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                updates.insert(world.end());
             });
         }
     }
-    assert_eq!(ends.len(), 1, "{ends:#?}");
+    assert_eq!((ends.len(), updates.len()), (1, 1), "{ends:#?} {updates:#?}");
+    assert!(updates.iter().all(|end| end.matches("-2-1").count() == 1), "{updates:#?}");
 }
 
 #[test]

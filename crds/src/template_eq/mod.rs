@@ -31,6 +31,20 @@ pub fn equal_ignoring_injected(rs_template: &PodTemplate, desired: &PodTemplate)
     equal(Some(&left), Some(&right), &Kind::Struct("PodTemplateSpec"))
 }
 
+/// How fingerprints begin: those of another version cannot be compared.
+pub const FINGERPRINT_PREFIX: &str = "v1.";
+
+/// What a pod template means, in short: equal for templates that differ only in whether the API server's defaults are
+/// written out. It is recorded, so that what becomes of a ReplicaSet's template later says nothing about its identity.
+///
+/// To be called with a Rollout's template: what a strategy injects counts.
+#[must_use]
+pub fn fingerprint(template: &PodTemplate) -> String {
+    let mut filled = prepare(&template.0);
+    fill_template_defaults(&mut filled);
+    format!("{FINGERPRINT_PREFIX}{}", crate::hash::pod_template_hash(&PodTemplate(filled), None))
+}
+
 fn equal(have: Option<&Value>, want: Option<&Value>, kind: &Kind) -> bool {
     let (have, want) = (have.filter(|v| !v.is_null()), want.filter(|v| !v.is_null()));
     match kind {

@@ -33,6 +33,18 @@ fn a_defaulted_template_equals_the_written_one() {
 }
 
 #[test]
+fn fingerprints_are_equal_where_templates_are() {
+    let print = |value: &Value| fingerprint(&PodTemplate(value.clone()));
+    let vectors = vectors();
+    for (i, (defaulted, _)) in vectors.iter().enumerate() {
+        for (j, (_, written)) in vectors.iter().enumerate() {
+            assert_eq!(print(defaulted) == print(written), i == j, "{i} {j} {written}");
+        }
+    }
+    assert!(print(&vectors[0].0).starts_with(FINGERPRINT_PREFIX));
+}
+
+#[test]
 fn no_two_vectors_are_equal() {
     let vectors = vectors();
     for (i, (defaulted, _)) in vectors.iter().enumerate() {

@@ -109,6 +109,8 @@ defects! {
     StableIsAnOldOne: Museum, "rollout/pass.rs others", ["stable-taken-down-when-the-strategy-changes"], 1, [];
     /// An equal template with another hash is another version.
     OnlyHashesCount: Museum, "rollout/identify.rs find_new", ["controller-upgrade-restarts-everything"], 1, [];
+    /// What is recorded of a ReplicaSet does not count, only its template.
+    EqualIsEnough: Museum, "rollout/record.rs stands_for", ["edited-replicaset-taken-for-the-new-one"], 1, [];
     /// An undecided analysis does not keep a version from being promoted.
     UndecidedIsPromoted: Museum, "rollout/promotion.rs reason", ["undecided-background-analysis-is-promoted"], 1, [];
     /// An analysis is cancelled when a pod is away.

@@ -3,23 +3,25 @@
 use super::conditions::{self, condition};
 use super::injected::{self, Injected};
 use super::pass::{Pass, target};
-use super::status;
+use super::{record, status};
 use crate::defect;
 use crate::{Anchor, EventType, Owner, RefusalCode, ReplicaSet, Write};
 use crds::rollout::RolloutStatus;
+use crds::validate::{Invalid, InvalidKind};
 use crds::{PodTemplate, hash, meta, template_eq};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Annotations of a Rollout that are not copied to its ReplicaSets.
-const NOT_COPIED: [&str; 6] = [
+const NOT_COPIED: [&str; 7] = [
     meta::LAST_APPLIED_ANNOTATION,
     meta::REVISION_ANNOTATION,
     meta::REVISION_HISTORY_ANNOTATION,
     meta::DESIRED_REPLICAS_ANNOTATION,
     meta::NOTIFIED_ANNOTATION,
     meta::WORKLOAD_GENERATION_ANNOTATION,
+    meta::ADOPTED_ANNOTATION,
 ];
 
 /// Fills `all`, `new` and `stable`.
@@ -31,7 +33,13 @@ pub(super) fn sort_out(pass: &mut Pass<'_>) {
         Owner::Other => defect!(TakesForeign) && matches(&selector, set),
     };
     pass.all = pass.world.replica_sets.iter().filter(mine).collect();
-    pass.new = find_new(pass);
+    match find_new(pass) {
+        Ok(new) => pass.new = new,
+        Err(message) => {
+            let (path, kind) = (String::new(), InvalidKind::Reference);
+            pass.ambiguous = Some(Invalid { path, message, kind, missing: None });
+        }
+    }
     let stable = pass.old.stable_rs.as_str();
     pass.stable = pass.all.iter().copied().find(|set| !stable.is_empty() && set.hash() == stable);
 }
@@ -49,23 +57,31 @@ fn keeps(pass: &Pass<'_>, selector: &crds::LabelSelector, set: &ReplicaSet) -> b
     pass.world.workload.is_some() || matches(selector, set)
 }
 
-/// The ReplicaSet of the current template: by hash, or else by an equal template (a version of Argo Rollouts with
-/// other Kubernetes types has made it, and its hash is another one).
-fn find_new<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
-    let template = pass.world.rollout.spec.template.as_ref()?;
-    let wanted = hash::pod_template_hash(template, pass.old.collision_count);
+/// The ReplicaSet of the current template: the one that the status names, while it belongs to this template; or by hash;
+/// or by what is recorded of it; or else by an equal template (a version of Argo Rollouts with other Kubernetes types
+/// has made it, and its hash is another one). `[identify.record]`
+///
+/// # Errors
+/// A sentence for the user when several could be it.
+fn find_new<'w>(pass: &Pass<'w>) -> Result<Option<&'w ReplicaSet>, String> {
+    let Some(template) = pass.world.rollout.spec.template.as_ref() else { return Ok(None) };
     if defect!(NewOneNotFound) {
-        return None;
+        return Ok(None);
     }
-    let by_hash = pass.all.iter().copied().find(|set| set.hash() == wanted);
+    let by_hash = || {
+        let wanted = hash::pod_template_hash(template, pass.old.collision_count);
+        pass.all.iter().copied().find(|set| set.hash() == wanted)
+    };
     if defect!(OnlyHashesCount) {
-        return by_hash;
+        return Ok(by_hash());
     }
-    by_hash.or_else(|| {
-        let is_equal =
-            |set: &ReplicaSet| template_eq::equal_ignoring_injected(&injected::bare(set), template);
-        pass.all.iter().copied().find(|set| is_equal(set))
-    })
+    if let Some(known) = record::of_status(pass).or_else(by_hash) {
+        return Ok(Some(known));
+    }
+    let fingerprint = template_eq::fingerprint(template);
+    let stands = |set: &&ReplicaSet| record::stands_for(pass, set, template, &fingerprint);
+    let equal: Vec<&ReplicaSet> = pass.all.iter().copied().filter(stands).collect();
+    record::choose(pass, &equal)
 }
 
 /// Becomes the controller of matching ReplicaSets that nobody controls; lets go of those that match no more.
@@ -123,6 +139,7 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     let min_ready = pass.world.rollout.spec.min_ready_seconds.unwrap_or(0);
     let min_ready_seconds =
         (min_ready != new.min_ready_seconds && !defect!(MinReadyIgnored)).then_some(min_ready);
+    record::keep(pass, new, &mut annotations);
     if !annotations.is_empty() || min_ready_seconds.is_some() {
         let write = Write::AnnotateReplicaSet { target: target(new), annotations, min_ready_seconds };
         pass.write(write, format!("ReplicaSet {} follows the Rollout's metadata", new.name));
@@ -174,6 +191,9 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
     let mut annotations = copied_annotations(pass);
     annotations.insert(meta::REVISION_ANNOTATION.to_owned(), revision.to_string());
     annotations.insert(meta::DESIRED_REPLICAS_ANNOTATION.to_owned(), pass.replicas.to_string());
+    // Of the template as it was submitted: the ReplicaSet's own is changed by strategies, webhooks and people.
+    let submitted = pass.world.rollout.spec.template.as_ref().map(template_eq::fingerprint);
+    annotations.extend(submitted.map(|fingerprint| (meta::TEMPLATE_ANNOTATION.to_owned(), fingerprint)));
     let labels = template.labels();
     let wanted = injected::metadata_for(pass, true, false);
     let Injected { template, metadata } =

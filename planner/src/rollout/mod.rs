@@ -16,6 +16,7 @@ mod pass;
 mod pause;
 mod phase;
 mod promotion;
+mod record;
 mod restart;
 mod rollback;
 mod scale_down;

@@ -20,6 +20,8 @@ pub(super) struct Pass<'w> {
     pub(super) all: Vec<&'w ReplicaSet>,
     /// The ReplicaSet of the current template.
     pub(super) new: Option<&'w ReplicaSet>,
+    /// Why it cannot be told which one that is.
+    pub(super) ambiguous: Option<Invalid>,
     /// The ReplicaSet that was last promoted; the same as `new` when all is done.
     pub(super) stable: Option<&'w ReplicaSet>,
     /// Revision of the new ReplicaSet once this pass has numbered it: after a rollback it is more than the ReplicaSet
@@ -41,7 +43,8 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&Invalid>) -> Plan {
         return Plan::default();
     }
     let mut pass = Pass::new(world, now);
-    if let Some(invalid) = invalid {
+    let ambiguous = pass.ambiguous.take();
+    if let Some(invalid) = invalid.or(ambiguous.as_ref()) {
         let status = gate::waiting(&mut pass, invalid).unwrap_or_else(|| gate::invalid(&mut pass, invalid));
         return pass.finish(status);
     }
@@ -86,6 +89,7 @@ impl<'w> Pass<'w> {
             old: world.rollout.status.clone().unwrap_or_default(),
             all: Vec::new(),
             new: None,
+            ambiguous: None,
             stable: None,
             revision: 0,
             replicas: defaults::replicas(&world.rollout),

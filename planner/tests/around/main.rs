@@ -9,6 +9,7 @@ mod support;
 
 mod anti_affinity;
 mod duration;
+mod identity;
 mod metadata;
 mod records;
 mod rollback;

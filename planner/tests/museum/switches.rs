@@ -38,6 +38,11 @@ const PIECES: &[(&str, fn(), Defect)] = &[
         versions::controller_upgrade_restarts_everything,
         Defect::OnlyHashesCount,
     ),
+    (
+        "edited-replicaset-taken-for-the-new-one",
+        blue_green::edited_replicaset_taken_for_the_new_one,
+        Defect::EqualIsEnough,
+    ),
     ("finished-update-goes-quiet", blue_green::finished_update_goes_quiet, Defect::EmptyOnesWait),
     (
         "gate-opened-by-an-empty-selector",
