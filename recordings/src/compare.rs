@@ -227,7 +227,9 @@ pub fn handed_back(ours: &[Value], theirs: &[Value]) -> Vec<String> {
 fn workload_names(lines: &[Value]) -> Vec<Value> {
     let mut names: Vec<(&str, &str)> = Vec::new();
     for line in lines.iter().filter(|line| line["kind"] == "ReplicaSet") {
-        let named = line["name"].as_str().zip(line["template.labels"]["pod-template-hash"].as_str());
+        let named = line["name"]
+            .as_str()
+            .zip(line.pointer("/template.labels/pod-template-hash").and_then(Value::as_str));
         if let Some(named) = named.filter(|named| !names.contains(named)) {
             names.push(named);
         }

@@ -282,7 +282,7 @@ fn keep(cases: &[Case]) {
             let fits = |(name, left): &&Case| {
                 name.starts_with(&format!("{scenario} {kind} ")) && left.about.starts_with(about)
             };
-            let (name, left) = cases.iter().filter(fits).next_back().unwrap();
+            let (name, left) = cases.iter().rfind(fits).unwrap();
             let value =
                 json!({"name": name, "about": left.about, "rest": left.rest, "objects": left.objects});
             lines.push(value.to_string());

@@ -238,7 +238,7 @@ defects! {
     /// The last version's progress deadline counts for the next one.
     OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
     /// Pods count as there though the size is not observed yet.
-    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 8000, [];
+    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 0, [];
     /// The conditions of a frozen Rollout that is healthy flip with each look.
     FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
     /// A name that is taken is no collision.
@@ -366,7 +366,7 @@ defects! {
     /// Older news overwrites what our own writes have brought.
     OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "V2", "S10"], 0, ["brisk"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9", "V4"], 400, ["set-deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9", "S11", "V4"], 400, ["set-deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1", "V4"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.

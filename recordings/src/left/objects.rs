@@ -1,4 +1,8 @@
 //! Objects from what a recording tells of them.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "JSON objects that are made here; a wrong recording may end a test"
+)]
 
 use super::spec::Specs;
 use super::{Fields, Hashes, NEVER_READY};

@@ -97,7 +97,8 @@ impl Specs {
             let (kind, name) = (text(&value, "/kind"), text(&value, "/name"));
             let named =
                 |manifest: &&mut Value| manifest["kind"] == kind && text(manifest, "/metadata/name") == name;
-            self.manifests.iter_mut().filter(named).for_each(|manifest| merge(manifest, &value["patch"]));
+            let patch = value.get("patch").unwrap_or(&Value::Null);
+            self.manifests.iter_mut().filter(named).for_each(|manifest| merge(manifest, patch));
             return true;
         }
         let Some(rollout) = self.manifests.iter_mut().find(|manifest| manifest["kind"] == "Rollout") else {

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Faults at the Events that tell people: nothing waits for them, so that one of each sort shows as much as all.
 const EVENT_FAULTS: [CallFault; 3] = [CallFault::CrashAfter, CallFault::Silent, CallFault::Forbidden];
 /// Of the lines of a watch, one in so many meets the faults; the rest are counted.
-const NEWS_SAMPLED: u32 = 5;
+const NEWS_SAMPLED: u32 = 8;
 
 /// A run that broke an invariant.
 #[derive(Clone, Debug)]
@@ -230,7 +230,7 @@ pub fn singles(scenarios: &[Scenario], threads: usize) -> Explored {
         let mut jobs = Vec::new();
         let stride = scenario.stride;
         for write in 0..writes {
-            let sampled = write % stride == 0;
+            let sampled = write.is_multiple_of(stride);
             let faults: &[CallFault] = match events.contains(&write) {
                 _ if !sampled => &[],
                 true => &EVENT_FAULTS,
@@ -239,7 +239,7 @@ pub fn singles(scenarios: &[Scenario], threads: usize) -> Explored {
             jobs.extend(faults.iter().map(|fault| job(Fault::Write(write, *fault), true)));
             all.left_out += CALL_FAULTS.len() - faults.len();
         }
-        let is_sampled = |line: &u32| line % (NEWS_SAMPLED * stride) == 0;
+        let is_sampled = |line: &u32| line.is_multiple_of(NEWS_SAMPLED * stride);
         for line in (0..news).filter(is_sampled) {
             jobs.extend(NEWS_FAULTS.map(|fault| job(Fault::News(line, fault), true)));
         }

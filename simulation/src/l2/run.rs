@@ -99,31 +99,7 @@ async fn play_here(run: &Run<'_>) -> Outcome {
     let house = House::open(settings);
     let (dying, deaths) = mpsc::unbounded_channel();
     let begin = house.now();
-    let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
-    let lag = run.faults.lag().max(aimed);
-    let core: Shared = Arc::new(Mutex::new(Core {
-        checker: Checker::new(lag),
-        faults: run.faults.clone(),
-        quiver: Quiver::new(&run.scenario.aimed),
-        random: Rng::with_seed(run.seed ^ 0x0077_6561_7468_6572),
-        begin,
-        calls: 0,
-        writes: 0,
-        conflicts: 0,
-        news: 0,
-        events: Vec::new(),
-        hash: 0xcbf2_9ce4_8422_2325,
-        author: None,
-        hits: Vec::new(),
-        dying,
-        blind_until: begin,
-        changed: begin,
-        troubled: false,
-        lease_lost: Vec::new(),
-        frozen: BTreeMap::new(),
-        trace: run.trace.then(Vec::new),
-        kinds: BTreeMap::new(),
-    }));
+    let core: Shared = Arc::new(Mutex::new(core(run, begin, dying)));
     house.cluster.set_weather(Sky(core.clone()));
     house.cluster.add_witness(Eye(core.clone()));
     let mut driver = Driver {
@@ -165,6 +141,35 @@ async fn play_here(run: &Run<'_>) -> Outcome {
         reached: core.checker.reached.clone(),
         hits: core.hits.clone(),
         trace: core.trace.clone().unwrap_or_default(),
+    }
+}
+
+/// What the witnesses of a run know at its beginning.
+fn core(run: &Run<'_>, begin: Time, dying: mpsc::UnboundedSender<String>) -> Core {
+    let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
+    let lag = run.faults.lag().max(aimed);
+    Core {
+        checker: Checker::new(lag),
+        faults: run.faults.clone(),
+        quiver: Quiver::new(&run.scenario.aimed),
+        random: Rng::with_seed(run.seed ^ 0x0077_6561_7468_6572),
+        begin,
+        calls: 0,
+        writes: 0,
+        conflicts: 0,
+        news: 0,
+        events: Vec::new(),
+        hash: 0xcbf2_9ce4_8422_2325,
+        author: None,
+        hits: Vec::new(),
+        dying,
+        blind_until: begin,
+        changed: begin,
+        troubled: false,
+        lease_lost: Vec::new(),
+        frozen: BTreeMap::new(),
+        trace: run.trace.then(Vec::new),
+        kinds: BTreeMap::new(),
     }
 }
 

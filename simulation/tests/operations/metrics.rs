@@ -39,7 +39,7 @@ fn scraped(page: &str) -> Families {
             let suffixes: &[&str] =
                 if last.1 == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
             let fits = |suffix: &&str| format!("{}{suffix}", last.0) == name;
-            assert!(suffixes.iter().any(|suffix| fits(suffix)), "{line} stands under {last:?}");
+            assert!(suffixes.iter().any(fits), "{line} stands under {last:?}");
             let labels = labels.trim_end_matches('}').split("\",").filter(|pair| !pair.is_empty());
             let names = labels.map(|pair| pair.split_once('=').unwrap().0.to_owned());
             let family = found.entry(last.0.clone()).or_insert_with(|| (last.1.clone(), BTreeSet::new()));

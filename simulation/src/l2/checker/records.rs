@@ -12,7 +12,8 @@ use std::time::Duration;
 const MOMENT: Duration = Duration::from_secs(30);
 
 /// Annotations of Rollouts that are the controller's own.
-const OWN_ANNOTATIONS: [&str; 2] = ["rollout.argoproj.io/", "notified.notifications.argoproj.io"];
+const OWN_ANNOTATIONS: [&str; 3] =
+    ["rollout.argoproj.io/", "notified.notifications.argoproj.io", "stepgate.dev/"];
 
 impl Checker {
     /// S12: a write tells what it was decided on, so that one that comes too late is refused.

@@ -83,9 +83,9 @@ fn paused_steps() -> Value {
 }
 
 /// Of variants of other scenarios, one write in so many meets single faults.
-const VARIANTS_SAMPLED: u32 = 2;
+const VARIANTS_SAMPLED: u32 = 3;
 /// Of takeovers, which go on like other updates.
-const TAKEOVERS_SAMPLED: u32 = 3;
+const TAKEOVERS_SAMPLED: u32 = 4;
 /// Where something goes wrong by design already, so that the fault is the second one.
 const SECOND_SAMPLED: u32 = 12;
 
