@@ -8,37 +8,7 @@ use planner::{ReplicaSet, Write, plan};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::Model;
-
-fn model(replicas: i32, strategy: &Value) -> Model {
-    let mut model = Model::new();
-    for name in ["main", "next"] {
-        let spec = json!({"selector": {"app": "demo"}});
-        model.create(&json!({"kind": "Service", "metadata": {"name": name}, "spec": spec}));
-    }
-    let metric = json!({"name": "m", "provider": {"prometheus": {"address": "http://a", "query": "q"}}});
-    model.create(
-        &json!({"kind": "AnalysisTemplate", "metadata": {"name": "t"}, "spec": {"metrics": [metric]}}),
-    );
-    let template = json!({"metadata": {"labels": {"app": "demo"}},
-        "spec": {"containers": [{"name": "app", "image": "app:1"}]}});
-    model.create(&json!({"apiVersion": crds::API_VERSION, "kind": "Rollout", "metadata": {"name": "demo"},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "demo"}}, "template": template,
-            "strategy": strategy}}));
-    model
-}
-
-fn until(model: &mut Model, what: &str, done: impl Fn(&Model) -> bool) {
-    let there = model.run_until(Duration::from_millis(800), Duration::from_secs(90), done);
-    assert!(there, "never {what}: {:?}", model.world.rollout.status);
-}
-
-fn until_phase(model: &mut Model, phase: &str) {
-    until(model, phase, |model| {
-        let generation = model.world.rollout.metadata.generation.unwrap().to_string();
-        let status = model.world.rollout.status.as_ref();
-        status.is_some_and(|status| status.phase == phase && status.observed_generation == generation)
-    });
-}
+use support::demo::{model, until, until_phase};
 
 fn set<'m>(model: &'m mut Model, image: &str) -> &'m mut ReplicaSet {
     let of = |set: &&mut ReplicaSet| set.template.0["spec"]["containers"][0]["image"] == image;

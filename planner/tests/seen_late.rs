@@ -8,37 +8,7 @@ use planner::{Write, plan};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::Model;
-
-fn model(replicas: i32, strategy: &Value) -> Model {
-    let mut model = Model::new();
-    for name in ["main", "next"] {
-        let spec = json!({"selector": {"app": "demo"}});
-        model.create(&json!({"kind": "Service", "metadata": {"name": name}, "spec": spec}));
-    }
-    let metric = json!({"name": "m", "provider": {"prometheus": {"address": "http://a", "query": "q"}}});
-    model.create(
-        &json!({"kind": "AnalysisTemplate", "metadata": {"name": "t"}, "spec": {"metrics": [metric]}}),
-    );
-    let template = json!({"metadata": {"labels": {"app": "demo"}},
-        "spec": {"containers": [{"name": "app", "image": "app:1"}]}});
-    model.create(&json!({"apiVersion": crds::API_VERSION, "kind": "Rollout", "metadata": {"name": "demo"},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "demo"}}, "template": template,
-            "strategy": strategy}}));
-    model
-}
-
-fn until(model: &mut Model, what: &str, done: impl Fn(&Model) -> bool) {
-    let there = model.run_until(Duration::from_millis(800), Duration::from_secs(90), done);
-    assert!(there, "never {what}: {:?}", model.world.rollout.status);
-}
-
-fn until_healthy(model: &mut Model) {
-    until(model, "Healthy", |model| {
-        let generation = model.world.rollout.metadata.generation.unwrap().to_string();
-        let status = model.world.rollout.status.as_ref();
-        status.is_some_and(|status| status.phase == "Healthy" && status.observed_generation == generation)
-    });
-}
+use support::demo::{model, until, until_phase};
 
 fn step(model: &Model) -> Option<i32> {
     model.world.rollout.status.as_ref()?.current_step_index
@@ -49,7 +19,7 @@ fn a_pause_is_not_passed_because_an_undecided_analysis_waits() {
     let steps = json!([{"pause": {"duration": "5s"}}, {"pause": {}}]);
     let analysis = json!({"templates": [{"templateName": "t"}]});
     let mut model = model(1, &json!({"canary": {"steps": steps, "analysis": analysis}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     model.scripts.insert("demo-h2-2".to_owned(), vec![(2000, AnalysisPhase::Inconclusive, String::new())]);
     model.set_image("app:2");
     until(&mut model, "at the second pause", |model| step(model) == Some(1));
@@ -63,7 +33,7 @@ fn the_way_back_to_the_stable_version_keeps_its_size() {
     let strategy =
         json!({"activeService": "main", "previewReplicaCount": 1, "postPromotionAnalysis": analysis});
     let mut model = model(3, &json!({"blueGreen": strategy}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     let first = model.world.services["main"].hash().to_owned();
     model.set_image("app:2");
     until(&mut model, "switched", |model| model.world.services["main"].hash() != first);
@@ -87,7 +57,7 @@ fn a_stable_version_that_is_not_seen_is_no_first_deploy() {
         json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}),
     ] {
         let mut model = model(2, &strategy);
-        until_healthy(&mut model);
+        until_phase(&mut model, "Healthy");
         let stable = model.world.rollout.status.as_ref().unwrap().stable_rs.clone();
         model.set_image("app:2");
         model.reconcile();
@@ -100,9 +70,9 @@ fn a_stable_version_that_is_not_seen_is_no_first_deploy() {
 #[test]
 fn revisions_do_not_go_back() {
     let mut model = model(1, &json!({"canary": {}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     model.set_image("app:2");
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     // The third revision was a rollback, but the ReplicaSets are seen as they were before.
     model.patch(&json!({"metadata": {"annotations": {crds::meta::REVISION_ANNOTATION: "3"}}}));
     let plan = plan(&model.world, model.now);
@@ -121,7 +91,7 @@ fn revisions_do_not_go_back() {
 fn the_stable_service_leaves_before_its_version_is_emptied() {
     let services = json!({"stableService": "main", "canaryService": "next"});
     let mut model = model(2, &json!({"canary": services}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     let first = model.world.services["main"].hash().to_owned();
     model.set_image("app:2");
     let mut emptied = false;
@@ -145,7 +115,7 @@ fn the_stable_service_leaves_before_its_version_is_emptied() {
 #[test]
 fn a_promotion_that_waits_for_pods_wakes_nobody() {
     let mut model = model(2, &json!({"blueGreen": {"activeService": "main", "autoPromotionSeconds": 20}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     model.set_image("app:2");
     until(&mut model, "Paused", |model| {
         model.world.rollout.status.as_ref().is_some_and(|status| status.phase == "Paused")
@@ -165,7 +135,7 @@ fn a_promotion_that_waits_for_pods_wakes_nobody() {
 #[test]
 fn pods_that_we_have_just_evicted_carry_no_switch() {
     let mut model = model(2, &json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     let first = model.world.services["main"].hash().to_owned();
     model.set_image("app:2");
     until(&mut model, "Paused", |model| {
@@ -191,7 +161,7 @@ fn a_verdict_counts_though_the_status_that_named_its_run_was_lost() {
     let script = |phase| vec![(0, phase, String::new())];
     model.scripts.insert("demo-h2-2-1".to_owned(), script(AnalysisPhase::Failed));
     model.scripts.insert("demo-h2-2-1.1".to_owned(), script(AnalysisPhase::Successful));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     model.set_image("app:2");
     // The controller dies after it has made the run, and the run ends before the Rollout is looked at again.
     for _ in 0..60 {
@@ -217,7 +187,7 @@ fn a_verdict_counts_though_the_status_that_named_its_run_was_lost() {
 fn other_steps_ask_for_another_verdict() {
     let analysis = json!({"analysis": {"templates": [{"templateName": "t"}]}});
     let mut model = model(4, &json!({"canary": {"steps": [{"setWeight": 25}, analysis, {"pause": {}}]}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     let successful = vec![(0, AnalysisPhase::Successful, String::new())];
     model.scripts.insert("demo-h2-2-1".to_owned(), successful);
     model.set_image("app:2");
@@ -232,7 +202,7 @@ fn other_steps_ask_for_another_verdict() {
 #[test]
 fn an_abort_does_not_lead_to_pods_that_we_have_just_evicted() {
     let mut model = model(1, &json!({"blueGreen": {"activeService": "main", "autoPromotionEnabled": false}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     let first = model.world.services["main"].hash().to_owned();
     model.set_image("app:2");
     until(&mut model, "paused", |model| {
@@ -259,7 +229,7 @@ fn a_retry_is_not_ended_by_the_verdict_before_it() {
     for (wait, scaled) in [(0, false), (0, true), (5, false), (5, true)] {
         let analysis = json!({"analysis": {"templates": [{"templateName": "t"}]}});
         let mut model = model(2, &json!({"canary": {"steps": [analysis]}}));
-        until_healthy(&mut model);
+        until_phase(&mut model, "Healthy");
         model.scripts.insert("demo-h2-2-0".to_owned(), vec![(0, AnalysisPhase::Failed, String::new())]);
         model.scripts.insert("demo-h2-2-0.1".to_owned(), vec![(0, AnalysisPhase::Successful, String::new())]);
         model.set_image("app:2");
@@ -273,7 +243,7 @@ fn a_retry_is_not_ended_by_the_verdict_before_it() {
         if scaled {
             model.act("scale", &json!(3));
         }
-        until_healthy(&mut model);
+        until_phase(&mut model, "Healthy");
         let names: Vec<&str> = model.world.analysis_runs.iter().map(|run| run.name.as_str()).collect();
         assert_eq!(names.len(), 2, "{wait} {scaled}: {names:?}");
     }
@@ -283,7 +253,7 @@ fn a_retry_is_not_ended_by_the_verdict_before_it() {
 fn a_run_is_named_by_its_revision_though_a_syncer_has_taken_the_annotation() {
     let steps = json!([{"setWeight": 100}, {"analysis": {"templates": [{"templateName": "t"}]}}]);
     let mut model = model(1, &json!({"canary": {"steps": steps}}));
-    until_healthy(&mut model);
+    until_phase(&mut model, "Healthy");
     model.set_image("app:2");
     model.reconcile();
     assert!(model.world.analysis_runs.is_empty(), "its pod is not ready yet");

@@ -252,6 +252,10 @@ fn refused(pass: &mut Pass<'_>, name: &str) -> Option<RolloutStatus> {
         }
     }
     status::stamp(pass, &mut status);
+    if refusal.code == RefusalCode::AlreadyExists {
+        // It still names the version before: who reads that this template is observed must not take it for that one.
+        status.observed_generation.clone_from(&pass.old.observed_generation);
+    }
     Some(status)
 }
 

@@ -32,9 +32,12 @@ pub(super) fn of_status<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
         return None;
     }
     let revision = status::revision(pass);
+    let template = pass.world.rollout.spec.template.as_ref()?;
+    let is_other = |recorded: &str| recorded != template_eq::fingerprint(template);
     let named = |set: &&&ReplicaSet| {
         set.owner == Owner::Ours
             && set.hash() == old.current_pod_hash
+            && !fingerprint_of(pass, set).is_some_and(is_other)
             && set.annotations.get(meta::REVISION_ANNOTATION).is_some_and(|own| *own == revision)
     };
     pass.all.iter().find(named).copied()

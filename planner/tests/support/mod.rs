@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+pub mod demo;
 mod writes;
 
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};

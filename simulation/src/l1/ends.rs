@@ -1,6 +1,8 @@
 //! What must be true of a Rollout at rest, said of the whole cluster: not how it got there, but that everything that is
 //! recorded or left behind fits what people want.
 
+mod analyses;
+
 use super::cluster::{Cluster, Pod, Set};
 use super::controller::revision;
 use super::invariants::Fault;
@@ -239,59 +241,6 @@ impl Rest<'_> {
         let idle = self.others().filter(|set| set.view.replicas == 0 && !selected(set)).count();
         let limit = usize::try_from(defaults::revision_history_limit(self.rollout)).unwrap_or(0);
         ensure(idle <= limit, || format!("{idle} old versions are kept of {limit}"))
-    }
-
-    /// No analysis goes on for nothing, and no more of the ended ones are kept than people want.
-    fn analyses(&self) -> Verdict {
-        if self.is_halted() {
-            return Ok(());
-        }
-        let named: Vec<&str> = self.recorded().into_iter().map(|(name, _)| name).collect();
-        for (name, phase) in self.recorded() {
-            let run = self.cluster.runs.iter().find(|run| run.view.name == name);
-            let is = run.map(super::cluster::Run::phase);
-            ensure(is.is_none_or(|is| is == phase), || format!("AnalysisRun {name} is {is:?}, not {phase}"))?;
-        }
-        let mut ended = (0, 0);
-        for run in &self.cluster.runs {
-            let name = run.view.name.as_str();
-            let current = named.contains(&name);
-            let live = !run.phase().is_completed();
-            ensure(!live || current, || format!("AnalysisRun {name} goes on, but nobody needs it"))?;
-            if live && (self.status.abort || self.status.phase == "Healthy") {
-                return Err(format!("AnalysisRun {name} goes on, but it is {}", self.status.phase));
-            }
-            let hash = run.view.labels.get(meta::POD_TEMPLATE_HASH_LABEL);
-            let version = self.sets.iter().any(|set| Some(set.view.hash()) == hash.map(String::as_str));
-            ensure(version || current || live, || {
-                format!("AnalysisRun {name} is of a version that is gone")
-            })?;
-            match run.phase() {
-                AnalysisPhase::Successful if !current => ended.0 += 1,
-                _ if !current => ended.1 += 1,
-                _ => {}
-            }
-        }
-        let limits = (
-            defaults::successful_run_history_limit(self.rollout),
-            defaults::unsuccessful_run_history_limit(self.rollout),
-        );
-        ensure(ended.0 <= limits.0 && ended.1 <= limits.1, || {
-            format!("{ended:?} ended AnalysisRuns are kept of {limits:?}")
-        })
-    }
-
-    /// Names and phases of the runs that the status names.
-    fn recorded(&self) -> Vec<(&str, AnalysisPhase)> {
-        let canary = self.status.canary.as_ref();
-        let blue_green = self.status.blue_green.as_ref();
-        let runs = [
-            canary.and_then(|canary| canary.current_step_analysis_run_status.as_ref()),
-            canary.and_then(|canary| canary.current_background_analysis_run_status.as_ref()),
-            blue_green.and_then(|both| both.pre_promotion_analysis_run_status.as_ref()),
-            blue_green.and_then(|both| both.post_promotion_analysis_run_status.as_ref()),
-        ];
-        runs.into_iter().flatten().map(|run| (run.name.as_str(), run.status)).collect()
     }
 
     fn healthy(&self) -> Verdict {
