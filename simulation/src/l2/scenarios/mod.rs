@@ -83,11 +83,11 @@ fn paused_steps() -> Value {
 }
 
 /// Of variants of other scenarios, one write in so many meets single faults.
-const VARIANTS_SAMPLED: u32 = 3;
+const VARIANTS_SAMPLED: u32 = 5;
 /// Of takeovers, which go on like other updates.
-const TAKEOVERS_SAMPLED: u32 = 4;
+const TAKEOVERS_SAMPLED: u32 = 7;
 /// Where something goes wrong by design already, so that the fault is the second one.
-const SECOND_SAMPLED: u32 = 12;
+const SECOND_SAMPLED: u32 = 20;
 
 /// All base scenarios.
 #[must_use]
