@@ -208,7 +208,14 @@ fn again(scenarios: &[Scenario]) -> anyhow::Result<usize> {
             broken += 1;
         }
     }
-    println!("regressions: {} runs, {broken} broke an invariant", known.len());
+    for seed in l1::REGRESSIONS {
+        if let Err(violation) = l1::run(seed, &l1::Options::default()) {
+            println!("  again (planner against models): {violation}");
+            broken += 1;
+        }
+    }
+    let runs = known.len().saturating_add(l1::REGRESSIONS.len());
+    println!("regressions: {runs} runs, {broken} broke an invariant");
     Ok(broken)
 }
 

@@ -60,8 +60,12 @@ pub(super) fn is_successful(run: Option<&RolloutAnalysisRunStatus>) -> bool {
     run.is_some_and(|run| run.status == AnalysisPhase::Successful)
 }
 
-pub(super) fn step_status(status: &RolloutStatus) -> Option<&RolloutAnalysisRunStatus> {
-    recorded(status, RunKind::Step)
+/// The analysis of the current step has succeeded. The status may still name the run of a step that a person has
+/// skipped: that one says nothing of this step.
+pub(super) fn step_is_successful(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
+    let named = recorded(status, RunKind::Step).filter(|named| is_successful(Some(named)));
+    let run = named.and_then(|named| pass.world.analysis_runs.iter().find(|run| run.name == named.name));
+    run.is_some_and(|run| belongs_to_step(pass, run))
 }
 
 pub(super) fn post_status(status: &RolloutStatus) -> Option<&RolloutAnalysisRunStatus> {
@@ -279,15 +283,23 @@ pub(super) fn record_blue_green(pass: &mut Pass<'_>, base: &mut RolloutStatus) {
     }
 }
 
+/// The pass ended before its analyses: what was recorded stays, seen as the run stands now. But a retry, or the end of
+/// the wait for a person, is recorded in this pass: the next one would take the verdict that it is about for a new one.
+fn kept(pass: &Pass<'_>, kind: RunKind) -> Option<RolloutAnalysisRunStatus> {
+    let run = current(pass, kind);
+    let used_up = run.map_or(pass.old.aborted_at.is_some(), |run| is_used_up(pass, run));
+    if used_up && !pass.is_aborted() {
+        return None;
+    }
+    run.map(as_status).or_else(|| recorded(&pass.old, kind).cloned())
+}
+
 /// The current runs, told about where their phase is new.
 fn current_runs(pass: &mut Pass<'_>) -> BTreeMap<RunKind, RolloutAnalysisRunStatus> {
-    let runs = pass.runs.clone().unwrap_or_else(|| {
-        // The pass ended before its analyses: what was recorded stays, seen as the runs stand now.
-        let seen = |kind| {
-            Some((kind, current(pass, kind).map(as_status).or_else(|| recorded(&pass.old, kind).cloned())?))
-        };
-        KINDS.into_iter().filter_map(seen).collect()
-    });
+    let runs = pass
+        .runs
+        .clone()
+        .unwrap_or_else(|| KINDS.into_iter().filter_map(|kind| Some((kind, kept(pass, kind)?))).collect());
     for (kind, run) in &runs {
         let before = recorded(&pass.old, *kind).filter(|before| before.name == run.name);
         let before = before.map_or(AnalysisPhase::New, |before| before.status);

@@ -206,12 +206,7 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         return;
     }
     if !is_ready(pass, strategy) {
-        // The time goes on meanwhile.
-        let begun = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time);
-        let due = begun.map(|since| since.plus_seconds(auto_seconds(strategy)));
-        if let Some(due) = due.filter(|due| promotes_itself(strategy) && *due > pass.now) {
-            pass.plan.wake_at(due, "the automatic promotion");
-        }
+        pause_without_pods(pass, strategy);
         return;
     }
     if is_fast_tracked(pass, strategy) {
@@ -243,6 +238,27 @@ fn pause_before_switch(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
         }
         Some(since) if timed => pass.plan.wake_at(deadline(since), "the automatic promotion"),
         Some(_) => {}
+    }
+}
+
+/// The time of an automatic promotion goes on while pods are missing. A pause that nobody asks for any more ends, and so
+/// does one whose time was over a whole progress deadline ago: what never comes is late, not paused.
+///
+/// DIFFERS: in Argo Rollouts such a Rollout is Paused for ever.
+fn pause_without_pods(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
+    let begun = pause::get(&pass.old, pause::BLUE_GREEN_PAUSE).map(|condition| condition.start_time);
+    let Some(since) = begun.filter(|_| promotes_itself(strategy)) else { return };
+    let seconds = auto_seconds(strategy);
+    let due = since.plus_seconds(seconds);
+    let patience = i64::from(defaults::progress_deadline_seconds(&pass.world.rollout));
+    let end = due.plus_seconds(patience);
+    if seconds == 0 || pass.now >= end {
+        // Not as if somebody had resumed it: people may ask for a pause again before the pods are there.
+        pass.pause.clear();
+    } else if due > pass.now {
+        pass.plan.wake_at(due, "the automatic promotion");
+    } else {
+        pass.plan.wake_at(end, "pods that never come are late");
     }
 }
 

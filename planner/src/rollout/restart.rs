@@ -27,6 +27,9 @@ pub(super) fn is_pending(rollout: &Rollout, status: &RolloutStatus) -> bool {
 /// ones is not known yet. DIFFERS: Argo Rollouts evicts beside it.
 ///
 /// Example: 5 replicas, 1 may be unavailable, 5 available: one pod goes, the next when its successor is available.
+///
+/// DIFFERS: an active version of a blue-green Rollout that is smaller than wanted gives no pod up, whatever there is
+/// beside it. Argo Rollouts counts the pods of all versions together.
 pub(super) fn run(pass: &mut Pass<'_>) -> Restarted {
     let Some(at) = pass.world.rollout.spec.restart_at else { return Restarted::default() };
     if !is_pending(&pass.world.rollout, &pass.old) {
@@ -73,10 +76,18 @@ fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
     let unavailable = defaults::max_unavailable(&pass.world.rollout).max(1);
     let total = super::status::sum(&pass.all, |set| set.replicas).max(pass.replicas);
     let mut budget = available.saturating_sub(total.saturating_sub(unavailable));
+    let mut serving = serving_budget(pass, unavailable);
     let mut evicted = false;
     for pod in old.iter().filter(|pod| pod.eviction != Some(Eviction::Blocked)) {
         if budget <= 0 && !defect!(EvictsAll) {
             break;
+        }
+        let serves = serving.as_mut().filter(|(uid, _)| *uid == pod.replica_set_uid);
+        if let Some((_, left)) = serves {
+            if *left <= 0 && !defect!(EvictsAll) {
+                continue;
+            }
+            *left -= 1;
         }
         let target = Target { name: pod.name.clone(), uid: pod.uid.clone(), resource_version: String::new() };
         pass.write(Write::EvictPod { target }, format!("pod {} is older than restartAt {at}", pod.name));
@@ -84,4 +95,14 @@ fn evict(pass: &mut Pass<'_>, old: &[&Pod], at: Time) -> bool {
         budget -= 1;
     }
     evicted
+}
+
+/// The ReplicaSet that the active Service selects, by its uid, and how many pods it can spare: those of a version beside
+/// it serve nobody. `None` where all pods count alike.
+fn serving_budget<'w>(pass: &Pass<'w>, unavailable: i32) -> Option<(&'w str, i32)> {
+    let name = pass.blue_green()?.active_service.as_str();
+    let hash = pass.world.services.get(name)?.hash();
+    let set = pass.all.iter().copied().find(|set| !hash.is_empty() && set.hash() == hash)?;
+    let available = pass.world.available(set).min(set.replicas);
+    Some((set.uid.as_str(), available.saturating_sub(pass.replicas.saturating_sub(unavailable))))
 }

@@ -58,8 +58,7 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
         return has_reached_replicas(pass);
     }
     if step.analysis.is_some() {
-        return defect!(SkipsAnalysis)
-            || super::analysis::is_successful(super::analysis::step_status(status));
+        return defect!(SkipsAnalysis) || super::analysis::step_is_successful(pass, status);
     }
     false
 }

@@ -219,7 +219,7 @@ pub(super) fn status(
     old: &RolloutStatus,
     new: &RolloutStatus,
 ) -> Option<Fault> {
-    begins(cluster, excused, old, new)
+    begins(cluster, basis, excused, old, new)
         .or_else(|| aborts(cluster, basis, old, new))
         .or_else(|| forgets(old, new))
         .or_else(|| restarted(cluster, old, new))
@@ -228,7 +228,13 @@ pub(super) fn status(
 }
 
 /// V5: another version begins anew, and is the one that people want.
-fn begins(cluster: &Cluster, excused: bool, old: &RolloutStatus, new: &RolloutStatus) -> Option<Fault> {
+fn begins(
+    cluster: &Cluster,
+    basis: &Basis,
+    excused: bool,
+    old: &RolloutStatus,
+    new: &RolloutStatus,
+) -> Option<Fault> {
     if old.current_pod_hash == new.current_pod_hash {
         return None;
     }
@@ -251,8 +257,9 @@ fn begins(cluster: &Cluster, excused: bool, old: &RolloutStatus, new: &RolloutSt
     let pauses = |status: &RolloutStatus| -> Vec<Time> {
         status.pause_conditions.iter().flatten().map(|pause| pause.start_time).collect()
     };
+    // One that begins with this decision may begin in the second of the one before.
     let older =
-        pauses(new).iter().any(|since| pauses(old).contains(since) && *since < cluster.now.whole_seconds());
+        pauses(new).iter().any(|since| pauses(old).contains(since) && *since < basis.at.whole_seconds());
     let resumed = new.controller_pause && new.pause_conditions.is_none();
     if (new.abort && !failed) || new.promote_full || older || resumed {
         return fault("V5", format!("{hash} begins with what was said of {}", old.current_pod_hash));
