@@ -62,7 +62,7 @@ impl Claim {
 
     /// Whether a write may be sent now.
     pub(crate) fn is_held(&self) -> bool {
-        defect!(LeaseNotAsked) || self.held.until().is_some_and(|until| Instant::now() < until)
+        self.held.until().is_some_and(|until| Instant::now() < until)
     }
 
     /// Waits until this process leads.

@@ -190,7 +190,8 @@ impl Rollouts {
             all.remove(key);
             return (Vec::new(), None);
         }
-        (known.refusals.clone(), Some(known.until))
+        // A defect that looked again at once would look for ever.
+        (known.refusals.clone(), Some(known.until).filter(|_| !defect!(RefusedForEver)))
     }
 
     fn remember(&self, key: &Key, rollout: &Rollout, refusal: Refusal, now: Time) {

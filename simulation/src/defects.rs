@@ -2,6 +2,7 @@
 //! is named with it.
 
 use crate::l1;
+use crate::l2::scenarios::{outages, outages::Piece, traps};
 use crate::l2::{self, CALL_FAULTS, Fault, Faults, NEWS_FAULTS, Run, scenario::Scenario};
 use anyhow::bail;
 use planner::defects::{About, Defect, Rung};
@@ -16,8 +17,13 @@ const NEWS_SAMPLED: u32 = 3;
 /// Name of the rule that the controller's code itself breaks when it panics.
 const PANIC: &str = "panic";
 
+/// What is asked of a piece beside the invariants and its end.
+const JUDGE: &str = "judge";
+
 /// Runs for a defect that no invariant is known to see; it is tried only when it is asked for by name.
 const OPEN_BOUND: u64 = 4_000;
+/// The same for the planner against models, which is faster.
+const OPEN_BOUND_L1: u64 = 60_000;
 
 /// What came of a defect.
 #[derive(Clone, Debug)]
@@ -108,7 +114,7 @@ fn is_open(defect: &Defect) -> bool {
 fn hunt(defect: Defect, scenarios: &[Scenario]) -> Found {
     let mut about = defect.about();
     if about.bound == 0 {
-        about.bound = OPEN_BOUND;
+        about.bound = if about.rung == Rung::L1 { OPEN_BOUND_L1 } else { OPEN_BOUND };
     }
     let begun = Instant::now();
     let mut runs = 0;
@@ -149,8 +155,34 @@ fn hunt_l1(defect: Defect, bound: u64, runs: &mut u64) -> Option<(String, String
     None
 }
 
-/// First the hinted scenarios, calm and with each single fault, then swarms on them, then swarms on all.
+/// Plays a trap or a piece of the museum.
+fn spring(defect: Defect, piece: &Piece, overlay: bool, runs: &mut u64) -> Option<(String, String)> {
+    *runs += 1;
+    let run = Run { scenario: &piece.scenario, seed: 1, faults: Faults::default(), overlay, trace: false };
+    let fault = |defect| match with(defect, || l2::play(&run)) {
+        Ok(outcome) => match &outcome.violation {
+            Some(violation) => Some((violation.invariant.to_owned(), violation.what.clone())),
+            None => (piece.judge)(&outcome).map(|what| (JUDGE.to_owned(), what)),
+        },
+        Err(panicked) => Some(panicked),
+    };
+    let caught = fault(Some(defect))?;
+    let told = format!("{} overlay {overlay}: {}", piece.scenario.name, caught.1);
+    fault(None).is_none().then_some((caught.0, told))
+}
+
+/// First the traps and pieces of the museum that are hinted at, then the hinted scenarios, calm and with each single
+/// fault, then swarms on them, then swarms on all.
 fn hunt_l2(defect: Defect, about: About, scenarios: &[Scenario], runs: &mut u64) -> Option<(String, String)> {
+    let pieces = traps::all().into_iter().chain(outages::all());
+    let pieces: Vec<Piece> = pieces.filter(|piece| about.hints.contains(&piece.scenario.name)).collect();
+    for piece in &pieces {
+        for overlay in [true, false] {
+            if let Some(caught) = spring(defect, piece, overlay, runs) {
+                return Some(caught);
+            }
+        }
+    }
     let hinted: Vec<Scenario> =
         scenarios.iter().filter(|scenario| about.hints.contains(&scenario.name)).cloned().collect();
     for scenario in &hinted {

@@ -154,7 +154,7 @@ defects! {
     /// The active Service does not wait for the analysis before the promotion.
     SwitchIgnoresAnalysis: L1, "rollout/blue_green.rs is_open", ["no_skipped_gate"], 800, [];
     /// The active Service does not wait for the pods of the new version.
-    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["S2", "services_have_pods"], 50, [];
+    SwitchesUnready: L1, "rollout/blue_green.rs is_open", ["S2", "services_have_pods", "S1"], 50, [];
     /// Pods of the new version count as available before they are.
     CountsMissingPods: L1, "arithmetic/canary_replicas.rs scale_down", ["availability", "S1"], 50, [];
     /// Surge and availability are forgotten once the weight is whole.
@@ -216,7 +216,7 @@ defects! {
     /// A version that was live goes before its delay is over.
     DelayIgnored: L1, "rollout/scale_down.rs decide", ["S3"], 50, [];
     /// The last pod of a version that the stable Service selects goes.
-    EmptiesTheServed: L1, "rollout/scale_down.rs canary_others", ["services_have_pods"], 0, [];
+    EmptiesTheServed: L2, "rollout/scale_down.rs canary_others", ["S2"], 5, ["overtaken-while-served"];
     /// Old versions are deleted with their pods.
     DeletesTheLive: L1, "rollout/history.rs replica_sets", ["availability", "no_skipped_gate", "S7"], 1500, [];
     /// A restart evicts all pods at once.
@@ -238,7 +238,7 @@ defects! {
     /// The last version's progress deadline counts for the next one.
     OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
     /// Pods count as there though the size is not observed yet.
-    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1"], 0, [];
+    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1", "S1"], 0, [];
     /// The conditions of a frozen Rollout that is healthy flip with each look.
     FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
     /// A name that is taken is no collision.
@@ -274,7 +274,7 @@ defects! {
     /// A promotion does not wait for its time.
     PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1", "no_skipped_gate"], 200, [];
     /// Whether the new version still has its pods is not asked again before the switch.
-    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2"], 3000, [];
+    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2", "S1"], 3000, [];
     /// After an abort the active Service stays with the new version.
     NeverBack: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
     /// After an abort the active Service goes back to a version without pods.
@@ -288,7 +288,7 @@ defects! {
     /// A version that was taken for idle keeps its deadline while it is active.
     ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 0, [];
     /// An aborted version does not record another scale.
-    AbortedScalesForEver: L1, "rollout/blue_green.rs scale_aborted", ["V1"], 0, [];
+    AbortedScalesForEver: L2, "rollout/blue_green.rs scale_aborted", ["V1"], 5, ["scaled-after-an-abort"];
     /// A Service does not say who manages it.
     ManagedNotRecorded: L1, "rollout/services.rs select", ["V1"], 50, [];
     /// A Service that reaches all pods is narrowed to a version with few.
@@ -352,7 +352,7 @@ defects! {
     /// One pod more than the surge is asked for.
     OneMoreSurge: L1, "arithmetic/canary_replicas.rs canary_replicas", ["surge", "V1"], 50, [];
     /// Pods that serve nobody keep their places.
-    NobodyGivesWay: L1, "arithmetic/canary_replicas.rs give_way", ["V1"], 0, [];
+    NobodyGivesWay: L2, "arithmetic/canary_replicas.rs give_way", ["V1"], 5, ["places-taken-for-nothing"];
     /// Shares are rounded down.
     RoundsDown: L1, "arithmetic/canary_replicas.rs desired_pair", ["S5", "V1"], 200, [];
     /// The status is written without the version that it was made from.
@@ -364,7 +364,7 @@ defects! {
     /// The revision is written together with the spec.
     WritesTheSpec: L2, "controller apply/requests.rs send", ["S13"], 50, ["promoted"];
     /// Older news overwrites what our own writes have brought.
-    OlderOverwrites: L2, "controller cache/store.rs put", ["V1", "V2", "S10"], 0, ["brisk"];
+    OlderOverwrites: L2, "controller cache/store.rs put", ["V4", "judge"], 5, ["older-news-overwrites-newer"];
     /// A new list does not take out what is gone.
     GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9", "S11", "V4"], 400, ["set-deleted"];
     /// A watch that fails is not started again.
@@ -372,7 +372,7 @@ defects! {
     /// A deletion is not taken out of the cache.
     DeletionIgnored: L2, "controller cache/watch.rs take", ["S1", "V1", "V2", "V4"], 100, ["set-deleted"];
     /// A key that is added while it runs is lost.
-    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1"], 0, ["brisk", "brisk-services"];
+    RunningKeyLost: L2, "controller queue/mod.rs push", ["V1", "V4"], 5, ["answers-after-the-news"];
     /// An earlier wake-up does not replace a later one.
     EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1"], 100, ["brisk"];
     /// A plan goes on after a write that failed.
@@ -385,14 +385,12 @@ defects! {
     RefusalIsFine: L2, "controller apply/mod.rs write", ["S12", "S2", "S10"], 600, ["services", "promoted"];
     /// An error of the server counts as success.
     FailureIsFine: L2, "controller apply/mod.rs write", ["S10"], 300, ["brisk-services"];
-    /// Nobody asks for the lease before a write.
-    LeaseNotAsked: L2, "controller lease.rs is_held", ["S12"], 0, ["two-controllers"];
     /// A lease is taken before it has run out.
     LeaseTakenEarly: L2, "controller lease.rs evaluate", ["S12"], 50, ["two-controllers"];
     /// Whoever loses the race for the lease leads, too.
     LostRaceLeads: L2, "controller lease.rs taken", ["S12"], 600, ["two-controllers"];
     /// What was refused once is never tried again.
-    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 0, ["brisk"];
+    RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 400, ["brisk"];
     /// Nobody looks at the time that the plan asks for.
     WakeDropped: L2, "controller rollouts.rs look", ["V5", "V1"], 100, ["timed-pauses"];
     /// The answer of a measurement is not recorded.

@@ -113,7 +113,9 @@ fn known(cluster: &Cluster, basis: &Basis, losses: u64, write: &Write) -> Option
         }
         Write::SelectService { target, hash: Some(hash), .. } => {
             let excused = basis.is_excused(losses);
-            reroute(cluster, basis, &target.name, hash).filter(|_| !excused)
+            reroute(cluster, basis, &target.name, hash)
+                .or_else(|| short(cluster, basis, &target.name, hash))
+                .filter(|_| !excused)
         }
         Write::CreateReplicaSet { labels, name, .. } => {
             let hash = labels.get(meta::POD_TEMPLATE_HASH_LABEL).map_or("", String::as_str);
@@ -227,6 +229,23 @@ fn reroute(cluster: &Cluster, basis: &Basis, service: &str, to: &str) -> Option<
         return None;
     }
     fault("S2", format!("Service {service} goes from {from:?} to {to}, which has no available pod"))
+}
+
+/// S1: the active Service does not come to a version with fewer available pods than are wanted, or than it leaves. The
+/// way back after an abort may; a restart that is going on takes pods away.
+fn short(cluster: &Cluster, basis: &Basis, service: &str, to: &str) -> Option<Fault> {
+    let status = basis.seen.status.as_ref()?;
+    let from = cluster.selected(service);
+    let restarts = basis.seen.spec.restart_at != status.restarted_at;
+    if basis.active.as_deref() != Some(service) || from == to || status.abort || restarts {
+        return None;
+    }
+    let available = |hash: &str| cluster.set_of(hash).map_or(0, |set| set.available(cluster.now));
+    let (before, after) = (available(from), available(to));
+    if after >= before.min(basis.replicas) {
+        return None;
+    }
+    fault("S1", format!("Service {service} goes from {before} to {after} pods of {}", basis.replicas))
 }
 
 /// What a status that is accepted breaks, looked at before it is recorded.

@@ -9,6 +9,7 @@ mod narrow;
 pub mod outages;
 mod people;
 mod takeover;
+pub mod traps;
 
 use super::scenario::{Scenario, When};
 use serde_json::{Value, json};

@@ -26,7 +26,7 @@ pub struct Piece {
 }
 
 impl Piece {
-    fn new(switch: &'static str, scenario: Scenario) -> Self {
+    pub(super) fn new(switch: &'static str, scenario: Scenario) -> Self {
         Self { scenario, switch, judge: |_| None }
     }
 

@@ -1,0 +1,127 @@
+//! Traps: each leads straight to the one place where a seeded defect shows that chance would hardly ever find. They are
+//! played by the hunt for that defect, and must stand without it.
+
+use super::super::aimed::{Aimed, Blow};
+use super::super::scenario::{Deed, End, Scenario, When};
+use super::outages::Piece;
+use super::{AT_FIRST_PAUSE, DONE, NEWEST_AT_FIRST_PAUSE, canary, rollout, secs, service};
+use sandbox::{PodChange, PodRule};
+use serde_json::json;
+use std::time::Duration;
+
+const HEALTHY: End = End::Is("healthy", |web| web.is_done());
+
+fn pods(about: &str, change: PodChange) -> Deed {
+    Deed::Pods(PodRule { about: about.to_owned(), change })
+}
+
+fn ready_after(about: &str, seconds: u64) -> Deed {
+    pods(about, PodChange::ReadyAfter(Duration::from_secs(seconds)))
+}
+
+/// All of them.
+#[must_use]
+pub fn all() -> Vec<Piece> {
+    vec![
+        Piece::new("EmptiesTheServed", overtaken_while_served()),
+        Piece::new("NobodyGivesWay", places_taken_for_nothing()),
+        Piece::new("AbortedScalesForEver", scaled_after_an_abort()),
+        Piece::new("RunningKeyLost", answers_after_the_news()),
+    ]
+}
+
+/// Users are with the second version, which is neither new nor stable any more: the third has pods before the first.
+fn overtaken_while_served() -> Scenario {
+    let strategy = json!({"canary": {"stableService": "stable", "canaryService": "canary",
+        "maxSurge": 1, "maxUnavailable": 1, "steps": [{"setWeight": 75}, {"pause": {}}]}});
+    Scenario::new(
+        "overtaken-while-served",
+        "a version that serves is overtaken, and what it is to make room for is not there yet",
+        vec![service("stable"), service("canary"), rollout(4, &strategy)],
+    )
+    .then(DONE, Deed::Image("v2"))
+    .then(AT_FIRST_PAUSE, ready_after("v2", 60))
+    .then(secs(0), ready_after("v1", 40))
+    .then(secs(0), Deed::Promote)
+    .then(secs(5), Deed::Image("v3"))
+    .then(NEWEST_AT_FIRST_PAUSE, Deed::Promote)
+    .ends(HEALTHY, "v3")
+}
+
+/// Three versions have one pod each of three, and that of the newest never gets ready: after an abort the stable one
+/// needs its place.
+fn places_taken_for_nothing() -> Scenario {
+    let strategy = json!({"canary": {"maxSurge": 0, "maxUnavailable": 1,
+        "steps": [{"setWeight": 67}, {"pause": {}}]}});
+    Scenario::new(
+        "places-taken-for-nothing",
+        "an aborted version without a ready pod beside an older one",
+        vec![rollout(3, &strategy)],
+    )
+    .then(DONE, Deed::Image("v2"))
+    .then(AT_FIRST_PAUSE, pods("v3", PodChange::NeverReady))
+    .then(secs(0), Deed::Image("v3"))
+    .then(secs(20), Deed::Abort)
+    .ends(
+        End::Is("stable and whole", |web| {
+            web.phase() == "Degraded"
+                && web.number("/status/availableReplicas") == Some(3)
+                && web.number("/status/replicas") == Some(3)
+        }),
+        "v1",
+    )
+}
+
+/// An aborted preview is kept for ever, and the Rollout is scaled and restarted.
+fn scaled_after_an_abort() -> Scenario {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false,
+        "abortScaleDownDelaySeconds": 0}});
+    Scenario::new(
+        "scaled-after-an-abort",
+        "a Rollout with an aborted preview is scaled, and goes on as any other",
+        vec![service("active"), rollout(3, &strategy)],
+    )
+    .then(DONE, Deed::Image("v2"))
+    .then(When::Is("paused", |web| web.phase() == "Paused"), Deed::Abort)
+    .then(When::Is("degraded", |web| web.phase() == "Degraded"), Deed::Scale(4))
+    .then(secs(5), Deed::Restart)
+    .ends(
+        End::Is("restarted", |web| {
+            let asked = web.text("/spec/restartAt");
+            !asked.is_empty() && web.text("/status/restartedAt") == asked
+        }),
+        "",
+    )
+}
+
+/// The watch tells of a write before its answer has come: whoever is busy must look again.
+fn answers_after_the_news() -> Scenario {
+    let steps = json!([{"setWeight": 25}, {"pause": {"duration": "5s"}}, {"setWeight": 75}]);
+    let mut web = rollout(4, &canary(&steps));
+    if let Some(deadline) = web.pointer_mut("/spec/progressDeadlineSeconds") {
+        *deadline = 600.into();
+    }
+    Scenario::new("answers-after-the-news", "news of a Rollout come while it is looked at", vec![web])
+        .under(Aimed::always("rollouts", Blow::Answer(Duration::from_secs(2))))
+        .then(DONE, Deed::Image("v2"))
+        .within(200)
+        .ends(HEALTHY, "v2")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Faults, Run, play};
+    use super::*;
+
+    #[test]
+    fn every_trap_stands() {
+        for piece in all() {
+            for overlay in [true, false] {
+                let faults = Faults::default();
+                let run = Run { scenario: &piece.scenario, seed: 1, faults, overlay, trace: false };
+                let outcome = play(&run);
+                assert_eq!(outcome.violation, None, "{} {overlay}", piece.scenario.name);
+            }
+        }
+    }
+}
