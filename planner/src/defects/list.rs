@@ -286,7 +286,7 @@ defects! {
     /// The stable version shrinks before the switch.
     StableShrinks: L1, "rollout/blue_green.rs scale", ["availability", "V1"], 50, [];
     /// A version that was taken for idle keeps its deadline while it is active.
-    ActiveKeepsDeadline: L1, "rollout/blue_green.rs scale_others", ["V1"], 0, [];
+    ActiveKeepsDeadline: L2, "rollout/blue_green.rs scale_others", ["V1"], 5, ["active-taken-for-idle"];
     /// An aborted version does not record another scale.
     AbortedScalesForEver: L2, "rollout/blue_green.rs scale_aborted", ["V1"], 5, ["scaled-after-an-abort"];
     /// A Service does not say who manages it.

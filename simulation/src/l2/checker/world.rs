@@ -145,6 +145,14 @@ impl World {
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
+    /// What the active Service selects has no deadline, unless somebody has frozen the Rollout.
+    pub(crate) fn active_with_deadline(&self) -> Option<String> {
+        let web = self.look();
+        let active = self.services.get(web.text("/spec/strategy/blueGreen/activeService"))?;
+        let set = self.set_of(active).filter(|set| !set.deadline.is_empty())?;
+        (!web.flag("/spec/paused")).then(|| format!("{} is active, and still has a deadline", set.hash))
+    }
+
     pub(crate) fn set_of(&self, hash: &str) -> Option<&Set> {
         let uid = self.uid();
         self.sets.values().find(|set| set.hash == hash && set.owner == uid)

@@ -2,9 +2,11 @@
 //! played by the hunt for that defect, and must stand without it.
 
 use super::super::aimed::{Aimed, Blow};
+use super::super::look::Look;
 use super::super::scenario::{Deed, End, Scenario, When};
+use super::super::weather::NewsFault;
 use super::outages::Piece;
-use super::{AT_FIRST_PAUSE, DONE, NEWEST_AT_FIRST_PAUSE, canary, rollout, secs, service};
+use super::{AT_FIRST_PAUSE, DONE, NEWEST_AT_FIRST_PAUSE, analysis, canary, gate, rollout, secs, service};
 use sandbox::{PodChange, PodRule};
 use serde_json::json;
 use std::time::Duration;
@@ -27,6 +29,7 @@ pub fn all() -> Vec<Piece> {
         Piece::new("NobodyGivesWay", places_taken_for_nothing()),
         Piece::new("AbortedScalesForEver", scaled_after_an_abort()),
         Piece::new("RunningKeyLost", answers_after_the_news()),
+        Piece::new("ActiveKeepsDeadline", active_taken_for_idle()),
     ]
 }
 
@@ -92,6 +95,24 @@ fn scaled_after_an_abort() -> Scenario {
         }),
         "",
     )
+}
+
+/// The controller does not know of its own switch, and another version comes: the active one seems to be an old one.
+fn active_taken_for_idle() -> Scenario {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false,
+        "scaleDownDelaySeconds": 300, "postPromotionAnalysis": analysis("after")}});
+    let late = Aimed { times: u32::MAX, ..Aimed::once("services", 2, Blow::News(NewsFault::Late)) };
+    let paused = |web: Look<'_>| web.phase() == "Paused" && web.is_newest();
+    Scenario::new(
+        "active-taken-for-idle",
+        "an active version is overtaken before it is known to be active",
+        vec![service("active"), gate("after", 1_000), rollout(2, &strategy)],
+    )
+    .under(late)
+    .then(DONE, Deed::Image("v2"))
+    .then(When::Is("paused", paused), Deed::Promote)
+    .then(secs(3), Deed::Image("v3"))
+    .ends(End::Is("paused again", paused), "")
 }
 
 /// The watch tells of a write before its answer has come: whoever is busy must look again.
