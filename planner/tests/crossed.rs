@@ -144,3 +144,21 @@ fn a_weight_is_come_to_by_pods_that_are_as_they_were_seen() {
     }
     panic!("the weight was never come to: {:?}", model.world.rollout.status);
 }
+
+#[test]
+fn a_preview_shrinks_while_the_active_service_is_as_it_was_seen() {
+    let by_hand = json!({"activeService": "main", "autoPromotionEnabled": false, "previewReplicaCount": 1});
+    let mut model = model(2, &json!({"blueGreen": by_hand}));
+    until_phase(&mut model, "Healthy");
+    model.set_image("app:2");
+    until_phase(&mut model, "Paused");
+    let new = model.world.rollout.status.as_ref().unwrap().current_pod_hash.clone();
+    model.world.replica_sets.iter_mut().find(|set| set.hash() == new).unwrap().replicas = 2;
+    model.surroundings();
+    let next = plan(&model.world, model.now);
+    let shrinks = |write: &Write| matches!(write, Write::ScaleReplicaSet { to: 1, .. });
+    let confirms =
+        |write: &Write| matches!(write, Write::SelectService { target, .. } if target.name == "main");
+    let at = next.writes.iter().position(|planned| shrinks(&planned.write)).expect("it shrinks");
+    assert!(next.writes[..at].iter().any(|planned| confirms(&planned.write)), "{:#?}", next.writes);
+}

@@ -105,6 +105,10 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
         wait_for_fast_rollback(pass, new);
     }
     let size = new_size(pass, strategy, switched);
+    if size < new.replicas {
+        // It is a preview only while the active Service is elsewhere: a switch of our own may not be seen yet.
+        services::confirm(pass, &strategy.active_service);
+    }
     pass.scale(new, size, format!("the new version is to have {size} pods"));
 }
 

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 /// Seeds that once broke a rule, each far beyond those of the gate, which plays them again: a restart beside an active
 /// version that is too small, a promotion whose pods never come, a retry whose verdict outlived it, a weight counted on
-/// pods that had gone, the verdict on a skipped step, two pauses that begin in one second.
-pub const REGRESSIONS: [u64; 6] = [40081, 42064, 48531, 49988, 50443, 54138];
+/// pods that had gone, the verdict on a skipped step, two pauses that begin in one second, a preview that was active.
+pub const REGRESSIONS: [u64; 7] = [40081, 42064, 48531, 49988, 50443, 54138, 60582];
 
 /// How one run is driven.
 #[derive(Clone, Debug)]
