@@ -10,4 +10,5 @@ mod support;
 mod analysis;
 mod blue_green;
 mod canary;
+mod identity;
 mod status;
