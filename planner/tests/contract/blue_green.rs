@@ -207,3 +207,14 @@ fn counts_and_selector_are_those_of_the_active_version() {
     assert_eq!(play.model.plain(&seen.preview_selector), "h2");
     assert_eq!(status.current_step_hash, "", "there are no steps");
 }
+
+#[test]
+fn an_abort_leads_back_at_once_though_the_new_version_is_not_all_there() {
+    let mut play = Play::new(3, &blue_green(&json!({"postPromotionAnalysis": analysis()})));
+    play.update("app:2", 10);
+    assert_eq!((play.selected("active").as_str(), play.stable().as_str()), ("h2", "h1"));
+    play.model.act("deletePod", &json!({"revision": 2, "count": 2}));
+    play.act("abort", 0);
+    assert!(play.set("h2").counts.available < 3);
+    assert_eq!(play.selected("active"), "h1");
+}

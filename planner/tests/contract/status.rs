@@ -125,3 +125,26 @@ fn a_new_template_does_the_work_of_a_restart() {
     assert_eq!(play.status().restarted_at.map(|at| at.to_string()), Some(at));
     assert_eq!(play.phase(), "Paused");
 }
+
+#[test]
+fn a_pause_stays_told_whatever_pods_do() {
+    let mut play = Play::new(3, &canary(&json!([{"setWeight": 50}, {"pause": {}}])));
+    play.update("app:2", 20);
+    play.model.act("deletePod", &json!({"revision": 1}));
+    let mut counts = Vec::new();
+    play.watch(20, |play| {
+        assert_eq!(condition(play, "Progressing").unwrap().1, "RolloutPaused");
+        counts.push(play.status().available_replicas);
+    });
+    assert!(counts.contains(&3) && counts.ends_with(&[4]), "pods came and went: {counts:?}");
+}
+
+#[test]
+fn a_rollout_is_greeted_once() {
+    let mut play = Play::new(2, &canary(&json!([{"setWeight": 50}])));
+    play.update("app:2", 30);
+    play.act("restart", 60);
+    let greeted = play.model.reasons().iter().filter(|reason| **reason == "RolloutAddedToInformer").count();
+    assert_eq!(greeted, 1);
+    assert_eq!(play.model.reasons()[0], "RolloutAddedToInformer");
+}
