@@ -121,7 +121,7 @@ impl Rollouts {
             let Some((world, pods)) = self.world(&rollout, refusals, now).await? else { return Ok(None) };
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
-            match self.applier.apply(&rollout, &plan, &pods, told.take()).await {
+            match self.applier.apply(&world, &plan, &pods, told.take()).await {
                 Ok(()) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod conformance;
 mod debian;
 mod dns;
+mod fleet;
 pub mod forward;
 pub mod git;
 mod golang;

@@ -25,8 +25,8 @@ const NAME: &str = "controller";
 /// Kernel ticks per second, the same on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Runs the controller outside of a pod against the cluster and prints what it takes, idle and with 500 Rollouts
-/// (without pods: those are the node's load, not the controller's).
+/// Runs the controller outside of a pod against the cluster and prints what it takes: idle, with 500 Rollouts (without
+/// pods: those are the node's load, not the controller's), and while 500 are updated on a node without containers.
 ///
 /// # Errors
 /// When the controller does not get ready, or the Rollouts not healthy.
@@ -54,7 +54,7 @@ pub fn measure(cluster: &Cluster, controller: &Path) -> Result<()> {
         "controller, {ROLLOUTS} Rollouts at rest: {used:.2} s of processor time in {} s",
         SETTLE.as_secs()
     );
-    Ok(())
+    runtime.block_on(crate::fleet::measure(cluster))
 }
 
 async fn rollouts(cluster: &Cluster) -> Result<()> {
@@ -93,15 +93,15 @@ async fn rollouts(cluster: &Cluster) -> Result<()> {
     }
 }
 
-/// What a process takes.
-struct Weight {
+/// What the controller takes.
+pub(crate) struct Weight {
     resident_kib: u64,
     peak_kib: u64,
-    processor_seconds: f64,
+    pub(crate) processor_seconds: f64,
 }
 
 impl Weight {
-    fn of(cluster: &Cluster) -> Result<Self> {
+    pub(crate) fn of(cluster: &Cluster) -> Result<Self> {
         let pid = fs::read_to_string(cluster.state.join(format!("{NAME}.pid")))?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the controller has ended")?;
         let kib = |key: &str| {

@@ -8,13 +8,16 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, PostParams};
-use recordings::{Difference, Recording, Topic, compare, is_played, judge, play, read};
+use recordings::{Difference, Recording, Topic, compare, is_played, play, read, unmeant};
 use serde_json::json;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// More at once would make the pods wait for the processor.
 const AT_ONCE: usize = 6;
+/// Between what a Rollout refers to and the Rollout: the controller watches each kind for itself, and on a busy machine
+/// it can see the Rollout first.
+const PACE: Duration = Duration::from_secs(1);
 /// Tags of the image `app` that start there; any other is not to be had.
 const TAGS: [&str; 5] = ["1", "2", "3", "4", "5"];
 /// Where the scenarios ask for a version that is always the same, and where pods find the like.
@@ -49,11 +52,13 @@ pub fn as_recorded(cluster: &Cluster, folder: &Path, layout: &Path, only: &[Stri
         let mut wrong = Vec::new();
         while let Some(end) = ends.next().await {
             let (name, differences) = end?;
-            wrong.extend(judge(&name, &differences));
+            let unmeant = unmeant(&name, &differences);
+            unmeant.iter().for_each(|one| println!("differs {one}"));
+            wrong.extend(unmeant);
         }
         anyhow::Ok(wrong)
     })?;
-    ensure!(wrong.is_empty(), "not as recorded:\n{}", wrong.join("\n"));
+    ensure!(wrong.is_empty(), "{} things are not as recorded", wrong.len());
     println!(
         "ok     {played} of {total} recorded scenarios are played alike, or differ as listed, in {} s",
         begun.elapsed().as_secs()
@@ -70,7 +75,7 @@ async fn played_here(client: Client, mut recording: Recording) -> Result<(String
     let object = serde_json::from_value(json!({"metadata": {"name": namespace}}))?;
     namespaces.create(&PostParams::default(), &object).await.with_context(|| namespace.clone())?;
     let now = || Timestamp::now().to_string();
-    let (lines, end) = play(client, &namespace, &recording.scenario, now).await;
+    let (lines, end) = play(client, &namespace, &recording.scenario, PACE, now).await;
     let mut differences = compare(&lines, &recording.lines);
     if let Err(error) = end {
         differences.insert(0, Difference { topic: Topic::End, what: error.to_string() });

@@ -319,8 +319,6 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// The server's message.
     pub message: String,
-    /// The object in the way of a create.
-    pub existing: Option<Box<ReplicaSet>>,
 }
 
 /// Why the API server refused.

@@ -81,15 +81,25 @@ pub fn is_played(name: &str) -> bool {
     !NOT_PLAYED.iter().any(|(start, _)| name.starts_with(start))
 }
 
-/// What is wrong with a scenario: differences that are not meant, and meant ones that are none.
+fn meant(name: &str) -> &'static [Topic] {
+    DIFFERS.iter().find(|(differs, ..)| *differs == name).map_or(&[], |(_, topics, _)| topics)
+}
+
+/// Differences that are not meant.
 #[must_use]
-pub fn judge(name: &str, differences: &[Difference]) -> Vec<String> {
-    let meant =
-        DIFFERS.iter().find(|(differs, ..)| *differs == name).map_or(&[][..], |(_, topics, _)| topics);
-    let is_meant = |one: &&Difference| meant.contains(&one.topic);
-    let mut wrong: Vec<String> =
-        differences.iter().filter(|one| !is_meant(one)).map(|one| format!("{name}: {one}")).collect();
-    let settled = meant.iter().filter(|topic| !differences.iter().any(|one| one.topic == **topic));
-    wrong.extend(settled.map(|topic| format!("{name}: {topic:?} does not differ any more")));
-    wrong
+pub fn unmeant(name: &str, differences: &[Difference]) -> Vec<String> {
+    let meant = meant(name);
+    differences.iter().filter(|one| !meant.contains(&one.topic)).map(|one| format!("{name}: {one}")).collect()
+}
+
+/// Meant differences that are none any more. Where nothing is left to chance: on a busy cluster one pass can see what
+/// otherwise takes two.
+#[must_use]
+pub fn settled(name: &str, differences: &[Difference]) -> Vec<String> {
+    let is_gone = |topic: &&Topic| !differences.iter().any(|one| one.topic == **topic);
+    meant(name)
+        .iter()
+        .filter(is_gone)
+        .map(|topic| format!("{name}: {topic:?} does not differ any more"))
+        .collect()
 }

@@ -15,7 +15,7 @@ mod wait;
 
 pub use act::ActError;
 pub use compare::{Difference, Topic, compare, handed_back};
-pub use known::{is_played, judge};
+pub use known::{is_played, settled, unmeant};
 pub use left::{Hashes, Left, NEVER_READY, left};
 pub use play::{PlayError, play};
 pub use read::{Action, ReadError, Recording, Scenario, read};

@@ -104,8 +104,8 @@ pub(crate) fn verbs(deeds: &Value) -> Vec<(&String, &Value)> {
     }
 }
 
-/// Plays a scenario in an empty namespace in which a controller is at work. `now` gives the time of the cluster as
-/// RFC 3339. What was seen is returned in any case.
+/// Plays a scenario in an empty namespace in which a controller is at work. `pace` is waited for before a Rollout is
+/// made; `now` gives the time of the cluster as RFC 3339. What was seen is returned in any case.
 ///
 /// # Errors
 /// When something could not be done, or never came.
@@ -113,6 +113,7 @@ pub async fn play(
     client: kube::Client,
     namespace: &str,
     scenario: &Scenario,
+    pace: Duration,
     now: impl Fn() -> String,
 ) -> (Vec<Value>, Result<(), PlayError>) {
     let actor = Actor { client, namespace: namespace.to_owned() };
@@ -120,19 +121,23 @@ pub async fn play(
         Ok(observer) => observer,
         Err(error) => return (Vec::new(), Err(error.into())),
     };
-    let end = acts(&actor, &mut observer, scenario, now).await;
-    (observer.seen.lines().to_vec(), end)
+    let end = acts(&actor, &mut observer, scenario, pace, now).await;
+    (observer.seen.lines(), end)
 }
 
 async fn acts(
     actor: &Actor,
     observer: &mut Observer,
     scenario: &Scenario,
+    pace: Duration,
     now: impl Fn() -> String,
 ) -> Result<(), PlayError> {
     // Watches are open before anything is there, so that nothing is missed.
     observer.watch(Instant::now() + LOOK_EVERY).await;
     for manifest in &scenario.manifests {
+        if manifest["kind"] == "Rollout" {
+            observer.watch(Instant::now() + pace).await;
+        }
         actor.create(manifest).await?;
     }
     for action in &scenario.actions {

@@ -37,7 +37,8 @@ pub struct Seen {
     last: BTreeMap<(String, String), Map<String, Value>>,
     /// The objects themselves.
     objects: BTreeMap<(String, String), Value>,
-    lines: Vec<Value>,
+    /// Lines, and whether hashes in them are of our versions. As they came: a hash can be told before its ReplicaSet.
+    lines: Vec<(Value, bool)>,
     /// When something changed last, in seconds.
     changed: f64,
 }
@@ -72,7 +73,7 @@ impl Seen {
         // The ReplicaSets of a Deployment keep their own names: their hashes can be those of our versions.
         let is_own =
             kind != "ReplicaSet" || object.pointer("/metadata/labels").is_some_and(|l| l.get(HASH).is_some());
-        let fields = if is_own { self.plain(fields(kind, object)) } else { fields(kind, object) };
+        let fields = fields(kind, object);
         let before = self.last.entry(key).or_default();
         let mut line: Map<String, Value> =
             fields.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(pair).collect();
@@ -91,20 +92,19 @@ impl Seen {
         };
         line.insert("t".to_owned(), json!(at));
         line.insert("kind".to_owned(), kind.into());
-        let name = if is_own { self.plain_text(&name) } else { name };
         line.insert("name".to_owned(), name.into());
         if kind == "Event" {
             // Of a repeated event only the count is new; the line tells the whole.
             for (pointer, key) in [("/reason", "reason"), ("/message", "message"), ("/type", "type")] {
-                line.insert(key.to_owned(), self.plain_text(text(object, pointer)).into());
+                line.insert(key.to_owned(), text(object, pointer).into());
             }
         }
-        self.lines.push(Value::Object(line));
+        self.lines.push((Value::Object(line), is_own));
     }
 
     /// Somebody does something now.
     pub(crate) fn acted(&mut self, verb: &str, at: f64) {
-        self.lines.push(json!({"t": at, "kind": "Action", "do": verb}));
+        self.lines.push((json!({"t": at, "kind": "Action", "do": verb}), false));
     }
 
     /// An object is gone.
@@ -113,8 +113,7 @@ impl Seen {
         self.objects.remove(&key);
         if self.last.remove(&key).is_some() {
             self.changed = at;
-            let name = self.plain_text(&key.1);
-            self.lines.push(json!({"t": at, "kind": kind, "name": name, "deleted": true}));
+            self.lines.push((json!({"t": at, "kind": kind, "name": key.1, "deleted": true}), true));
         }
     }
 
@@ -147,10 +146,12 @@ impl Seen {
         self.changed
     }
 
-    /// What was seen, in order.
+    /// What was seen, in order, hashes and the namespace by their names.
     #[must_use]
-    pub fn lines(&self) -> &[Value] {
-        &self.lines
+    pub fn lines(&self) -> Vec<Value> {
+        let plain =
+            |(line, is_own): &(Value, bool)| if *is_own { self.plain(line.clone()) } else { line.clone() };
+        self.lines.iter().map(plain).collect()
     }
 
     /// Text with hashes and the namespace by their names.
@@ -163,15 +164,11 @@ impl Seen {
             .fold(text, |text, (index, hash)| text.replace(hash.as_str(), &format!("h{}", index + 1)))
     }
 
-    fn plain(&self, fields: Map<String, Value>) -> Map<String, Value> {
-        fields.into_iter().map(|(key, value)| (key, self.plain_value(value))).collect()
-    }
-
-    fn plain_value(&self, value: Value) -> Value {
+    fn plain(&self, value: Value) -> Value {
         match value {
             Value::String(text) => self.plain_text(&text).into(),
-            Value::Array(list) => list.into_iter().map(|value| self.plain_value(value)).collect(),
-            Value::Object(map) => Value::Object(self.plain(map)),
+            Value::Array(list) => list.into_iter().map(|value| self.plain(value)).collect(),
+            Value::Object(map) => map.into_iter().map(|(key, value)| (key, self.plain(value))).collect(),
             other => other,
         }
     }

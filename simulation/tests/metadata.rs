@@ -63,7 +63,7 @@ fn played<T>(promotes: bool, look: impl AsyncFnOnce(&House) -> T) -> T {
         house.start_controller("controller", 0);
         let client = kube::Client::new(house.cluster.client("user"), NAMESPACE);
         let now = || house.now().whole_seconds().to_string();
-        let (_, end) = play(client, NAMESPACE, &scenario(promotes), now).await;
+        let (_, end) = play(client, NAMESPACE, &scenario(promotes), Duration::ZERO, now).await;
         end.unwrap();
         look(&house).await
     })

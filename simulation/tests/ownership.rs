@@ -181,3 +181,24 @@ fn the_scale_subresource_counts_the_pods_that_it_selects() {
         });
     }
 }
+#[test]
+fn a_replica_set_that_does_not_match_any_more_is_let_go_of_with_its_pods() {
+    played(async |world| {
+        world.create(&rollout(&json!({"canary": {}})));
+        world.until_phase("Healthy").await;
+        let (pods, set) = (world.pods(), world.sets().remove(0));
+        let name = set["metadata"]["name"].as_str().unwrap();
+        let patch = json!({"metadata": {"labels": {"app": "mine"}}});
+        let sets = world.api("apps/v1", "ReplicaSet");
+        sets.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        world.until("another", |world| world.sets().len() == 2).await;
+        world.until_phase("Healthy").await;
+        let (kept, own): (Vec<Value>, Vec<Value>) =
+            world.sets().into_iter().partition(|set| set["metadata"]["name"] == name);
+        assert!(kept[0]["metadata"]["ownerReferences"][0].is_null(), "{:#}", kept[0]["metadata"]);
+        assert_eq!((&kept[0]["spec"]["replicas"], &own[0]["spec"]["replicas"]), (&json!(4), &json!(4)));
+        assert!(pods.is_subset(&world.pods()), "its pods are not ours to take");
+        let taken = own[0]["metadata"]["labels"]["rollouts-pod-template-hash"].clone();
+        assert_ne!(taken, kept[0]["metadata"]["labels"]["rollouts-pod-template-hash"]);
+    });
+}

@@ -12,10 +12,11 @@ use crate::cache::Caches;
 use crate::events::{Events, Message};
 use crate::lease::Claim;
 use crate::metrics::{Metrics, Written};
+use crate::observe;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use planner::defect;
-use planner::{Anchor, Owner, Plan, Refusal, RefusalCode, ReplicaSet, Write};
+use planner::{Anchor, Plan, Refusal, RefusalCode, ReplicaSet, World, Write};
 use pods::{Pods, is_about_pods};
 use requests::Requests;
 use std::time::Duration;
@@ -72,17 +73,18 @@ pub(crate) struct Applier {
 }
 
 impl Applier {
-    /// Carries out the plan for `rollout`; `pods` are those whose metadata it was made from. Notices of what succeeded
-    /// are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing up. `told`
-    /// is when the change was told that this follows.
+    /// Carries out the plan that was made from `world`; `pods` are those whose metadata it was made from. Notices of what
+    /// succeeded are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing
+    /// up. `told` is when the change was told that this follows.
     pub(crate) async fn apply(
         &self,
-        rollout: &crds::Rollout,
+        world: &World,
         plan: &Plan,
         pods: &Pods,
         told: Option<Instant>,
     ) -> Result<(), ApplyError> {
         let mut told = told;
+        let rollout = &world.rollout;
         let mut requests = Requests::new(self, rollout);
         let namespace = rollout.namespace().unwrap_or_default();
         let mut done = 0;
@@ -97,7 +99,7 @@ impl Applier {
                 done += 1;
                 continue;
             }
-            result = self.write(&mut requests, &planned.write).await;
+            result = self.write(world, &mut requests, &planned.write).await;
             if is_refused_metadata(&planned.write, &result) {
                 late = std::mem::replace(&mut result, Ok(()));
             }
@@ -207,7 +209,12 @@ impl Applier {
         }
     }
 
-    async fn write(&self, requests: &mut Requests<'_>, write: &Write) -> Result<(), ApplyError> {
+    async fn write(
+        &self,
+        world: &World,
+        requests: &mut Requests<'_>,
+        write: &Write,
+    ) -> Result<(), ApplyError> {
         let what = describe(write);
         let result = self.guard(&what, requests.send(write)).await;
         let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = &result else {
@@ -215,13 +222,12 @@ impl Applier {
         };
         match (write, status.code) {
             (_, code) if is_let_pass(write, code) => Ok(()),
-            (Write::CreateReplicaSet { name, .. }, 409) => self.in_the_way(requests, name).await,
+            (Write::CreateReplicaSet { name, .. }, 409) => self.in_the_way(world, requests, name).await,
             (Write::CreateReplicaSet { name, .. }, code @ (403 | 422)) => {
                 Err(ApplyError::Refused(Box::new(Refusal {
                     target: format!("ReplicaSet/{name}"),
                     code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
                     message: status.message.clone(),
-                    existing: None,
                 })))
             }
             (Write::ScaleWorkload { target, .. }, code @ (403 | 422)) => {
@@ -231,7 +237,6 @@ impl Applier {
                     target,
                     code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
                     message: status.message.clone(),
-                    existing: None,
                 })))
             }
             (Write::CreateAnalysisRun { name, .. }, 409) => {
@@ -249,9 +254,9 @@ impl Applier {
         }
     }
 
-    /// A ReplicaSet of that name exists. One that is ours, or that we may adopt, only was not seen yet; a foreign one
-    /// is a refusal.
-    async fn in_the_way(&self, requests: &Requests<'_>, name: &str) -> Result<(), ApplyError> {
+    /// A ReplicaSet of that name exists. One that is ours, or that we may adopt, only was not seen yet; any other is a
+    /// refusal: somebody else's, and one whose labels were changed so that it counts no more.
+    async fn in_the_way(&self, world: &World, requests: &Requests<'_>, name: &str) -> Result<(), ApplyError> {
         let what = format!("get ReplicaSet {name}");
         let mut found: Option<ReplicaSet> = None;
         self.guard(&what, async {
@@ -261,12 +266,13 @@ impl Applier {
         .await?;
         let message = format!("ReplicaSet {name} exists already");
         match found {
-            Some(set) if set.owner == Owner::Other => Err(ApplyError::Refused(Box::new(Refusal {
-                target: format!("ReplicaSet/{name}"),
-                code: RefusalCode::AlreadyExists,
-                message,
-                existing: Some(Box::new(set)),
-            }))),
+            Some(set) if !observe::is_seen(&set, world.selector()) => {
+                Err(ApplyError::Refused(Box::new(Refusal {
+                    target: format!("ReplicaSet/{name}"),
+                    code: RefusalCode::AlreadyExists,
+                    message,
+                })))
+            }
             // Ours, one that we may adopt, or one that has gone since: the next plan sees it as it is.
             Some(_) | None => Err(ApplyError::Request { what, source: requests::conflict(&message) }),
         }

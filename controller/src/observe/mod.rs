@@ -88,15 +88,21 @@ fn replica_sets(caches: &Caches, selector: &LabelSelector, namespace: &str, uid:
         .list(namespace)
         .iter()
         .map(|set| objects::replica_set(set, uid))
-        .filter(|set| set.labels.contains_key(meta::POD_TEMPLATE_HASH_LABEL))
-        .filter(|set| match set.owner {
-            Owner::Ours => true,
-            Owner::Nobody => !selector.is_empty() && selector.matches(&set.labels),
-            Owner::Other => false,
-        })
+        .filter(|set| is_seen(set, Some(selector)))
         .collect();
     sets.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     sets
+}
+
+/// Whether a ReplicaSet counts: ours, or one that nobody controls and that the selector finds; with a hash.
+pub(crate) fn is_seen(set: &ReplicaSet, selector: Option<&LabelSelector>) -> bool {
+    let is_found = || selector.is_some_and(|own| !own.is_empty() && own.matches(&set.labels));
+    set.labels.contains_key(meta::POD_TEMPLATE_HASH_LABEL)
+        && match set.owner {
+            Owner::Ours => true,
+            Owner::Nobody => is_found(),
+            Owner::Other => false,
+        }
 }
 
 /// Takes in every template that the references reach, nested ones included.

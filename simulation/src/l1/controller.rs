@@ -71,7 +71,7 @@ impl Controller {
         self.seen.refusals.retain(|known| known.target != target);
         let message = format!("ReplicaSet {name} exists already");
         let code = RefusalCode::AlreadyExists;
-        self.seen.refusals.push(Refusal { target, code, message, existing: None });
+        self.seen.refusals.push(Refusal { target, code, message });
         self.refused = Some((self.seen.rollout.metadata.generation, now.plus_seconds(REFUSAL_SECONDS)));
     }
 

@@ -3,6 +3,7 @@
 
 mod metrics;
 mod releases;
+mod requests;
 mod shadow;
 mod waiting;
 
@@ -87,10 +88,14 @@ impl Weather for Watchful {
 
 /// A cluster in which each write is written down.
 fn open(refuses: fn(&Call, &[(String, String)]) -> bool) -> (House, Ledger) {
-    let house = House::open(Settings::default());
     let writes = Ledger::default();
-    house.cluster.set_weather(Watchful { writes: writes.clone(), refuses });
-    (house, writes)
+    (house_under(Watchful { writes: writes.clone(), refuses }), writes)
+}
+
+fn house_under(weather: impl Weather + 'static) -> House {
+    let house = House::open(Settings::default());
+    house.cluster.set_weather(weather);
+    house
 }
 
 fn by(writes: &Ledger, client: &str) -> Vec<String> {
