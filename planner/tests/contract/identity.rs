@@ -50,7 +50,6 @@ fn a_foreign_object_of_that_name_changes_the_hash() {
         target: format!("ReplicaSet/demo-{wanted}"),
         code: RefusalCode::AlreadyExists,
         message: "it exists".to_owned(),
-        existing: None,
     });
     play.run(30);
     let status = play.status();
@@ -68,7 +67,7 @@ fn a_version_that_the_api_server_refuses_is_told() {
         crds::hash::pod_template_hash(play.model.world.rollout.spec.template.as_ref().unwrap(), None);
     let target = format!("ReplicaSet/demo-{wanted}");
     let message = "hostPort must equal containerPort".to_owned();
-    play.model.world.refusals.push(Refusal { target, code: RefusalCode::Invalid, message, existing: None });
+    play.model.world.refusals.push(Refusal { target, code: RefusalCode::Invalid, message });
     play.run(5);
     let condition =
         play.status().conditions.unwrap().into_iter().find(|one| one.kind == "Progressing").unwrap();

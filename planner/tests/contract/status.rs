@@ -148,3 +148,21 @@ fn a_rollout_is_greeted_once() {
     assert_eq!(greeted, 1);
     assert_eq!(play.model.reasons()[0], "RolloutAddedToInformer");
 }
+
+#[test]
+fn a_pod_that_may_not_go_is_tried_again_later() {
+    let mut play = Play::new(3, &canary(&json!([])));
+    play.model.act("restart", &Value::Null);
+    let now = play.model.now.plus_seconds(1);
+    play.model.surroundings();
+    let evicts = |plan: &planner::Plan| {
+        plan.writes.iter().filter(|planned| matches!(planned.write, planner::Write::EvictPod { .. })).count()
+    };
+    assert_eq!(evicts(&planner::plan(&play.model.world, now)), 1);
+    for pod in &mut play.model.world.pods {
+        pod.eviction = Some(planner::Eviction::Blocked);
+    }
+    let next = planner::plan(&play.model.world, now);
+    assert_eq!(evicts(&next), 0);
+    assert_eq!(next.wake.map(|wake| wake.at), Some(now.plus_seconds(30)));
+}
