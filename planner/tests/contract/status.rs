@@ -26,7 +26,7 @@ fn an_update_that_makes_no_progress_is_told_and_may_still_succeed() {
     assert_eq!(condition(&play, "Progressing"), texts(("False", "ProgressDeadlineExceeded", message)));
     assert_eq!(
         play.status().message,
-        format!("ProgressDeadlineExceeded: {message}").replace("h2", &play.set("h2").hash().to_owned())
+        format!("ProgressDeadlineExceeded: {message}").replace("h2", play.set("h2").hash())
     );
     assert_eq!((play.phase().as_str(), play.status().abort), ("Degraded", false));
     play.update("app:3", 60);

@@ -60,6 +60,8 @@ fn what_code_cites_is_written_down() {
     let written: String = documents.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let mut sources = Vec::new();
     files(&root(), "rs", &mut sources);
+    // These tests have ids that are made up.
+    sources.retain(|path| !path.parent().is_some_and(|folder| folder.ends_with("xtask/src/house")));
     let mut missing: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut count = 0;
     for path in sources {
