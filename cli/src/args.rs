@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     /// End an analysis before its time.
     #[command(subcommand)]
     Terminate(Terminate),
+    /// Create Rollouts, Experiments, AnalysisRuns and templates from files, or an AnalysisRun from a template.
+    Create(Create),
     /// Check manifests without a cluster.
     Lint {
         /// A file of manifests; `-` reads standard input.
@@ -261,6 +263,54 @@ pub(crate) struct TakeoverCheck {
     pub(crate) output: Option<Output>,
 }
 
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Create {
+    /// A file of manifests; `-` reads standard input. May be repeated.
+    #[arg(long, short = 'f')]
+    pub(crate) filename: Vec<String>,
+    /// Show the Rollout that was created, and go on showing it.
+    #[arg(long, short = 'w')]
+    pub(crate) watch: bool,
+    /// Without colours; so does NO_COLOR.
+    #[arg(long)]
+    pub(crate) no_color: bool,
+    #[command(subcommand)]
+    pub(crate) what: Option<CreateWhat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CreateWhat {
+    /// Create an AnalysisRun from a template.
+    #[command(name = "analysisrun", alias = "analysisruns", alias = "ar")]
+    AnalysisRun(CreateRun),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateRun {
+    /// Name of an AnalysisTemplate.
+    #[arg(long, required_unless_present = "from_file", conflicts_with = "from_file")]
+    pub(crate) from: Option<String>,
+    /// A file with a template; `-` reads standard input.
+    #[arg(long)]
+    pub(crate) from_file: Option<String>,
+    /// --from is the name of a ClusterAnalysisTemplate.
+    #[arg(long)]
+    pub(crate) global: bool,
+    /// An argument of the template; may be repeated.
+    #[arg(long, short = 'a', value_name = "NAME=VALUE")]
+    pub(crate) argument: Vec<String>,
+    /// Name of the AnalysisRun.
+    #[arg(long, conflicts_with = "generate_name")]
+    pub(crate) name: Option<String>,
+    /// Beginning of a name that the API server completes; the template's name and a dash when nothing is said.
+    #[arg(long)]
+    pub(crate) generate_name: Option<String>,
+    /// Instance id of the controller that is to carry it out.
+    #[arg(long)]
+    pub(crate) instance_id: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Terminate {
     /// End an AnalysisRun before its time.
@@ -298,6 +348,11 @@ mod tests {
             "undo web --to-revision=3",
             "set image web app=registry.example:5000/app@sha256:0a",
             "terminate ar run",
+            "create -f file.yaml -f -",
+            "create -f file.yaml -w --no-color",
+            "create ar --from ok -a host=web --argument share=0.5 --generate-name ok-",
+            "create analysisrun --from-file ok.yaml --name ok-1 --instance-id blue",
+            "create analysisrun --global --from ok",
             "lint -f file.yaml",
             "try -f - --good-only -o json",
             "plan web -o json",

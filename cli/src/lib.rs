@@ -13,7 +13,7 @@ mod workload;
 
 pub use terminal::{Terminal, Transcript};
 
-use args::{Cli, Get, List, Retry, Set, Terminate, Verb};
+use args::{Cli, CreateWhat, Get, List, Retry, Set, Terminate, Verb};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use cluster::Cluster;
 use controller::connection::Connection;
@@ -123,6 +123,10 @@ async fn carry_out(verb: Verb, cluster: &Cluster<'_>) -> anyhow::Result<u8> {
         Verb::Terminate(Terminate::AnalysisRun { analysisrun }) => {
             verbs::change::terminate(cluster, &analysisrun).await?;
         }
+        Verb::Create(args) => match &args.what {
+            Some(CreateWhat::AnalysisRun(run)) => verbs::create::analysis_run(cluster, run).await?,
+            None => verbs::create::files(cluster, &args).await?,
+        },
         Verb::Status(args) => return verbs::status::run(cluster, &args).await,
         Verb::Get(Get::Rollout(args)) => verbs::show::run(cluster, &args).await?,
         Verb::List(List::Rollouts(args)) => verbs::list::run(cluster, &args).await?,

@@ -17,19 +17,29 @@ const GROUP: &str = "argoproj.io/";
 pub(crate) fn files(names: &[String], terminal: &Terminal) -> anyhow::Result<u8> {
     let mut faults = 0_usize;
     for name in names {
-        let text = if name == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("read standard input")?;
-            text
-        } else {
-            std::fs::read_to_string(name).with_context(|| format!("read {name}"))?
-        };
-        for fault in text_faults(&text) {
+        for fault in text_faults(&text_of(name)?) {
             terminal.warn(format_args!("Error: {name}: {fault}"));
             faults += 1;
         }
     }
     Ok(u8::from(faults > 0))
+}
+
+/// The text of a file, or of standard input.
+fn text_of(name: &str) -> anyhow::Result<String> {
+    if name == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("read standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(name).with_context(|| format!("read {name}"))
+}
+
+/// The objects of a file, those of lists among them.
+pub(crate) fn objects_of_file(name: &str) -> anyhow::Result<Vec<Value>> {
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(&text_of(name)?).with_context(|| format!("{name} is not YAML"))?;
+    Ok(documents.iter().filter(|document| !document.is_null()).flat_map(objects_of).cloned().collect())
 }
 
 /// All faults of a stream of documents, each with its place.
@@ -124,7 +134,8 @@ fn with_metrics<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> 
     faults
 }
 
-fn unknown_fields<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
+/// What cannot be read, and the fields that the kind does not have.
+pub(crate) fn unknown_fields<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
     decode::<K>(object).map_or_else(|fault| vec![fault], |(_, faults)| faults)
 }
 

@@ -1,6 +1,7 @@
 //! The verbs, one file for each that is more than a patch.
 
 pub(crate) mod change;
+pub(crate) mod create;
 pub(crate) mod lint;
 pub(crate) mod list;
 pub(crate) mod plan;

@@ -205,3 +205,7 @@ fn clamp(
 #[cfg(test)]
 #[path = "canary_replicas_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "canary_replicas_grid.rs"]
+mod grid;

@@ -127,8 +127,10 @@ fn skipped_step(world: &World, plan: &Plan, now: Time) -> Option<String> {
         let open = match (&step.pause, &step.analysis) {
             (Some(pause), _) => match paused_since(old, CANARY_PAUSE_STEP) {
                 Some(since) => seconds(pause).is_some_and(|length| now >= since.plus_seconds(length)),
-                None => index == from && old.controller_pause,
+                // One without a length begins and ends in the same plan.
+                None => (index == from && old.controller_pause) || seconds(pause) == Some(0),
             },
+            (None, Some(analysis)) if analysis.templates.as_ref().is_none_or(Vec::is_empty) => true,
             (None, Some(_)) => world.analysis_runs.iter().any(|run| {
                 run.status.as_ref().is_some_and(|status| status.phase == AnalysisPhase::Successful)
             }),

@@ -170,7 +170,7 @@ defects! {
     /// The status has the time of the look in it.
     ClockInStatus: L1, "rollout/status.rs stamp", ["V2"], 50, [];
     /// The AnalysisRun that was made is not recorded.
-    RunNotRecorded: L1, "rollout/canary.rs conclude", ["V1", "S6", "V2"], 50, [];
+    RunNotRecorded: L1, "rollout/canary.rs conclude", ["V1", "S6", "V2"], 500, [];
     /// The stable Service stays with the stable version until that has no pods.
     ServiceStaysBehind: L1, "rollout/canary.rs empties_stable", ["services_have_pods", "V1", "S2"], 2000, [];
     /// Nobody looks when a timed pause is over.
@@ -180,13 +180,13 @@ defects! {
     /// The analysis of one step speaks for another.
     RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 1500, [];
     /// A failed analysis does not abort.
-    FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 50, [];
+    FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 500, [];
     /// A rollback counts as fast after the old version's deadline.
     StaleDeadlineIsFast: L1, "rollout/services.rs is_fast_rollback", ["no_skipped_gate"], 800, [];
     /// A Service is pointed at a version without pods.
     SelectsWithoutPods: L1, "rollout/services.rs ensure", ["services_have_pods", "S2"], 50, [];
     /// The canary Service stays with an aborted version.
-    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 400, [];
+    CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 2000, [];
     /// The stable Service goes to the new version at once.
     StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4", "services_have_pods"], 100, [];
     /// ReplicaSets of another owner count as ours.
@@ -198,7 +198,7 @@ defects! {
     /// A version becomes stable before its pods are available.
     PromotesUnready: L1, "rollout/promotion.rs reason", ["S7"], 50, [];
     /// A version becomes stable before its last step.
-    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 50, [];
+    PromotesBeforeTheEnd: L1, "rollout/promotion.rs reason", ["no_skipped_gate", "S7"], 500, [];
     /// A version becomes stable without its analysis after the promotion.
     PromotesUnanalysed: L1, "rollout/promotion.rs reason", ["S6"], 400, [];
     /// A stable ReplicaSet that is not seen yet makes a first deploy.
@@ -328,7 +328,7 @@ defects! {
     /// There is no analysis beside the steps.
     NoBackground: L1, "rollout/analysis.rs background", ["V1"], 3000, [];
     /// The history limits take the current run, too.
-    CurrentRunDeleted: L1, "rollout/analysis/retention.rs delete_old", ["S5", "S6", "V1"], 50, [];
+    CurrentRunDeleted: L1, "rollout/analysis/retention.rs delete_old", ["S5", "S6", "V1"], 500, [];
     /// The limits of good and bad runs are swapped.
     LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 50, [];
     /// Runs outlive their version.
@@ -336,7 +336,7 @@ defects! {
     /// A run of a later number is overlooked.
     SecondRun: L1, "rollout/analysis/make.rs new_run", ["S6", "V1"], 50, [];
     /// Writes follow a decision that is not recorded yet.
-    WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1", "surge"], 50, [];
+    WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1", "surge", "S4"], 50, [];
     /// Events wait for another write than theirs.
     AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["notices_fit", "V1"], 50, [];
     /// A retry in the second of its abort is obeyed at once, and meets the verdict that it is a retry of.

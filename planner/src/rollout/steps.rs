@@ -57,8 +57,11 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
     if step.set_weight.is_some() {
         return has_reached_replicas(pass);
     }
-    if step.analysis.is_some() {
-        return defect!(SkipsAnalysis) || super::analysis::step_is_successful(pass, status);
+    if let Some(analysis) = &step.analysis {
+        // Without templates there is nothing to wait for, and no run will ever be made.
+        return defect!(SkipsAnalysis)
+            || super::analysis::is_empty(analysis)
+            || super::analysis::step_is_successful(pass, status);
     }
     false
 }

@@ -49,6 +49,8 @@ pub struct Model {
     pub events: Vec<(String, String)>,
     /// Phase, message and step of each status that differs from the one before.
     pub phases: Vec<(String, String, Option<i32>)>,
+    /// Phase with the reason of `Progressing`, and what else the status says that can be the cause of another one.
+    pub states: Vec<(String, String)>,
     /// What `status.duration` said, one after the other: which fields are set, and how the update ended.
     pub durations: Vec<String>,
     /// Outcomes of AnalysisRuns, by name with hashes replaced.
@@ -82,6 +84,18 @@ pub fn duration_text(field: impl Fn(&str) -> Value) -> String {
     set.join(" ")
 }
 
+/// Phase and reason of `Progressing`, as `docs/reference/phases.md` names them, and the rest of the status.
+pub fn state_of(status: &crds::rollout::RolloutStatus) -> (String, String) {
+    let conditions = status.conditions.iter().flatten();
+    let reason = conditions.filter(|one| one.kind == "Progressing").map(|one| one.reason.as_str()).next();
+    let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let state = format!("{}/{}", dash(&status.phase), dash(reason.unwrap_or_default()));
+    let mut rest = status.clone();
+    (rest.conditions, rest.duration) = (None, None);
+    (rest.phase, rest.message) = (String::new(), String::new());
+    (state, serde_json::to_string(&rest).unwrap())
+}
+
 impl Model {
     pub fn new() -> Self {
         Self {
@@ -90,6 +104,7 @@ impl Model {
             pods: Vec::new(),
             events: Vec::new(),
             phases: Vec::new(),
+            states: Vec::new(),
             durations: Vec::new(),
             scripts: BTreeMap::new(),
             runs_began: BTreeMap::new(),

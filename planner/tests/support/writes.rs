@@ -50,6 +50,10 @@ impl Model {
             if self.durations.last() != Some(&duration) {
                 self.durations.push(duration);
             }
+            let state = super::state_of(&status);
+            if self.states.last().map(|(state, _)| state) != Some(&state.0) {
+                self.states.push(state);
+            }
             self.world.rollout.status = Some(status);
         }
     }

@@ -1,7 +1,8 @@
-//! What operators see: metrics, the shadow, and how long a Rollout waits for what it refers to.
+//! What operators see: metrics, the shadow, whose objects are taken, and how long a Rollout waits for what it refers to.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod metrics;
+mod releases;
 mod requests;
 mod shadow;
 mod waiting;
@@ -29,6 +30,16 @@ struct Running {
 
 /// Starts a controller with these flags.
 fn start(house: &House, name: &str, flags: &[&str]) -> Running {
+    start_until(house, name, flags, std::future::pending())
+}
+
+/// Starts a controller that ends in order.
+fn start_until(
+    house: &House,
+    name: &str,
+    flags: &[&str],
+    end: impl Future<Output = ()> + Send + 'static,
+) -> Running {
     let requests = RequestCounter::default();
     let client = Client::new(requests.layer(house.cluster.client(name)), NAMESPACE);
     let clock = house.cluster.clock();
@@ -47,7 +58,7 @@ fn start(house: &House, name: &str, flags: &[&str]) -> Running {
     let args = Args::parse_from(few.iter().chain(flags));
     let controller = Controller::start(args, around);
     let pages = controller.pages();
-    Running { pages, task: tokio::spawn(controller.work(std::future::pending())) }
+    Running { pages, task: tokio::spawn(controller.work(end)) }
 }
 
 /// Who wrote what: client, verb and resource.

@@ -2,6 +2,7 @@
 //! under which licences our dependencies stand.
 
 pub(crate) mod bans;
+mod contract;
 mod ids;
 mod rooms;
 

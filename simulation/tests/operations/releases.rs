@@ -1,0 +1,115 @@
+//! Whose objects a controller takes, and what it leaves behind. `[services.release]` `[identify.instance]`
+//! `[lease.release]` `[metadata.refused]`
+
+use super::{by, create, merge, open, paused, phase, rollout, seconds, service, start, start_until, until};
+use serde_json::{Value, json};
+use simulation::l2::{House, NAMESPACE};
+
+const HASH: &str = "rollouts-pod-template-hash";
+const RECORD: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
+
+fn labelled(mut object: Value, instance: &str) -> Value {
+    object["metadata"]["labels"] = json!({"argo-rollouts.argoproj.io/controller-instance-id": instance});
+    object
+}
+
+fn selects(house: &House, name: &str) -> Value {
+    house.cluster.object("v1", "Service", NAMESPACE, name).unwrap()["spec"]["selector"][HASH].clone()
+}
+
+#[test]
+fn a_hash_that_nobody_has_recorded_stays() {
+    paused(async {
+        let (house, _) = open(|_, _| false);
+        let _live = start(&house, "live", &[]);
+        for (name, record) in [("foreign", None), ("ours", Some("gone"))] {
+            let mut service = service(name);
+            service["spec"]["selector"][HASH] = json!("abc");
+            if let Some(record) = record {
+                service["metadata"]["annotations"] = json!({RECORD: record});
+            }
+            create(&house, service);
+        }
+        seconds(30).await;
+        assert_eq!((selects(&house, "foreign"), selects(&house, "ours")), (json!("abc"), Value::Null));
+    });
+}
+
+#[test]
+fn a_service_that_is_named_no_more_selects_all_pods_again() {
+    paused(async {
+        let (house, _) = open(|_, _| false);
+        let _live = start(&house, "live", &[]);
+        create(&house, service("stable"));
+        create(&house, rollout(&json!({"stableService": "stable"})));
+        until(&house, "Healthy").await;
+        seconds(5).await;
+        assert!(selects(&house, "stable").is_string());
+        merge(&house, json!({"spec": {"strategy": {"canary": {"stableService": null}}}})).await;
+        seconds(30).await;
+        assert_eq!(selects(&house, "stable"), Value::Null);
+    });
+}
+
+#[test]
+fn a_controller_takes_the_objects_of_its_instance_only() {
+    paused(async {
+        for (flags, label, is_taken) in [
+            (vec![], None, true),
+            (vec![], Some("one"), false),
+            (vec!["--instance-id=one"], Some("one"), true),
+            (vec!["--instance-id=one"], Some("two"), false),
+            (vec!["--instance-id=one"], None, false),
+        ] {
+            let (house, writes) = open(|_, _| false);
+            let _live = start(&house, "live", &flags);
+            let object = rollout(&json!({}));
+            create(&house, label.map_or(object.clone(), |label| labelled(object, label)));
+            seconds(30).await;
+            let taken = if is_taken { "Healthy" } else { "" };
+            assert_eq!(phase(&house).0, taken, "{flags:?} {label:?}");
+            let touched = by(&writes, "live").iter().any(|what| what.ends_with("rollouts"));
+            assert_eq!(touched, is_taken, "{flags:?} {label:?}");
+        }
+    });
+}
+
+#[test]
+fn who_ends_gives_the_lease_back() {
+    paused(async {
+        let (house, _) = open(|_, _| false);
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let first = start_until(&house, "first", &[], async move { drop(ended.await) });
+        seconds(5).await;
+        let _second = start(&house, "second", &[]);
+        seconds(5).await;
+        end.send(()).unwrap();
+        first.task.await.unwrap();
+        // Much less than the 15 s for which a Lease holds.
+        seconds(3).await;
+        let leases = house.cluster.objects("coordination.k8s.io/v1", "Lease", NAMESPACE);
+        let holder = leases[0]["spec"]["holderIdentity"].as_str().unwrap_or_default();
+        assert!(holder.starts_with("second_"), "{leases:?}");
+    });
+}
+
+#[test]
+fn pods_that_refuse_their_metadata_hold_nothing_up() {
+    paused(async {
+        let (house, writes) = open(|call, _| call.resource == "pods" && call.client == "live");
+        let _live = start(&house, "live", &[]);
+        create(&house, rollout(&json!({"stableMetadata": {"labels": {"role": "a"}}})));
+        until(&house, "Healthy").await;
+        merge(
+            &house,
+            json!({"spec": {"replicas": 3,
+            "strategy": {"canary": {"stableMetadata": {"labels": {"role": "b"}}}}}}),
+        )
+        .await;
+        seconds(30).await;
+        assert!(by(&writes, "live").iter().any(|what| what.ends_with(" pods")), "it is tried");
+        assert_eq!(phase(&house).0, "Healthy");
+        let sets = house.cluster.objects("apps/v1", "ReplicaSet", NAMESPACE);
+        assert_eq!(sets[0]["status"]["availableReplicas"], 3, "the plan goes on");
+    });
+}
