@@ -71,8 +71,9 @@ pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
         if seen.active_selector.is_empty() || seen.active_selector != status.current_pod_hash {
             return progressing("active service cutover pending");
         }
-        let analysed = blue_green.post_promotion_analysis.is_some();
-        return match (stable, analysed) {
+        let run = seen.post_promotion_analysis_run_status.as_ref();
+        let is_over = run.is_some_and(|run| run.status.is_completed());
+        return match (stable, blue_green.post_promotion_analysis.is_some() && !is_over) {
             (true, _) => (Phase::Healthy, String::new()),
             (false, true) => progressing("waiting for analysis to complete"),
             (false, false) => progressing("waiting for post-promotion verification to complete"),

@@ -166,3 +166,24 @@ fn a_pod_that_may_not_go_is_tried_again_later() {
     assert_eq!(evicts(&next), 0);
     assert_eq!(next.wake.map(|wake| wake.at), Some(now.plus_seconds(30)));
 }
+
+#[test]
+fn an_analysis_behind_the_switch_is_waited_for_until_it_is_over() {
+    let rollout = |phase: &str| -> crds::Rollout {
+        serde_json::from_value(json!({"metadata": {"name": "demo"},
+            "spec": {"replicas": 1, "strategy": {"blueGreen": {"activeService": "active",
+                "postPromotionAnalysis": {"templates": [{"templateName": "check"}]}}}},
+            "status": {"updatedReplicas": 1, "availableReplicas": 1, "currentPodHash": "h2", "stableRS": "h1",
+                "blueGreen": {"activeSelector": "h2",
+                    "postPromotionAnalysisRunStatus": {"name": "run", "status": phase}}}}))
+        .unwrap()
+    };
+    for (phase, message) in [
+        ("Running", "waiting for analysis to complete"),
+        ("Successful", "waiting for post-promotion verification to complete"),
+    ] {
+        let rollout = rollout(phase);
+        let (_, told) = planner::rollout::phase_of(&rollout, rollout.status.as_ref().unwrap());
+        assert_eq!(told, message, "{phase}");
+    }
+}
