@@ -6,7 +6,7 @@ use crate::compare::{Difference, Topic};
 const NOT_PLAYED: [(&str, &str); 2] = [("nginx-", "traffic routing"), ("experiment-", "experiments")];
 
 /// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 14] = [
+const DIFFERS: [(&str, &[Topic], &str); 13] = [
     (
         "analysis-missing-template",
         &[Topic::Phases],
@@ -28,16 +28,7 @@ const DIFFERS: [(&str, &[Topic], &str); 14] = [
         &[Topic::Events, Topic::Messages],
         "an abort at the deadline is told once, not twice",
     ),
-    (
-        "canary-basic-n1",
-        &[Topic::Decisions, Topic::Duration],
-        "steps that end at once are recorded in one write",
-    ),
-    (
-        "canary-replicas-zero",
-        &[Topic::Decisions, Topic::Phases],
-        "steps that end at once are recorded in one write",
-    ),
+    ("canary-replicas-zero", &[Topic::Phases], "steps that end at once are recorded in one write"),
     (
         "canary-services",
         &[Topic::Events],
@@ -48,11 +39,7 @@ const DIFFERS: [(&str, &[Topic], &str); 14] = [
         &[Topic::Events, Topic::Sizes],
         "the new version gets the size of its first step at once, not all pods before",
     ),
-    (
-        "canary-weight-0-and-100",
-        &[Topic::Decisions, Topic::Phases],
-        "steps that end at once are recorded in one write",
-    ),
+    ("canary-weight-0-and-100", &[Topic::Phases], "steps that end at once are recorded in one write"),
     (
         "workloadref-missing",
         &[Topic::Phases],

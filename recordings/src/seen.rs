@@ -73,7 +73,12 @@ impl Seen {
         // The ReplicaSets of a Deployment keep their own names: their hashes can be those of our versions.
         let is_own =
             kind != "ReplicaSet" || object.pointer("/metadata/labels").is_some_and(|l| l.get(HASH).is_some());
-        let fields = fields(kind, object);
+        let mut fields = fields(kind, object);
+        if is_own {
+            // At once, not as hashes: what was left for us may name the namespace already.
+            let plain = |value| texts(value, &|text| self.without_namespace(text));
+            fields = fields.into_iter().map(|(key, value)| (key, plain(value))).collect();
+        }
         let before = self.last.entry(key).or_default();
         let mut line: Map<String, Value> =
             fields.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(pair).collect();
@@ -149,28 +154,30 @@ impl Seen {
     /// What was seen, in order, hashes and the namespace by their names.
     #[must_use]
     pub fn lines(&self) -> Vec<Value> {
-        let plain =
-            |(line, is_own): &(Value, bool)| if *is_own { self.plain(line.clone()) } else { line.clone() };
-        self.lines.iter().map(plain).collect()
+        let plain = |line: &Value| texts(line.clone(), &|text| self.plain_text(text));
+        self.lines.iter().map(|(line, is_own)| if *is_own { plain(line) } else { line.clone() }).collect()
+    }
+
+    fn without_namespace(&self, text: &str) -> String {
+        let text = text.replace(&format!("{}/", self.namespace), "ns/");
+        text.replace(&format!("/{} ", self.namespace), "/ns ")
     }
 
     /// Text with hashes and the namespace by their names.
     pub(crate) fn plain_text(&self, text: &str) -> String {
-        let text = text.replace(&format!("{}/", self.namespace), "ns/");
-        let text = text.replace(&format!("/{} ", self.namespace), "/ns ");
-        self.hashes
-            .iter()
-            .enumerate()
-            .fold(text, |text, (index, hash)| text.replace(hash.as_str(), &format!("h{}", index + 1)))
+        self.hashes.iter().enumerate().fold(self.without_namespace(text), |text, (index, hash)| {
+            text.replace(hash.as_str(), &format!("h{}", index + 1))
+        })
     }
+}
 
-    fn plain(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => self.plain_text(&text).into(),
-            Value::Array(list) => list.into_iter().map(|value| self.plain(value)).collect(),
-            Value::Object(map) => map.into_iter().map(|(key, value)| (key, self.plain(value))).collect(),
-            other => other,
-        }
+/// A value with all its texts changed.
+fn texts(value: Value, change: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => change(&text).into(),
+        Value::Array(list) => list.into_iter().map(|value| texts(value, change)).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, texts(value, change))).collect(),
+        other => other,
     }
 }
 
