@@ -33,7 +33,13 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub fn measure(cluster: &Cluster, controller: &Path) -> Result<()> {
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/manifests/slim");
     cluster.kubectl(&["apply", "-f", &crds.to_string_lossy()])?;
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd/rollouts.argoproj.io", "--timeout=30s"])?;
+    // Right after the apply `kubectl wait` may find no conditions at all, and gives up.
+    let begun = Instant::now();
+    let established = ["wait", "--for=condition=Established", "crd/rollouts.argoproj.io", "--timeout=5s"];
+    while let Err(error) = cluster.kubectl(&established) {
+        anyhow::ensure!(begun.elapsed() < READY_LIMIT, "{error}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     let mut command = cluster.inside(controller);
     command.arg("--kubeconfig").arg(cluster.kubeconfig()).arg("--leader-elect=false");
     process::start(&cluster.state, NAME, &mut command)?;
