@@ -91,12 +91,19 @@ pub(crate) async fn measure(cluster: &Cluster) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = serde_json::from_value(json!({"metadata": {"name": NAMESPACE}}))?;
     namespaces.create(&PostParams::default(), &namespace).await?;
-    let node = tokio::spawn(kubelet::serve(client.clone()));
+    tokio::select! {
+        // Without its node nothing would ever be done: why it is gone is what there is to say.
+        ended = kubelet::serve(client.clone()) => ended.and_then(|()| anyhow::bail!("the node has ended")),
+        done = updates(cluster, &client) => done,
+    }
+}
+
+async fn updates(cluster: &Cluster, client: &Client) -> Result<()> {
     let mut seconds = Vec::new();
     for kind in [Kind::Deployment, Kind::Rollout] {
-        roll(&client, kind, "app:1", true).await?;
+        roll(client, kind, "app:1", true).await?;
         let before = Weight::of(cluster)?;
-        seconds.push(roll(&client, kind, "app:2", false).await?);
+        seconds.push(roll(client, kind, "app:2", false).await?);
         if let Kind::Rollout = kind {
             let used = Weight::of(cluster)?.processor_seconds - before.processor_seconds;
             println!(
@@ -105,7 +112,6 @@ pub(crate) async fn measure(cluster: &Cluster) -> Result<()> {
             );
         }
     }
-    node.abort();
     if let [deployments, rollouts] = seconds.as_slice() {
         println!(
             "update of {COUNT} Rollouts of 1 pod and two steps on a node without containers: {rollouts:.1} s; of {COUNT} \
