@@ -2,7 +2,7 @@
 //! at once, as the end of a process does.
 
 use crate::analysis_runs::{AnalysisRuns, Jobs};
-use crate::apply::Applier;
+use crate::apply::{Applier, Doubts, Pace};
 use crate::args::{Args, Part};
 use crate::cache::{Caches, Watches};
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::rollouts::{Rollouts, UNTOLD};
 use crate::shadow::Shadow;
 use crate::{services, watches};
 use crds::Time;
+use crds::rollout::RolloutStatus;
 use futures::FutureExt;
 use kube::{Api, Client, ResourceExt};
 use planner::{Settings, defect};
@@ -160,6 +161,8 @@ impl Controller {
             caches: caches.clone(),
             events,
             metrics: metrics.clone(),
+            pace: Pace::default(),
+            doubts: Doubts::default(),
             pod_threads: args.ephemeral_metadata_threads,
         };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
@@ -309,7 +312,11 @@ impl Work {
 
     async fn look(&self, key: &Key) -> Outcome {
         match (&key.kind, &self.duty) {
-            (Kind::Rollout, Duty::All) => self.rollouts.look(key, self.queue.told(key)).await,
+            (Kind::Rollout, Duty::All) => {
+                let outcome = self.rollouts.look(key, self.queue.told(key)).await;
+                self.begin_runs(key);
+                outcome
+            }
             (Kind::AnalysisRun, Duty::All | Duty::Analyses) => self.look_at_run(key).await,
             (Kind::Service, Duty::All) => services::look(&self.applier, &self.queue, key).await,
             (Kind::Rollout, Duty::Shadow(shadow)) => shadow.look(&self.rollouts, key).await,
@@ -317,8 +324,24 @@ impl Work {
                 services::wake(&self.applier.caches, &self.queue, key);
                 Outcome::Done
             }
-            (Kind::AnalysisRun, Duty::Shadow(_)) | (Kind::Rollout | Kind::Service, Duty::Analyses) => {
+            (Kind::Rollout, Duty::Analyses) => {
+                self.begin_runs(key);
                 Outcome::Done
+            }
+            (Kind::AnalysisRun, Duty::Shadow(_)) | (Kind::Service, Duty::Analyses) => Outcome::Done,
+        }
+    }
+
+    /// Wakes the runs that the Rollout names and that have not begun.
+    fn begin_runs(&self, key: &Key) {
+        let caches = &self.applier.caches;
+        let rollout = caches.rollouts.get(&key.namespace, &key.name);
+        let status = rollout.as_ref().and_then(|rollout| rollout.status.as_ref());
+        for named in status.into_iter().flat_map(RolloutStatus::analysis_runs) {
+            let run = caches.runs.get(&key.namespace, &named.name);
+            if run.is_some_and(|run| run.status.is_none()) {
+                let (namespace, name) = (key.namespace.clone(), named.name.clone());
+                self.queue.add(Key { namespace, kind: Kind::AnalysisRun, name });
             }
         }
     }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use planner::defect;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -29,12 +29,38 @@ pub(crate) struct Settings {
 #[derive(Debug, Default)]
 struct Held {
     until: Mutex<Option<Instant>>,
+    /// When this process began to lead after one that had not given the lease back.
+    inherited: Mutex<Option<Instant>>,
+    /// Writes that are under way.
+    writing: AtomicUsize,
     changed: Notify,
+}
+
+/// A write that is under way, until it is dropped.
+pub(crate) struct Writing(Arc<Held>);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.writing.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+    }
 }
 
 impl Held {
     fn until(&self) -> Option<Instant> {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no write is under way.
+    async fn idle(&self) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.writing.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Sets it, and gives what it was.
@@ -60,9 +86,23 @@ impl Claim {
         Self { held: Arc::new(held) }
     }
 
+    /// Says that a write is sent, as far as it may be: the lease is not given back before its end.
+    pub(crate) fn write(&self) -> Option<Writing> {
+        // Counted first: whoever gives the lease back ends the claim, and then counts.
+        self.held.writing.fetch_add(1, Ordering::SeqCst);
+        let writing = Writing(self.held.clone());
+        (self.is_held() || defect!(GuardIsOpen)).then_some(writing)
+    }
+
     /// Whether a write may be sent now.
     pub(crate) fn is_held(&self) -> bool {
         self.held.until().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// When this process began to lead after one that had not given the lease back: requests of that one may still be
+    /// under way.
+    pub(crate) fn inherited(&self) -> Option<Instant> {
+        *self.held.inherited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until this process leads.
@@ -200,6 +240,11 @@ impl Election {
         match evaluate(lease.spec.as_ref(), &self.settings.identity, seen, now) {
             Verdict::Follow => Ok(false),
             Verdict::Acquire | Verdict::Renew => {
+                let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+                if !self.leads.load(Ordering::Relaxed) && holder.is_some_and(|holder| !holder.is_empty()) {
+                    // Before the claim holds. A process of our own name that has ended counts as another one.
+                    *self.held.inherited.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+                }
                 lease.spec = Some(self.spec(lease.spec.as_ref()));
                 taken(self.api.replace(&self.settings.name, &post(), &lease).await)
             }
@@ -234,6 +279,8 @@ impl Election {
             return;
         }
         let give_back = async {
+            // What is under way could be carried out beside the writes of the next leader.
+            self.held.idle().await;
             let mut lease = self.api.get(&self.settings.name).await?;
             if let Some(spec) =
                 lease.spec.as_mut().filter(|s| s.holder_identity.as_ref() == Some(&self.settings.identity))
@@ -277,6 +324,21 @@ mod tests {
             lease_duration_seconds: Some(15),
             ..LeaseSpec::default()
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_writes_is_waited_for() {
+        let claim = Claim::always();
+        let (first, second) = (claim.write(), claim.write());
+        assert!(first.is_some() && second.is_some());
+        claim.held.set(None);
+        assert!(claim.write().is_none(), "a claim that has ended allows no write, and none is under way");
+        let idle = |millis| tokio::time::timeout(Duration::from_millis(millis), claim.held.idle());
+        assert!(idle(10).await.is_err());
+        drop(first);
+        assert!(idle(10).await.is_err());
+        drop(second);
+        assert!(idle(10).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

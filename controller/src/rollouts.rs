@@ -122,10 +122,12 @@ impl Rollouts {
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
             match self.applier.apply(&world, &plan, &pods, told.take()).await {
-                Ok(()) => {
+                Ok(later) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
-                    return Ok([wake, until, untold].into_iter().flatten().min());
+                    let later =
+                        later.map(|at| self.clock.now().plus(at.saturating_duration_since(Instant::now())));
+                    return Ok([wake, until, untold, later].into_iter().flatten().min());
                 }
                 Err(ApplyError::Refused(refusal)) => self.remember(key, &rollout, *refusal, now),
                 Err(error) => return Err(error),

@@ -34,8 +34,9 @@ pub(crate) fn wake(caches: &Caches, queue: &Queue, key: &Key) -> bool {
 
 /// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.
 pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome {
-    let Some(service) = applier.caches.services.get(&key.namespace, &key.name) else { return Outcome::Done };
+    // One that has gone makes its Rollouts invalid.
     let referred = wake(&applier.caches, queue, key);
+    let Some(service) = applier.caches.services.get(&key.namespace, &key.name) else { return Outcome::Done };
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
     let has_hash = selector.is_some_and(|selector| selector.contains_key(meta::POD_TEMPLATE_HASH_LABEL));
     let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));

@@ -7,6 +7,7 @@ use crate::queue::{Key, Kind, Queue};
 use crds::meta::{
     ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL, WORKLOAD_GENERATION_ANNOTATION,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -232,12 +233,14 @@ fn phase(run: &crds::AnalysisRun) -> Option<crds::analysis::AnalysisPhase> {
 }
 
 /// Tells `add` of the Rollout that controls an object.
-pub(crate) fn enqueue_owner(
-    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-    add: &impl Fn(String, String),
-) {
-    let owners = metadata.owner_references.iter().flatten();
-    for owner in owners.filter(|owner| owner.kind == "Rollout" && owner.controller == Some(true)) {
+pub(crate) fn enqueue_owner(metadata: &ObjectMeta, add: &impl Fn(String, String)) {
+    if let Some(owner) = owner(metadata) {
         add(metadata.namespace.clone().unwrap_or_default(), owner.name.clone());
     }
+}
+
+/// The Rollout that controls an object.
+pub(crate) fn owner(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    let owners = metadata.owner_references.iter().flatten();
+    owners.filter(|owner| owner.kind == "Rollout").find(|owner| owner.controller == Some(true))
 }

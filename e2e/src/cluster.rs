@@ -269,7 +269,9 @@ impl Cluster {
         wait(&self.state, "kube-apiserver", READY_LIMIT, || {
             self.kubectl(&["get", "--raw", "/readyz"]).is_ok()
         })?;
-        let client = format!("--kubeconfig={}", self.kubeconfig().display());
+        // Kubernetes' own controllers are not to be what a fleet waits for: 20 requests a second are their default.
+        let client =
+            format!("--kubeconfig={} --kube-api-qps=500 --kube-api-burst=1000", self.kubeconfig().display());
         go(
             "kube-controller-manager",
             &format!(

@@ -178,6 +178,24 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Whether this only asks what `earlier`, in the same plan, has asked or brought about: that an object is as it was
+    /// seen.
+    pub(crate) fn is_asked_by(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (
+                Self::AnnotateReplicaSet { target, annotations, min_ready_seconds: None },
+                Self::AnnotateReplicaSet { target: other, .. } | Self::ScaleReplicaSet { target: other, .. },
+            ) => annotations.is_empty() && target.name == other.name,
+            (
+                Self::SelectService { target, hash, .. },
+                Self::SelectService { target: other, hash: selected, .. },
+            ) => target.name == other.name && hash == selected,
+            _ => false,
+        }
+    }
+}
+
 /// When to look again, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wake {

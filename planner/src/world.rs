@@ -146,6 +146,9 @@ pub struct ReplicaSetCounts {
     pub available: i32,
     /// Whether the newest generation was observed.
     pub generation_observed: bool,
+    /// Only inside a plan: the one before was observed, and an earlier write of the plan has changed the size. What is
+    /// available then still is, up to that size.
+    pub resized_here: bool,
 }
 
 impl ReplicaSet {
@@ -155,11 +158,12 @@ impl ReplicaSet {
         self.labels.get(crds::meta::POD_TEMPLATE_HASH_LABEL).map_or("", String::as_str)
     }
 
-    /// Whether its count of available pods can be relied on: after a longer `minReadySeconds` was written, and before
-    /// the ReplicaSet's status follows, it counts pods that are not available any more.
+    /// Whether its count of available pods can be relied on. Until the ReplicaSet's status follows what was written, it
+    /// counts pods that are not available any more under a longer `minReadySeconds`, and pods that a smaller size of a
+    /// moment ago has given up.
     #[must_use]
     pub fn availability_is_known(&self) -> bool {
-        self.counts.generation_observed || self.min_ready_seconds == 0
+        self.counts.generation_observed || self.counts.resized_here
     }
 
     /// Revision from its annotation; 0 without one.

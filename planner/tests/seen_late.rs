@@ -163,7 +163,7 @@ fn a_verdict_counts_though_the_status_that_named_its_run_was_lost() {
     model.scripts.insert("demo-h2-2-1.1".to_owned(), script(AnalysisPhase::Successful));
     until_phase(&mut model, "Healthy");
     model.set_image("app:2");
-    // The controller dies after it has made the run, and the run ends before the Rollout is looked at again.
+    // The controller dies after it has made the run: what nobody names has not begun.
     for _ in 0..60 {
         model.surroundings();
         let plan = plan(&model.world, model.now);

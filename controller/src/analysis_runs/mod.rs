@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::events::Message;
 use crate::metrics::{Looked, Metrics, Written};
 use crate::queue::{Key, Outcome};
+use crate::watches;
 use analysis::arguments::secret_names;
 use analysis::provider::{MetricContext, Reading, interpret_reading};
 use analysis::{Answer, Assessment, Redactor, RunView, Secrets, Task, TaskKind};
@@ -93,6 +94,13 @@ impl AnalysisRuns {
         if old.phase.is_completed() && run.spec.ttl_strategy.is_none() {
             return Ok(None);
         }
+        if self.waits_for_its_name(run) && !defect!(BeginsUnnamed) {
+            tracing::debug!(
+                run = run.name_any(),
+                "not begun: the status of its Rollout does not name it yet"
+            );
+            return Ok(None);
+        }
         let secrets = self.secrets(run).await?;
         let view = |status| RunView { spec: &run.spec, status, secrets: &secrets };
         let first = analysis::assess(view(&old), self.clock.now());
@@ -120,6 +128,21 @@ impl AnalysisRuns {
         self.write(run, &old, &last.status).await?;
         self.tell(run, &rounds);
         Ok(last.wake)
+    }
+
+    /// A run of a Rollout begins when the Rollout's status names it; the look at the Rollout wakes it then. A verdict
+    /// that came before, and a crash in between, would leave a run that nobody knows, beside another one.
+    fn waits_for_its_name(&self, run: &AnalysisRun) -> bool {
+        if run.status.is_some() || run.spec.terminate == Some(true) {
+            return false;
+        }
+        let namespace = run.namespace().unwrap_or_default();
+        let rollout = watches::owner(&run.metadata)
+            .and_then(|owner| Some((owner, self.applier.caches.rollouts.get(&namespace, &owner.name)?)))
+            .filter(|(owner, rollout)| rollout.metadata.uid.as_ref() == Some(&owner.uid));
+        let name = run.name_any();
+        rollout
+            .is_some_and(|(_, rollout)| rollout.status.as_ref().is_none_or(|status| !status.names_run(&name)))
     }
 
     /// The Secrets of the run's arguments, read anew each time: a rotated one is used with the next measurement.

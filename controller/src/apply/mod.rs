@@ -1,11 +1,15 @@
 //! Carries a plan out: the writes in order, each with a timeout and only while we lead, then the status, then the
 //! notices whose anchors succeeded.
 
+mod doubts;
+mod pace;
 pub(crate) mod pods;
 mod requests;
 pub(crate) mod status;
 mod words;
 
+pub(crate) use doubts::Doubts;
+pub(crate) use pace::Pace;
 pub(crate) use words::describe;
 
 use crate::cache::Caches;
@@ -51,6 +55,15 @@ pub(crate) enum ApplyError {
 }
 
 impl ApplyError {
+    /// Whether the write may have been carried out, or may still be.
+    fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Request { source: kube::Error::Api(status), .. } => status.code >= 500,
+            Self::Timeout { .. } | Self::Request { .. } => true,
+            Self::NotLeading | Self::Refused(_) => false,
+        }
+    }
+
     /// The world was not what the plan was made for: a new plan is all that is needed.
     pub(crate) fn is_stale(&self) -> bool {
         match self {
@@ -68,6 +81,10 @@ pub(crate) struct Applier {
     pub(crate) caches: Caches,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    /// When counts were carried into statuses.
+    pub(crate) pace: Pace,
+    /// Writes whose end is not known.
+    pub(crate) doubts: Doubts,
     /// How many pods get their metadata at a time.
     pub(crate) pod_threads: usize,
 }
@@ -75,14 +92,14 @@ pub(crate) struct Applier {
 impl Applier {
     /// Carries out the plan that was made from `world`; `pods` are those whose metadata it was made from. Notices of what
     /// succeeded are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing
-    /// up. `told` is when the change was told that this follows.
+    /// up. `told` is when the change was told that this follows. Gives when to look again for what was left for later.
     pub(crate) async fn apply(
         &self,
         world: &World,
         plan: &Plan,
         pods: &Pods,
         told: Option<Instant>,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Option<Instant>, ApplyError> {
         let mut told = told;
         let rollout = &world.rollout;
         let mut requests = Requests::new(self, rollout);
@@ -116,7 +133,8 @@ impl Applier {
             done += 1;
         }
         let mut recorded = false;
-        if let (Ok(()), Some(status)) = (&result, &plan.status) {
+        let waits = self.waits(rollout, plan);
+        if let (Ok(()), Some(status), None) = (&result, &plan.status, waits) {
             result = self.record(rollout, &requests, status, &mut told).await;
             recorded = result.is_ok();
         }
@@ -128,7 +146,15 @@ impl Applier {
             Ok(()) => self.label_pods(&namespace, pods, about_pods).await,
             Err(_) => Ok(()),
         };
-        result.and(late).and(labelled)
+        result.and(late).and(labelled).map(|()| waits)
+    }
+
+    /// Until when the status of a plan waits: one that says nothing new but how many pods there are.
+    fn waits(&self, rollout: &crds::Rollout, plan: &Plan) -> Option<Instant> {
+        let (before, after) = (rollout.status.as_ref()?, plan.status.as_ref()?);
+        let told = plan.notices.iter().any(|notice| notice.anchor == Anchor::Status);
+        let only_counts = !told && before != after && planner::rollout::differ_in_counts_only(before, after);
+        self.pace.waits(rollout).filter(|_| only_counts)
     }
 
     async fn record(
@@ -147,6 +173,7 @@ impl Applier {
         match &result {
             Ok(()) => {
                 if sent {
+                    self.pace.wrote(rollout);
                     self.wrote(Written::new("patch", "rollouts/status", "status"), told);
                 }
                 let before = rollout.status.clone().unwrap_or_default();
@@ -199,9 +226,7 @@ impl Applier {
         what: &str,
         request: impl Future<Output = kube::Result<()>>,
     ) -> Result<(), ApplyError> {
-        if !self.claim.is_held() && !defect!(GuardIsOpen) {
-            return Err(ApplyError::NotLeading);
-        }
+        let Some(_writing) = self.claim.write() else { return Err(ApplyError::NotLeading) };
         match tokio::time::timeout(WRITE_TIMEOUT, request).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(source)) => Err(ApplyError::Request { what: what.to_owned(), source }),
@@ -217,6 +242,11 @@ impl Applier {
     ) -> Result<(), ApplyError> {
         let what = describe(write);
         let result = self.guard(&what, requests.send(write)).await;
+        if result.as_ref().is_err_and(ApplyError::is_unanswered)
+            && let Some(subject) = requests.subject(write)
+        {
+            self.doubts.give_up(subject);
+        }
         let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = &result else {
             return result;
         };

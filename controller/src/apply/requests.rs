@@ -1,6 +1,7 @@
 //! One write as one request, with the uid and the resource version that the decision was made on as preconditions.
 
 use super::Applier;
+use super::doubts::Subject;
 use super::status::difference;
 use crate::FIELD_MANAGER;
 use crate::cache::{Deployment, RawReplicaSet, RawWorkload};
@@ -69,6 +70,7 @@ impl<'a> Requests<'a> {
             }
             Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => {
                 let mut patch = json!({"metadata": {"annotations": annotations}});
+                self.fence(&self.of_set(&target.name), &mut patch, &self.preconditions(target).1);
                 if let (Some(seconds), Some(patch)) = (min_ready_seconds, patch.as_object_mut()) {
                     patch.insert("spec".to_owned(), json!({"minReadySeconds": seconds}));
                 }
@@ -177,8 +179,58 @@ impl<'a> Requests<'a> {
         let patch = with_preconditions(patch, &uid, &version);
         let set =
             self.api::<RawReplicaSet>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+        if set.metadata.resource_version.as_ref() != Some(&version) {
+            self.applier.doubts.fence(self.of_set(&target.name));
+        }
         self.wrote(set);
         Ok(())
+    }
+
+    fn namespace(&self) -> String {
+        self.rollout.namespace().unwrap_or_default()
+    }
+
+    fn of_set(&self, name: &str) -> Subject {
+        ("ReplicaSet", self.namespace(), name.to_owned())
+    }
+
+    fn of_service(&self, name: &str) -> Subject {
+        ("Service", self.namespace(), name.to_owned())
+    }
+
+    /// The object that others count on as it was seen, if the write is to one.
+    pub(super) fn subject(&self, write: &Write) -> Option<Subject> {
+        match write {
+            Write::AdoptReplicaSet { target }
+            | Write::ReleaseReplicaSet { target }
+            | Write::ScaleReplicaSet { target, .. }
+            | Write::AnnotateReplicaSet { target, .. }
+            | Write::EditTemplate { target, .. }
+            | Write::DeleteReplicaSet { target } => Some(self.of_set(&target.name)),
+            Write::SelectService { target, .. } => Some(self.of_service(&target.name)),
+            Write::CreateReplicaSet { .. }
+            | Write::LabelPod { .. }
+            | Write::AnnotateRollout { .. }
+            | Write::SetRolloutReplicas { .. }
+            | Write::ScaleWorkload { .. }
+            | Write::CreateAnalysisRun { .. }
+            | Write::TerminateAnalysisRun { .. }
+            | Write::DeleteAnalysisRun { .. }
+            | Write::EvictPod { .. } => None,
+        }
+    }
+
+    /// Lets a write that may change nothing change the resource version, where an earlier one may still be carried out.
+    /// The version that was seen is a text that the annotation has never had.
+    fn fence(&self, subject: &Subject, patch: &mut Value, version: &str) {
+        let inherited = self.applier.claim.inherited();
+        if !self.applier.doubts.is_open(subject, inherited) || defect!(NoFence) {
+            return;
+        }
+        let annotations = patch.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+        if let Some(annotations) = annotations {
+            annotations.insert(meta::FENCE_ANNOTATION.to_owned(), json!(version));
+        }
     }
 
     async fn select(
@@ -187,13 +239,17 @@ impl<'a> Requests<'a> {
         hash: &Option<String>,
         managed_by: &Option<String>,
     ) -> kube::Result<()> {
-        let patch = json!({
+        let mut patch = json!({
             "metadata": {"annotations": {meta::MANAGED_BY_ANNOTATION: managed_by}},
             "spec": {"selector": {meta::POD_TEMPLATE_HASH_LABEL: hash}},
         });
+        self.fence(&self.of_service(&target.name), &mut patch, &target.resource_version);
         let patch = with_preconditions(patch, &target.uid, &target.resource_version);
         let service =
             self.api::<Service>().patch(&target.name, &patch_params(), &Patch::Merge(patch)).await?;
+        if service.metadata.resource_version.as_ref() != Some(&target.resource_version) {
+            self.applier.doubts.fence(self.of_service(&target.name));
+        }
         self.applier.caches.services.wrote(service);
         Ok(())
     }

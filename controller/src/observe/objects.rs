@@ -52,6 +52,7 @@ pub(crate) fn replica_set(set: &RawReplicaSet, rollout_uid: &str) -> ReplicaSet 
             generation_observed: metadata
                 .generation
                 .is_none_or(|generation| set.status.observed_generation >= generation),
+            resized_here: false,
         },
         failure: failure.map(|condition| (condition.reason.clone(), condition.message.clone())),
     }

@@ -170,6 +170,27 @@ pub struct BlueGreenStatus {
     pub post_promotion_analysis_run_status: Option<RolloutAnalysisRunStatus>,
 }
 
+impl super::RolloutStatus {
+    /// The runs that it names: of the step, beside the steps, before and after the promotion.
+    pub fn analysis_runs(&self) -> impl Iterator<Item = &RolloutAnalysisRunStatus> {
+        let (canary, blue_green) = (self.canary.as_ref(), self.blue_green.as_ref());
+        [
+            canary.and_then(|canary| canary.current_step_analysis_run_status.as_ref()),
+            canary.and_then(|canary| canary.current_background_analysis_run_status.as_ref()),
+            blue_green.and_then(|blue_green| blue_green.pre_promotion_analysis_run_status.as_ref()),
+            blue_green.and_then(|blue_green| blue_green.post_promotion_analysis_run_status.as_ref()),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Whether it names an AnalysisRun.
+    #[must_use]
+    pub fn names_run(&self, name: &str) -> bool {
+        self.analysis_runs().any(|run| run.name == name)
+    }
+}
+
 /// A run as its Rollout remembers it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

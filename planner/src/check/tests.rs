@@ -17,7 +17,13 @@ fn set(name: &str, pods: i32, available: i32) -> ReplicaSet {
         owner: Owner::Ours,
         labels: hash(name),
         replicas: pods,
-        counts: ReplicaSetCounts { replicas: pods, ready: available, available, generation_observed: true },
+        counts: ReplicaSetCounts {
+            replicas: pods,
+            ready: available,
+            available,
+            generation_observed: true,
+            resized_here: false,
+        },
         ..ReplicaSet::default()
     }
 }

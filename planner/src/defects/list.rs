@@ -178,7 +178,7 @@ defects! {
     /// An analysis that has ended begins again.
     EndedRunAgain: L1, "rollout/analysis.rs need", ["wake_is_present", "S6", "V1", "V2"], 800, [];
     /// The analysis of one step speaks for another.
-    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 1500, [];
+    RunOfAnotherStep: L1, "rollout/analysis.rs need", ["S5", "S6", "V1"], 8000, [];
     /// A failed analysis does not abort.
     FailureIgnored: L1, "rollout/analysis.rs need", ["V1", "S6"], 500, [];
     /// A rollback counts as fast after the old version's deadline.
@@ -188,7 +188,7 @@ defects! {
     /// The canary Service stays with an aborted version.
     CanaryServiceStays: L1, "rollout/services.rs canary", ["V1"], 2000, [];
     /// The stable Service goes to the new version at once.
-    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4", "services_have_pods"], 100, [];
+    StableServiceGoesFirst: L1, "rollout/services.rs canary", ["S4", "services_have_pods", "V1"], 100, [];
     /// ReplicaSets of another owner count as ours.
     TakesForeign: L1, "rollout/identify.rs sort_out", ["only_own_objects"], 50, [];
     /// The ReplicaSet of the template is not found and is made again.
@@ -232,13 +232,13 @@ defects! {
     /// The progress deadline comes at half its time.
     LateTooEarly: L1, "rollout/status.rs deadline", ["S6", "S10", "V1"], 50, [];
     /// A version that was not promoted counts as healthy.
-    HealthyBeforeTheEnd: L1, "rollout/status.rs is_healthy", ["V1"], 200, [];
+    HealthyBeforeTheEnd: L1, "rollout/status.rs is_healthy", ["V1"], 2000, [];
     /// The condition Available is always True.
     AlwaysAvailable: L1, "rollout/status.rs update_available", ["V1"], 100, [];
     /// The last version's progress deadline counts for the next one.
     OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
     /// Pods count as there though the size is not observed yet.
-    UnobservedCounts: L1, "rollout/status.rs is_saturated", ["S3", "V1", "S1"], 0, [];
+    UnobservedCounts: L2, "rollout/status.rs is_saturated", ["S2", "S3", "V1", "S1"], 5, ["counts-of-a-moment-ago"];
     /// The conditions of a frozen Rollout that is healthy flip with each look.
     FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
     /// A name that is taken is no collision.
@@ -274,11 +274,11 @@ defects! {
     /// A promotion does not wait for its time.
     PromotesAtOnce: L1, "rollout/blue_green.rs pause_is_over", ["V1", "no_skipped_gate"], 200, [];
     /// Whether the new version still has its pods is not asked again before the switch.
-    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2", "S1"], 3000, [];
+    SwitchUnconfirmed: L1, "rollout/blue_green.rs switch_active", ["S2", "S1"], 6000, [];
     /// After an abort the active Service stays with the new version.
     NeverBack: L1, "rollout/blue_green.rs switch_back", ["V1"], 400, [];
     /// After an abort the active Service goes back to a version without pods.
-    BackBlindly: L1, "rollout/blue_green.rs switch_back", ["services_have_pods", "V1"], 1500, [];
+    BackBlindly: L1, "rollout/blue_green.rs switch_back", ["services_have_pods", "V1", "S2"], 3000, [];
     /// An aborted version goes before its delay is over.
     AbortedGoesAtOnce: L1, "rollout/blue_green.rs scale_aborted", ["S3", "V1"], 200, [];
     /// An aborted version keeps its pods for ever.
@@ -298,7 +298,7 @@ defects! {
     /// Old versions go at half their time.
     DelayTooShort: L1, "rollout/scale_down.rs set_deadline", ["S3", "V1"], 50, [];
     /// More old versions wait than the limit allows.
-    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 1500, [];
+    LimitIgnored: L1, "rollout/scale_down.rs decide", ["delays_have_a_limit", "V1"], 3000, [];
     /// The newest of the old versions are deleted first.
     NewestGoFirst: L1, "rollout/history.rs replica_sets", ["oldest_go_first", "V1"], 800, [];
     /// One old version too many is deleted.
@@ -314,7 +314,7 @@ defects! {
     /// A restart counts and evicts pods of another owner.
     EvictsForeign: L1, "rollout/restart.rs ours", ["only_own_objects", "V1"], 50, [];
     /// A pause begins again with each look.
-    PauseBeginsAgain: L1, "rollout/pause.rs record", ["S5", "V1"], 800, [];
+    PauseBeginsAgain: L1, "rollout/pause.rs record", ["S5", "V1"], 3000, [];
     /// An abort keeps the pauses.
     AbortKeepsPause: L1, "rollout/pause.rs record", ["V1"], 800, [];
     /// An undecided analysis waits for nobody.
@@ -333,14 +333,16 @@ defects! {
     LimitsSwapped: L1, "rollout/analysis/retention.rs delete_old", ["V1"], 50, [];
     /// Runs outlive their version.
     RunsOutliveVersion: L1, "rollout/analysis/retention.rs has_version", ["V1"], 800, [];
+    /// A run is measured before the status of its Rollout names it.
+    BeginsUnnamed: L2, "controller/src/analysis_runs reconcile", ["S6"], 400, [];
+    /// A write without an answer may be carried out after others have counted on the object as it was seen.
+    NoFence: L2, "controller/src/apply/requests.rs fence", ["S1"], 5, ["given-up-and-carried-out"];
     /// A run of a later number is overlooked.
     SecondRun: L1, "rollout/analysis/make.rs new_run", ["S6", "V1"], 50, [];
     /// Writes follow a decision that is not recorded yet.
     WritesAfterDecision: L1, "rollout/fold.rs plan", ["S7", "S6", "V1", "surge", "S4"], 50, [];
     /// Events wait for another write than theirs.
     AnchorsNotShifted: L1, "rollout/fold.rs absorb", ["notices_fit", "V1"], 50, [];
-    /// A retry in the second of its abort is obeyed at once, and meets the verdict that it is a retry of.
-    RetryAtOnce: L2, "rollout/gate.rs retry_too_soon", ["V1"], 3000, [];
     /// A retry leaves the condition of the abort.
     RetryUnheard: L1, "rollout/gate.rs paused_conditions", ["V1"], 3000, [];
     /// A condition's transition time moves though its status does not change.

@@ -169,6 +169,8 @@ fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
                 }
             }
             Delay::Over => {
+                // It is idle only while the active Service is elsewhere: somebody may have put it back.
+                services::confirm(pass, &strategy.active_service);
                 pass.scale(set, 0, format!("version {} is neither active nor new", set.hash()));
             }
         }

@@ -64,14 +64,21 @@ fn keep_transitions(world: &World, plan: &mut Plan) {
 
 /// Appends one pass. The wake of the last pass counts: it has seen all that the earlier ones decided.
 fn absorb(plan: &mut Plan, pass: Plan) {
-    let shift = plan.writes.len();
+    let mut places = Vec::with_capacity(pass.writes.len());
+    for planned in pass.writes {
+        places.push(plan.writes.len());
+        if !plan.writes.iter().any(|earlier| planned.write.is_asked_by(&earlier.write)) {
+            plan.writes.push(planned);
+        }
+    }
     plan.notices.extend(pass.notices.into_iter().map(|mut notice| {
-        if let Anchor::Write(index) = notice.anchor {
-            notice.anchor = Anchor::Write(index + if defect!(AnchorsNotShifted) { 0 } else { shift });
+        if let Anchor::Write(index) = &mut notice.anchor
+            && !defect!(AnchorsNotShifted)
+        {
+            *index = places.get(*index).copied().unwrap_or(*index);
         }
         notice
     }));
-    plan.writes.extend(pass.writes);
     plan.trail = pass.trail;
     plan.status = pass.status;
     plan.wake = pass.wake;
@@ -104,6 +111,7 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
         Write::AdoptReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Ours),
         Write::ReleaseReplicaSet { target } => edit(world, target, |set| set.owner = Owner::Nobody),
         Write::ScaleReplicaSet { target, to, annotations, .. } => edit(world, target, |set| {
+            set.counts.resized_here |= set.counts.generation_observed;
             set.counts.generation_observed &= set.replicas == *to;
             // Pods above the size that it had are going; another size does not bring them back.
             set.counts.available = set.counts.available.min(set.replicas);
@@ -113,7 +121,9 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
         Write::AnnotateReplicaSet { target, annotations, min_ready_seconds } => edit(world, target, |set| {
             merge(&mut set.annotations, annotations);
             let seconds = min_ready_seconds.unwrap_or(set.min_ready_seconds);
-            set.counts.generation_observed &= seconds == set.min_ready_seconds;
+            let as_long = seconds == set.min_ready_seconds;
+            set.counts.generation_observed &= as_long;
+            set.counts.resized_here &= as_long;
             set.min_ready_seconds = seconds;
         }),
         Write::EditTemplate { target, to, annotations, .. } => edit(world, target, |set| {

@@ -77,19 +77,6 @@ pub(super) fn invalid(pass: &mut Pass<'_>, invalid: &Invalid) -> RolloutStatus {
     status
 }
 
-/// A retry in the same second as its abort waits for the next one: times have whole seconds, and what the abort leaves
-/// behind must be older than the retry.
-pub(super) fn retry_too_soon(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
-    let progressing = conditions::get(&pass.old, conditions::PROGRESSING)?;
-    let aborted = progressing.reason == conditions::REASON_ABORTED && !pass.old.abort;
-    let second = progressing.last_update_time.whole_seconds();
-    if !aborted || second != pass.now.whole_seconds() || defect!(RetryAtOnce) {
-        return None;
-    }
-    pass.plan.wake_at(second.plus_seconds(1), "a retry begins in the second after its abort");
-    Some(pass.old.clone())
-}
-
 /// Conditions Paused and Progressing follow what a person did: paused, resumed, or retried after an abort. A status
 /// ends the pass. `[status.conditions]`
 pub(super) fn paused_conditions(pass: &Pass<'_>) -> Option<RolloutStatus> {

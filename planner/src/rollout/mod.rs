@@ -5,6 +5,7 @@ mod analysis;
 mod blue_green;
 mod canary;
 mod conditions;
+mod counts;
 mod duration;
 pub(crate) mod fold;
 mod gate;
@@ -26,6 +27,7 @@ mod steps;
 mod verdict;
 mod workload;
 
+pub use counts::differ_in_counts_only;
 pub use duration::{Ended, ended};
 pub use fold::plan;
 pub use phase::{Phase, phase_of};

@@ -60,9 +60,6 @@ pub(super) fn run(world: &World, now: Time, invalid: Option<&Invalid>) -> Plan {
     if world.rollout.spec.replicas.is_none() {
         pass.write(Write::SetRolloutReplicas { replicas: 1 }, "autoscalers need a number in spec.replicas");
     }
-    if let Some(status) = gate::retry_too_soon(&mut pass) {
-        return pass.finish(status);
-    }
     if let Some(status) = gate::paused_conditions(&pass) {
         return pass.finish(status);
     }

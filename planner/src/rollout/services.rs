@@ -47,8 +47,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
     let available = pass.world.available(set);
     let ready = match service.managed_by() {
         _ if defect!(SelectsWithoutPods) => true,
-        // Pods of a size that is not observed yet may be about to go.
-        Some(_) => available >= 1 && set.replicas > 0 && set.counts.generation_observed,
+        Some(_) => available >= 1 && set.replicas > 0 && set.availability_is_known(),
         None => {
             set.replicas > 0
                 && set.availability_is_known()

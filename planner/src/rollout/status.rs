@@ -4,7 +4,7 @@ use super::conditions::{self, condition};
 use super::pass::Pass;
 use super::{duration, pause, phase, workload};
 use crate::defect;
-use crate::{Anchor, EventType, ReplicaSet};
+use crate::{Anchor, EventType, ReplicaSet, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use crds::rollout::status::{BlueGreenStatus, CanaryStatus};
@@ -206,11 +206,14 @@ fn tell_aborted(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
 /// Everything runs the newest version, and nothing else is left.
 fn is_healthy(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
     let replicas = pass.replicas;
+    // Pods that a restart is about to evict, or has just evicted, do not count, though the ReplicaSets still say so: each
+    // pod of a restart would be a moment of health, and an end of it.
+    let evicts = pass.plan.writes.iter().any(|planned| matches!(planned.write, Write::EvictPod { .. }));
     let available = match pass.blue_green() {
-        Some(_) => pass.new.map_or(0, |new| new.counts.available),
-        None => status.available_replicas,
+        Some(_) => pass.new.map_or(0, |new| pass.world.available(new)),
+        None => status.available_replicas.min(sum(&pass.all, |set| pass.world.available(set))),
     };
-    let same = status.updated_replicas == replicas && available == replicas;
+    let same = status.updated_replicas == replicas && available == replicas && !evicts;
     let promoted = !status.stable_rs.is_empty()
         && (status.stable_rs == status.current_pod_hash || defect!(HealthyBeforeTheEnd));
     if let Some(strategy) = pass.blue_green() {

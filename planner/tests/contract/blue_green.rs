@@ -218,3 +218,33 @@ fn an_abort_leads_back_at_once_though_the_new_version_is_not_all_there() {
     assert!(play.set("h2").counts.available < 3);
     assert_eq!(play.selected("active"), "h1");
 }
+
+#[test]
+fn an_abort_does_not_lead_back_to_a_version_without_pods() {
+    let mut play = Play::new(2, &blue_green(&json!({"postPromotionAnalysis": analysis()})));
+    play.update("app:2", 10);
+    assert_eq!((play.selected("active").as_str(), play.stable().as_str()), ("h2", "h1"));
+    for revision in [1, 2] {
+        play.model.act("deletePod", &json!({"revision": revision, "count": 2}));
+    }
+    play.act("abort", 0);
+    assert_eq!((play.set("h1").counts.available, play.set("h2").counts.available), (0, 0));
+    assert_eq!(play.selected("active"), "h2", "nobody is served by a switch between two that are empty");
+    play.run(20);
+    assert_eq!((play.selected("active").as_str(), play.phase().as_str()), ("h1", "Degraded"));
+}
+
+#[test]
+fn at_the_deadline_of_an_old_version_nobody_is_woken_for_it_again() {
+    let mut play =
+        Play::new(2, &blue_green(&json!({"scaleDownDelaySeconds": 60, "autoPromotionEnabled": false})));
+    play.update("app:2", 10);
+    play.act("promote", 10);
+    let deadline = play.set("h1").scale_down_deadline().unwrap();
+    // Back to the old version, which still waits: fast until its deadline.
+    play.model.patch(&json!({"spec": {"paused": true}}));
+    play.update("app:1", 5);
+    let wake = |at| planner::plan(&play.model.world, at).wake.map(|wake| wake.at);
+    assert_eq!(wake(deadline.plus_seconds(-1)), Some(deadline));
+    assert_ne!(wake(deadline), Some(deadline), "it is over");
+}

@@ -117,6 +117,34 @@ fn a_restart_shows_until_it_is_done() {
 }
 
 #[test]
+fn a_restart_is_no_health_between_two_pods() {
+    let blue_green = json!({"blueGreen": {"activeService": "active"}});
+    for strategy in [canary(&json!([])), blue_green] {
+        let mut play = Play::new(3, &strategy);
+        play.model.now = play.model.now.plus_seconds(5);
+        play.model.act("restart", &Value::Null);
+        let (mut told, mut evictions) = (Vec::new(), 0);
+        while play.status().restarted_at.is_none() || play.phase() != "Healthy" {
+            play.model.surroundings();
+            let plan = planner::plan(&play.model.world, play.model.now);
+            let evicts =
+                |planned: &planner::Planned| matches!(planned.write, planner::Write::EvictPod { .. });
+            evictions += plan.writes.iter().filter(|planned| evicts(planned)).count();
+            let quiet = plan.writes.is_empty() && plan.status == play.model.world.rollout.status;
+            play.model.carry_out(&plan);
+            let healthy = condition(&play, "Healthy").unwrap().0;
+            if told.last() != Some(&healthy) {
+                told.push(healthy);
+            }
+            if quiet {
+                play.model.now = play.model.next_moment().unwrap();
+            }
+        }
+        assert_eq!((told, evictions), (vec!["False".to_owned(), "True".to_owned()], 3), "{strategy}");
+    }
+}
+
+#[test]
 fn a_new_template_does_the_work_of_a_restart() {
     let mut play = Play::new(3, &canary(&json!([{"setWeight": 50}, {"pause": {}}])));
     let at = play.model.now.plus_seconds(600).to_string();

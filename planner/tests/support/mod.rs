@@ -223,6 +223,7 @@ impl Model {
                     mine().filter(|pod| pod.ready.is_some_and(|at| at.plus_seconds(min) <= now)).count(),
                 ),
                 generation_observed: true,
+                resized_here: false,
             };
             if set.counts != counts {
                 set.counts = counts;
@@ -297,6 +298,10 @@ impl Model {
     fn analyse(&mut self) {
         for index in 0..self.world.analysis_runs.len() {
             let run = self.world.analysis_runs[index].clone();
+            let named = self.world.rollout.status.as_ref().is_some_and(|status| status.names_run(&run.name));
+            if run.status.is_none() && !named && run.spec.terminate != Some(true) {
+                continue;
+            }
             let began = *self.runs_began.entry(run.name.clone()).or_insert(self.now);
             let fallback = vec![(0, AnalysisPhase::Running, String::new())];
             let plain = self.plain(&run.name);

@@ -137,13 +137,7 @@ impl Simulation {
 fn brief(status: &RolloutStatus) -> String {
     let pauses: Vec<_> =
         status.pause_conditions.iter().flatten().map(|pause| pause.reason.as_str()).collect();
-    let runs = [
-        status.canary.as_ref().and_then(|canary| canary.current_step_analysis_run_status.as_ref()),
-        status.canary.as_ref().and_then(|canary| canary.current_background_analysis_run_status.as_ref()),
-        status.blue_green.as_ref().and_then(|bg| bg.pre_promotion_analysis_run_status.as_ref()),
-        status.blue_green.as_ref().and_then(|bg| bg.post_promotion_analysis_run_status.as_ref()),
-    ];
-    let runs: Vec<_> = runs.into_iter().flatten().map(|run| format!("{} {}", run.name, run.status)).collect();
+    let runs: Vec<_> = status.analysis_runs().map(|run| format!("{} {}", run.name, run.status)).collect();
     let flags = [
         (status.abort, " abort"),
         (status.promote_full, " promoteFull"),

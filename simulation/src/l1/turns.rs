@@ -191,10 +191,11 @@ impl Simulation {
         }
         for (index, run) in self.cluster.runs.iter().enumerate() {
             let over = run.phase().is_completed();
-            let due = run.phase() == AnalysisPhase::New
-                || run.end.0 <= now
-                || run.view.spec.terminate == Some(true);
-            if !over && due {
+            let ended = run.view.spec.terminate == Some(true);
+            let due = run.phase() == AnalysisPhase::New || run.end.0 <= now || ended;
+            // As the controller of AnalysisRuns does: what no status names is not begun.
+            let begins = run.phase() != AnalysisPhase::New || self.names_run(&run.view.name);
+            if !over && due && (begins || ended) {
                 offer(&mut self.rng, Actor::Analysis(index));
             }
         }
@@ -218,6 +219,10 @@ impl Simulation {
             self.summary.hash = (self.summary.hash ^ word).wrapping_mul(FNV.1);
         }
         Ok(())
+    }
+
+    fn names_run(&self, name: &str) -> bool {
+        self.cluster.rollout.status.as_ref().is_some_and(|status| status.names_run(name))
     }
 
     /// When a run that begins now ends, and how.
@@ -283,6 +288,7 @@ impl Simulation {
             ready: step.status.ready,
             available: step.status.available,
             generation_observed: true,
+            resized_here: false,
         };
         let (changed, lost) = (set.view.counts != counts, std::mem::take(&mut set.lost));
         gone.iter().for_each(|uid| self.cluster.delete_pod(uid));

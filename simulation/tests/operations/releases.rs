@@ -1,8 +1,12 @@
 //! Whose objects a controller takes, and what it leaves behind. `[services.release]` `[identify.instance]`
-//! `[lease.release]` `[metadata.refused]`
+//! `[lease.release]` `[metadata.refused]` `[analysis.begin]`
 
-use super::{by, create, merge, open, paused, phase, rollout, seconds, service, start, start_until, until};
+use super::{
+    by, create, merge, open, paused, phase, rollout, rollouts, seconds, service, start, start_until, until,
+};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use simulation::l2::metrics::Answer;
 use simulation::l2::{House, NAMESPACE};
 
 const HASH: &str = "rollouts-pod-template-hash";
@@ -71,6 +75,39 @@ fn a_controller_takes_the_objects_of_its_instance_only() {
             let touched = by(&writes, "live").iter().any(|what| what.ends_with("rollouts"));
             assert_eq!(touched, is_taken, "{flags:?} {label:?}");
         }
+    });
+}
+
+#[test]
+fn a_run_is_not_measured_before_its_rollout_names_it() {
+    paused(async {
+        let (house, _) = open(|_, _| false);
+        let _live = start(&house, "live", &["--controllers=analysis"]);
+        house.answers.set("/version", Answer::Body(json!({"major": "1"})));
+        create(&house, rollout(&json!({})));
+        let owner = house.cluster.object(crds::API_VERSION, "Rollout", NAMESPACE, "demo").unwrap();
+        let owner = json!({"apiVersion": crds::API_VERSION, "kind": "Rollout", "name": "demo",
+            "uid": owner["metadata"]["uid"], "controller": true});
+        let metric = json!({"name": "ok", "provider": {"web": {"url": "http://metrics.example/version",
+            "jsonPath": "{$.major}"}}});
+        for (name, owners) in [("named", json!([owner])), ("alone", json!([]))] {
+            create(
+                &house,
+                json!({"apiVersion": crds::API_VERSION, "kind": "AnalysisRun",
+                    "metadata": {"name": name, "ownerReferences": owners}, "spec": {"metrics": [metric]}}),
+            );
+        }
+        let phase_of = |name: &str| {
+            let run = house.cluster.object(crds::API_VERSION, "AnalysisRun", NAMESPACE, name).unwrap();
+            run["status"]["phase"].as_str().unwrap_or_default().to_owned()
+        };
+        seconds(30).await;
+        assert_eq!((phase_of("named").as_str(), phase_of("alone").as_str()), ("", "Successful"));
+        let status =
+            json!({"status": {"canary": {"currentStepAnalysisRunStatus": {"name": "named", "status": ""}}}});
+        rollouts(&house).patch_status("demo", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+        seconds(1).await;
+        assert_eq!(phase_of("named"), "Successful");
     });
 }
 

@@ -1,6 +1,8 @@
 //! What a Rollout refers to may come a moment later: `[validation.waiting]`. And a controller of AnalysisRuns alone.
 
 use super::{by, create, open, paused, phase, rollout, seconds, service, start, until};
+use kube::Client;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 use simulation::l2::metrics::Answer;
 use simulation::l2::{House, NAMESPACE};
@@ -34,6 +36,29 @@ fn a_service_that_comes_later_is_waited_for() {
         let statuses = after.iter().filter(|what| *what == "patch rollouts").count();
         assert!(statuses <= 4, "two looks are enough: {after:?}");
         until(&house, "Healthy").await;
+    });
+}
+
+#[test]
+fn a_service_that_goes_is_missed_at_once_and_taken_up_again() {
+    paused(async {
+        let (house, _) = open(|_, _| false);
+        let _live = start(&house, "live", &[]);
+        ["canary", "stable"].into_iter().for_each(|name| create(&house, service(name)));
+        create(&house, refers());
+        until(&house, "Healthy").await;
+        seconds(60).await;
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Service"));
+        let client = Client::new(house.cluster.client("user"), NAMESPACE);
+        let services: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &kind);
+        services.delete("stable", &DeleteParams::default()).await.unwrap();
+        seconds(1).await;
+        let (phase_now, message) = phase(&house);
+        assert_eq!(phase_now, "Degraded");
+        assert!(message.contains("service \"stable\" not found"), "{message}");
+        create(&house, service("stable"));
+        seconds(1).await;
+        assert_eq!(phase(&house).0, "Healthy");
     });
 }
 

@@ -3,7 +3,7 @@
 use super::{RunKind, phase};
 use crate::defect;
 use crate::rollout::pass::Pass;
-use crate::rollout::{conditions, status};
+use crate::rollout::status;
 use crate::{AnalysisRunView, Write};
 use analysis::arguments::RolloutFacts;
 use analysis::{Templates, arguments_of_rollout, collect, compose, new_run_spec};
@@ -14,8 +14,8 @@ use crds::rollout::status::RolloutAnalysisRunStatus;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Plans a new run and tells how it is recorded. A run of ours that is equal, and unfinished or not heard yet, is taken
-/// up again: the status that named it was lost.
+/// Plans a new run and tells how it is recorded. A run of ours that is equal and unfinished is taken up again: the
+/// status that named it was lost. (No such run has a verdict: none begins before a status names it.)
 pub(super) fn new_run(
     pass: &mut Pass<'_>,
     kind: RunKind,
@@ -38,16 +38,9 @@ pub(super) fn new_run(
     if let Some(run) = pass.world.analysis_runs.iter().find(live).filter(|_| !defect!(SecondRun)) {
         return Ok(super::as_status(run));
     }
-    let numbered = pass.world.analysis_runs.iter().filter_map(|run| Some((number(&base, &run.name)?, run)));
-    let last = numbered.max_by_key(|(number, _)| *number);
-    if let Some((_, run)) = last
-        .filter(|(_, run)| is_same(run, &spec) && phase(run).is_completed() && is_unheard(pass, kind, run))
-    {
-        return Ok(super::as_status(run));
-    }
     // A name that a run had, and others have read about, is not given to another one while a later one is there.
-    let foreign = pass.world.foreign_run_names.iter().filter_map(|name| number(&base, name));
-    let taken = foreign.chain(last.map(|(number, _)| number)).max();
+    let own = pass.world.analysis_runs.iter().map(|run| &run.name);
+    let taken = pass.world.foreign_run_names.iter().chain(own).filter_map(|name| number(&base, name)).max();
     let name = match taken {
         None => base,
         Some(number) => format!("{base}.{}", number.saturating_add(1)),
@@ -73,24 +66,6 @@ fn is_same(run: &AnalysisRunView, spec: &AnalysisRunSpec) -> bool {
         && run.spec.args == spec.args
         && run.spec.dry_run == spec.dry_run
         && run.spec.measurement_retention == spec.measurement_retention
-}
-
-/// Nobody has acted on the verdict of this run, which has ended: no status names it, and it has begun no earlier than the
-/// last news of the update. What a retry, a resumption or other steps leave behind has begun before them. When it was
-/// made is no measure of that: the API server says so, and its clock is another one than ours. Nor is one that seems to
-/// begin later than now: whoever began it had another clock.
-///
-/// DIFFERS: Argo Rollouts makes another run, whose verdict counts instead.
-fn is_unheard(pass: &Pass<'_>, kind: RunKind, run: &AnalysisRunView) -> bool {
-    // The retry that follows an abort is not recorded yet: what there is, is what the abort was about.
-    if conditions::has_reason(&pass.old, conditions::PROGRESSING, conditions::REASON_ABORTED) {
-        return false;
-    }
-    let is_named = super::recorded(&pass.old, kind).is_some_and(|recorded| recorded.name == run.name);
-    let news =
-        conditions::get(&pass.old, conditions::PROGRESSING).map(|condition| condition.last_update_time);
-    let begun = run.status.as_ref().and_then(|status| status.started_at);
-    !is_named && begun.zip(news).is_some_and(|(begun, news)| (news..=pass.now).contains(&begun))
 }
 
 fn spec(pass: &Pass<'_>, wanted: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {

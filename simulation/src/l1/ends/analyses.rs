@@ -48,14 +48,6 @@ impl Rest<'_> {
 
     /// Names and phases of the runs that the status names.
     pub(super) fn recorded(&self) -> Vec<(&str, AnalysisPhase)> {
-        let canary = self.status.canary.as_ref();
-        let blue_green = self.status.blue_green.as_ref();
-        let runs = [
-            canary.and_then(|canary| canary.current_step_analysis_run_status.as_ref()),
-            canary.and_then(|canary| canary.current_background_analysis_run_status.as_ref()),
-            blue_green.and_then(|both| both.pre_promotion_analysis_run_status.as_ref()),
-            blue_green.and_then(|both| both.post_promotion_analysis_run_status.as_ref()),
-        ];
-        runs.into_iter().flatten().map(|run| (run.name.as_str(), run.status)).collect()
+        self.status.analysis_runs().map(|run| (run.name.as_str(), run.status)).collect()
     }
 }

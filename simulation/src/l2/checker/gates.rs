@@ -147,7 +147,8 @@ impl Checker {
         }
     }
 
-    /// S6: a verdict is final, one run lives for each role, and a success has measured all that it had to.
+    /// S6: a verdict is final, one run lives for each role, none begins before a status names it, and a success has
+    /// measured all that it had to.
     pub(super) fn run_changed(&mut self, before: Option<&Value>, after: Option<&Value>, now: Time) {
         let Some(after) = after else { return };
         let new = world::run(after);
@@ -158,14 +159,20 @@ impl Checker {
         {
             self.fail("S6", now, format!("a verdict changes from {} to {}", old.phase, new.phase));
         }
-        if before.is_none() && !new.owner.is_empty() {
-            let alike = |run: &&world::Run| {
-                run.owner == new.owner
-                    && run.hash == new.hash
-                    && run.role == new.role
+        let begins = before.is_some_and(|old| world::run(old).phase.is_empty()) && !new.phase.is_empty();
+        if begins && !new.ending && new.owner == self.world.uid() {
+            let name = world::text(after, "/metadata/name");
+            if !self.world.named.contains(name) {
+                self.fail("S6", now, format!("{name} begins before any status names it"));
+            }
+            let alike = |run: &world::Run| {
+                (&run.owner, &run.hash, &run.role) == (&new.owner, &new.hash, &new.role)
+                    && !run.ending
+                    && !run.phase.is_empty()
                     && !final_phase(&run.phase)
             };
-            if self.world.runs.values().any(|run| alike(&run)) {
+            let others = self.world.runs.iter().filter(|(other, _)| *other != name);
+            if others.map(|(_, run)| run).any(alike) {
                 self.fail("S6", now, format!("a second run begins for {} {:?}", new.hash, new.role));
             }
         }

@@ -90,6 +90,8 @@ pub(crate) struct Run {
     /// `rollout-type` and `step-index`.
     pub(crate) role: (String, String),
     pub(crate) phase: String,
+    /// It is asked to end: its verdict counts for nothing any more.
+    pub(crate) ending: bool,
 }
 
 /// The state.
@@ -104,11 +106,21 @@ pub(crate) struct World {
     /// Hash that each Service selects.
     pub(crate) services: BTreeMap<String, String>,
     pub(crate) runs: BTreeMap<String, Run>,
+    /// Names of runs that the status of the Rollout has had.
+    pub(crate) named: BTreeSet<String>,
     /// Names of AnalysisTemplates.
     pub(crate) templates: BTreeSet<String>,
     /// Runs that were deleted when they had ended: what they found was seen.
     past_runs: Vec<Run>,
 }
+
+/// Where the status of a Rollout names its runs.
+const NAMES: [&str; 4] = [
+    "/status/canary/currentStepAnalysisRunStatus/name",
+    "/status/canary/currentBackgroundAnalysisRunStatus/name",
+    "/status/blueGreen/prePromotionAnalysisRunStatus/name",
+    "/status/blueGreen/postPromotionAnalysisRunStatus/name",
+];
 
 static NOTHING: Value = Value::Null;
 
@@ -171,6 +183,12 @@ impl World {
         let name = text(object, "/metadata/name").to_owned();
         match kind {
             Kind::Rollout => {
+                let names = after.into_iter().flat_map(|rollout| NAMES.map(|pointer| text(rollout, pointer)));
+                for name in names.filter(|name| !name.is_empty()) {
+                    if !self.named.contains(name) {
+                        self.named.insert(name.to_owned());
+                    }
+                }
                 self.rollout = after.cloned();
                 text(object, "/metadata/uid").clone_into(&mut self.uid);
             }
@@ -231,5 +249,6 @@ pub(crate) fn run(object: &Value) -> Run {
             label(object, crds::meta::STEP_INDEX_LABEL).to_owned(),
         ),
         phase: text(object, "/status/phase").to_owned(),
+        ending: object.at("/spec/terminate") == Some(&Value::Bool(true)),
     }
 }

@@ -4,11 +4,13 @@
 use super::super::aimed::{Aimed, Blow};
 use super::super::look::Look;
 use super::super::scenario::{Deed, End, Scenario, When};
-use super::super::weather::NewsFault;
+use super::super::weather::{CallFault, NewsFault};
 use super::outages::Piece;
-use super::{AT_FIRST_PAUSE, DONE, NEWEST_AT_FIRST_PAUSE, analysis, canary, gate, rollout, secs, service};
+use super::{
+    AT_FIRST_PAUSE, DONE, NEWEST_AT_FIRST_PAUSE, analysis, canary, gate, rollout, secs, service, template,
+};
 use sandbox::{PodChange, PodRule};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const HEALTHY: End = End::Is("healthy", |web| web.is_done());
@@ -30,6 +32,8 @@ pub fn all() -> Vec<Piece> {
         Piece::new("AbortedScalesForEver", scaled_after_an_abort()),
         Piece::new("RunningKeyLost", answers_after_the_news()),
         Piece::new("ActiveKeepsDeadline", active_taken_for_idle()),
+        Piece::new("NoFence", given_up_and_carried_out()),
+        Piece::new("UnobservedCounts", counts_of_a_moment_ago()),
     ]
 }
 
@@ -113,6 +117,60 @@ fn active_taken_for_idle() -> Scenario {
     .then(When::Is("paused", paused), Deed::Promote)
     .then(secs(3), Deed::Image("v3"))
     .ends(End::Is("paused again", paused), "")
+}
+
+/// After an abort the new version is to have no pods, and that write takes half a minute. It is given up, the update is
+/// tried again, and the stable version gives a pod up for the one that the new version still has.
+fn given_up_and_carried_out() -> Scenario {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    // Of what follows the abort's first size: whether stable is as it was seen, that once more, and the size of the new
+    // version.
+    let slow = Aimed { every: 2, times: 2, ..Aimed::once("replicasets", 4, Blow::Write(CallFault::Slow)) };
+    Scenario::new(
+        "given-up-and-carried-out",
+        "a write is carried out long after it was given up, and others have counted on what it changes",
+        vec![rollout(2, &canary(&steps))],
+    )
+    .under(slow)
+    .then(DONE, Deed::Image("v2"))
+    .then(AT_FIRST_PAUSE, ready_after("v1", 3))
+    .then(secs(0), Deed::Abort)
+    .then(secs(1), ready_after("v1", 0))
+    .then(secs(17), Deed::Retry)
+    .then(secs(60), Deed::Promote)
+    .ends(HEALTHY, "v2")
+}
+
+/// The pods of a preview have just been given up, and the ReplicaSet does not say so yet: with its former size it seems to
+/// be all there.
+fn counts_of_a_moment_ago() -> Scenario {
+    let with_preview = |count: u32| {
+        let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false,
+            "previewReplicaCount": count}});
+        rollout(2, &strategy)
+    };
+    let of_v2 = |count: u32| {
+        let mut web = with_preview(count);
+        if let Some(spec) = web.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("template".to_owned(), template("v2"));
+        }
+        Deed::Apply(web)
+    };
+    Scenario::new(
+        "counts-of-a-moment-ago",
+        "a preview becomes small and large again while its ReplicaSet reports a minute late",
+        vec![service("active"), with_preview(2)],
+    )
+    .then(DONE, Deed::Image("v2"))
+    .then(
+        When::Is("paused", |web| web.phase() == "Paused"),
+        Deed::Nature(|nature| nature.replica_sets = Duration::from_secs(60)),
+    )
+    .then(secs(1), of_v2(0))
+    .then(secs(70), of_v2(2))
+    .then(secs(5), Deed::Promote)
+    .then(secs(20), Deed::Nature(|nature| nature.replica_sets = Duration::from_millis(5)))
+    .ends(HEALTHY, "v2")
 }
 
 /// The watch tells of a write before its answer has come: whoever is busy must look again.
