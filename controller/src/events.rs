@@ -15,8 +15,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Most events that wait to be sent; beyond that they are dropped, and counted.
-const WAITING_MAX: usize = 4096;
+/// Most events that wait to be sent; beyond that they are dropped, and counted. A thousand Rollouts that are updated at
+/// once have about ten each, and the API server takes some hundreds a second.
+const WAITING_MAX: usize = 16_384;
 /// Most events that are remembered, so that their count can be raised.
 const REMEMBERED_MAX: usize = 4096;
 /// How long one request may take.

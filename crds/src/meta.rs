@@ -27,8 +27,7 @@ pub const TEMPLATE_ANNOTATION: &str = "stepgate.dev/template";
 /// Annotation of a Rollout: which ReplicaSets of another maker stand for which pod template, as `hash=fingerprint`,
 /// comma separated.
 pub const ADOPTED_ANNOTATION: &str = "stepgate.dev/adopted";
-
-/// On ReplicaSets and Services: the resource version at which the object was changed only so that an earlier write
+/// Annotation of a ReplicaSet or a Service: the resource version at which it was changed only so that an earlier write
 /// without an answer cannot be carried out any more.
 pub const FENCE_ANNOTATION: &str = "stepgate.dev/fence";
 /// State of the notification engine on a Rollout; never copied to ReplicaSets.

@@ -1,6 +1,7 @@
 //! `[metadata]`
 
 use crate::play::Play;
+use planner::PodMetadata;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -100,6 +101,29 @@ fn at_rest_nothing_is_written_and_drift_is_mended() {
         assert_eq!(first.1, entries(&[("note", "mine")]));
         assert_eq!(play.model.writes, writes + 1, "one pod");
     }
+}
+
+#[test]
+fn pods_that_end_are_left_as_they_are() {
+    let mut play = Play::new(2, &strategies()[0]);
+    play.model.patch(&json!({"spec": {"replicas": 0}}));
+    play.run(30);
+    assert_eq!(play.set("h1").replicas, 0);
+    // One takes its time to end, and has lost its label.
+    let uid = play.set("h1").uid.clone();
+    let pod = PodMetadata {
+        name: "p".to_owned(),
+        uid: "p".to_owned(),
+        replica_set_uid: uid,
+        ..PodMetadata::default()
+    };
+    play.model.world.pod_metadata = vec![pod];
+    let plan = planner::plan(&play.model.world, play.model.now);
+    assert_eq!(plan.writes, vec![]);
+    play.model.world.replica_sets[0].replicas = 2;
+    let plan = planner::plan(&play.model.world, play.model.now);
+    let labels = |planned: &planner::Planned| matches!(planned.write, planner::Write::LabelPod { .. });
+    assert!(plan.writes.iter().any(labels), "{plan:?}");
 }
 
 #[test]
