@@ -110,6 +110,9 @@ impl Applier {
         if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
             self.guard("status", async { requests.status(status).await.map(|_| ()) }).await?;
         }
+        for fence in self.fences(&namespace, world, plan) {
+            self.write(world, &mut requests, &fence).await?;
+        }
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
             if is_about_pods(&planned.write) {
@@ -147,6 +150,29 @@ impl Applier {
             Err(_) => Ok(()),
         };
         result.and(late).and(labelled).map(|()| waits)
+    }
+
+    /// What has to be changed before anything else is decided: ReplicaSets with a size that was given up and may still come,
+    /// as far as the plan does not write to them itself.
+    fn fences(&self, namespace: &str, world: &World, plan: &Plan) -> Vec<Write> {
+        let written =
+            |name: &str| plan.writes.iter().any(|planned| requests::is_to_set(&planned.write, name));
+        let in_doubt = |set: &&ReplicaSet| {
+            let subject = requests::of_set(namespace, &set.name);
+            self.doubts.is_open(&subject, None) && !written(&set.name)
+        };
+        let ours = world.replica_sets.iter().filter(|set| set.owner == planner::Owner::Ours && !set.deleting);
+        ours.filter(in_doubt)
+            .map(|set| Write::AnnotateReplicaSet {
+                target: planner::Target {
+                    name: set.name.clone(),
+                    uid: set.uid.clone(),
+                    resource_version: set.resource_version.clone(),
+                },
+                annotations: std::collections::BTreeMap::new(),
+                min_ready_seconds: None,
+            })
+            .collect()
     }
 
     /// Until when the status of a plan waits: one that says nothing new but how many pods there are.
@@ -268,6 +294,11 @@ impl Applier {
                     code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
                     message: status.message.clone(),
                 })))
+            }
+            (Write::TerminateAnalysisRun { target }, 409 | 422) => {
+                // Another run has its name by now, and the watch has not told.
+                self.guard(&what, requests.reread_run(&target.name)).await?;
+                Err(ApplyError::Request { what, source: requests::conflict("another run has that name") })
             }
             (Write::CreateAnalysisRun { name, .. }, 409) => {
                 // Our own create of a moment ago, or a foreign one: either way the next plan has to see it.
