@@ -17,6 +17,7 @@ use crate::events::{Events, Message};
 use crate::lease::Claim;
 use crate::metrics::{Metrics, Written};
 use crate::observe;
+use doubts::Subject;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use planner::defect;
@@ -110,8 +111,14 @@ impl Applier {
         if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
             self.guard("status", async { requests.status(status).await.map(|_| ()) }).await?;
         }
-        for fence in self.fences(&namespace, world, plan) {
-            self.write(world, &mut requests, &fence).await?;
+        for (subject, fence) in self.fences(&requests, world, plan) {
+            match self.write(world, &mut requests, &fence).await {
+                Err(ApplyError::NotLeading) => return Err(ApplyError::NotLeading),
+                // It has changed since: what was given up has come, or meets the same conflict.
+                Err(error) if error.is_stale() => self.doubts.fence(subject),
+                // The rest of the plan does not wait: what counts on the ReplicaSet asks for itself.
+                _ => {}
+            }
         }
         for planned in &plan.writes {
             tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
@@ -152,25 +159,25 @@ impl Applier {
         result.and(late).and(labelled).map(|()| waits)
     }
 
-    /// What has to be changed before anything else is decided: ReplicaSets with a size that was given up and may still come,
+    /// What is to be changed before anything else is done: ReplicaSets with a size that was given up and may still come,
     /// as far as the plan does not write to them itself.
-    fn fences(&self, namespace: &str, world: &World, plan: &Plan) -> Vec<Write> {
-        let written =
-            |name: &str| plan.writes.iter().any(|planned| requests::is_to_set(&planned.write, name));
-        let in_doubt = |set: &&ReplicaSet| {
-            let subject = requests::of_set(namespace, &set.name);
-            self.doubts.is_open(&subject, None) && !written(&set.name)
+    fn fences(&self, requests: &Requests<'_>, world: &World, plan: &Plan) -> Vec<(Subject, Write)> {
+        let written = |subject: &Subject| {
+            plan.writes.iter().any(|planned| requests.subject(&planned.write).as_ref() == Some(subject))
         };
         let ours = world.replica_sets.iter().filter(|set| set.owner == planner::Owner::Ours && !set.deleting);
-        ours.filter(in_doubt)
-            .map(|set| Write::AnnotateReplicaSet {
-                target: planner::Target {
+        let subjects = ours.map(|set| (requests.of_set(&set.name), set));
+        let in_doubt =
+            subjects.filter(|(subject, _)| self.doubts.is_open(subject, None) && !written(subject));
+        in_doubt
+            .map(|(subject, set)| {
+                let target = planner::Target {
                     name: set.name.clone(),
                     uid: set.uid.clone(),
                     resource_version: set.resource_version.clone(),
-                },
-                annotations: std::collections::BTreeMap::new(),
-                min_ready_seconds: None,
+                };
+                let annotations = std::collections::BTreeMap::new();
+                (subject, Write::AnnotateReplicaSet { target, annotations, min_ready_seconds: None })
             })
             .collect()
     }

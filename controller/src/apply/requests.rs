@@ -190,8 +190,8 @@ impl<'a> Requests<'a> {
         self.rollout.namespace().unwrap_or_default()
     }
 
-    fn of_set(&self, name: &str) -> Subject {
-        of_set(&self.namespace(), name)
+    pub(super) fn of_set(&self, name: &str) -> Subject {
+        ("ReplicaSet", self.namespace(), name.to_owned())
     }
 
     fn of_service(&self, name: &str) -> Subject {
@@ -351,24 +351,6 @@ impl<'a> Requests<'a> {
             .await?;
         self.applier.caches.rollouts.wrote(rollout);
         Ok(true)
-    }
-}
-
-/// A ReplicaSet as what is in doubt.
-pub(super) fn of_set(namespace: &str, name: &str) -> Subject {
-    ("ReplicaSet", namespace.to_owned(), name.to_owned())
-}
-
-/// Whether a write is to the ReplicaSet of that name.
-pub(super) fn is_to_set(write: &Write, name: &str) -> bool {
-    match write {
-        Write::AdoptReplicaSet { target }
-        | Write::ReleaseReplicaSet { target }
-        | Write::ScaleReplicaSet { target, .. }
-        | Write::AnnotateReplicaSet { target, .. }
-        | Write::EditTemplate { target, .. }
-        | Write::DeleteReplicaSet { target } => target.name == name,
-        _ => false,
     }
 }
 
