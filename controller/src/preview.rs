@@ -12,6 +12,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use planner::{Plan, Settings, World};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
@@ -124,7 +125,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     pages(&api, params, |object| {
-        store.put(object);
+        store.put(Arc::new(object));
     })
     .await
 }
@@ -151,7 +152,7 @@ async fn look_up<K: Referable>(
     if !name.is_empty()
         && let Some(object) = api.get_opt(name).await.map_err(unread::<RawWorkload<K>>)?
     {
-        shelf.store.put(object);
+        shelf.store.put(Arc::new(object));
     }
     shelf.set_listed();
     Ok(())

@@ -15,21 +15,11 @@ use serde_json::json;
 
 /// Wakes the Rollouts that refer to a Service. Says whether there is one.
 pub(crate) fn wake(caches: &Caches, queue: &Queue, key: &Key) -> bool {
-    let mut referred = false;
-    for rollout in caches.rollouts.list(&key.namespace) {
-        if observe::service_names(&rollout).contains(&key.name) {
-            referred = true;
-            if defect!(MendingWakesNobody) {
-                continue;
-            }
-            queue.add(Key {
-                kind: Kind::Rollout,
-                name: rollout.name_any(),
-                namespace: key.namespace.clone(),
-            });
-        }
+    let rollouts = caches.rollouts.find(&key.namespace, &key.name);
+    for rollout in rollouts.iter().filter(|_| !defect!(MendingWakesNobody)) {
+        queue.add(Key { kind: Kind::Rollout, name: rollout.name_any(), namespace: key.namespace.clone() });
     }
-    referred
+    !rollouts.is_empty()
 }
 
 /// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.

@@ -147,7 +147,7 @@ fn watch_workloads<K: Referable>(
         move |new: &RawWorkload<K>, before: Option<&RawWorkload<K>>| {
             let generation = new.metadata.generation.unwrap_or(0).to_string();
             let name = new.name_any();
-            for rollout in caches.rollouts.list(&new.namespace().unwrap_or_default()) {
+            for rollout in caches.rollouts.list(&new.namespace().unwrap_or_default(), "") {
                 // Its pods come and go without a new generation, and are nothing to the Rollout.
                 let known = rollout.annotations().get(WORKLOAD_GENERATION_ANNOTATION) == Some(&generation);
                 if cache::refers(&rollout, K::TARGET, &name) && (before.is_none() || !known) {

@@ -19,6 +19,7 @@ use planner::defect;
 use planner::{ReplicaSet, Target, Write};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Requests of one plan. Answers go into the caches at once, and their resource versions into the next preconditions.
 pub(super) struct Requests<'a> {
@@ -321,7 +322,7 @@ impl<'a> Requests<'a> {
 
     pub(super) async fn reread_run(&self, name: &str) -> kube::Result<()> {
         if let Some(run) = self.api::<AnalysisRun>().get_opt(name).await? {
-            self.applier.caches.runs.put(run);
+            self.applier.caches.runs.put(Arc::new(run));
         }
         Ok(())
     }
@@ -329,7 +330,7 @@ impl<'a> Requests<'a> {
     pub(super) async fn reread_replica_set(&self, name: &str) -> kube::Result<Option<ReplicaSet>> {
         let Some(set) = self.api::<RawReplicaSet>().get_opt(name).await? else { return Ok(None) };
         let seen = observe::replica_set(&set, &self.rollout.uid().unwrap_or_default());
-        self.applier.caches.replica_sets.put(set);
+        self.applier.caches.replica_sets.put(Arc::new(set));
         Ok(Some(seen))
     }
 

@@ -11,9 +11,11 @@ pub(crate) use store::Store;
 pub(crate) use watch::{Watches, start, start_when};
 pub(crate) use workloads::{Deployment, RawWorkload, Referable, Referenced, Shelf, Workloads, refers};
 
+use crate::observe;
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
+use kube::Resource;
 use std::sync::Arc;
 
 /// All stores.
@@ -21,11 +23,14 @@ use std::sync::Arc;
 pub(crate) struct Caches {
     /// Whether answers to our own writes are in the stores at once.
     pub(crate) overlay: bool,
+    /// Found by the Services that they name.
     pub(crate) rollouts: Arc<Store<Rollout>>,
+    /// Found by the uid of their controller; those without one by nothing.
     pub(crate) replica_sets: Arc<Store<RawReplicaSet>>,
     pub(crate) services: Arc<Store<Service>>,
     pub(crate) templates: Arc<Store<AnalysisTemplate>>,
     pub(crate) cluster_templates: Arc<Store<ClusterAnalysisTemplate>>,
+    /// Found as ReplicaSets are.
     pub(crate) runs: Arc<Store<AnalysisRun>>,
     pub(crate) jobs: Arc<Store<Job>>,
     pub(crate) workloads: Workloads,
@@ -36,14 +41,19 @@ impl Caches {
     pub(crate) fn new(overlay: bool) -> Self {
         Self {
             overlay,
-            rollouts: Arc::new(Store::new(overlay)),
-            replica_sets: Arc::new(Store::new(overlay)),
+            rollouts: Arc::new(Store::indexed(overlay, observe::service_names)),
+            replica_sets: Arc::new(Store::indexed(overlay, controlled)),
             services: Arc::new(Store::new(overlay)),
             templates: Arc::new(Store::new(overlay)),
             cluster_templates: Arc::new(Store::new(overlay)),
-            runs: Arc::new(Store::new(overlay)),
+            runs: Arc::new(Store::indexed(overlay, controlled)),
             jobs: Arc::new(Store::new(overlay)),
             workloads: Workloads::new(overlay),
         }
     }
+}
+
+/// What controls an object, for an index: its uid, or nothing.
+fn controlled<K: Resource>(object: &K) -> Vec<String> {
+    vec![observe::controller_uid(object.meta()).unwrap_or_default().to_owned()]
 }

@@ -9,16 +9,68 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Namespace (empty for cluster-scoped kinds) and name.
 pub(crate) type Id = (String, String);
 
+/// What an object can be found by, beside its name.
+pub(crate) type Index<K> = fn(&K) -> Vec<String>;
+
 /// The store.
 pub(crate) struct Store<K> {
     overlay: bool,
-    objects: RwLock<BTreeMap<Id, Arc<K>>>,
+    index: Index<K>,
+    shelves: RwLock<Shelves<K>>,
+}
+
+/// What a store holds.
+struct Shelves<K> {
+    objects: BTreeMap<Id, Arc<K>>,
+    /// Namespace and what the index says of an object: the objects' names. One look at one of a thousand Rollouts does
+    /// not go through what the others own.
+    found: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
 impl<K> Store<K> {
     /// An empty store. With `overlay` the answers to our own writes go in at once.
     pub(crate) fn new(overlay: bool) -> Self {
-        Self { overlay, objects: RwLock::default() }
+        Self::indexed(overlay, |_| Vec::new())
+    }
+
+    /// An empty store whose objects can be found by what `index` says of them.
+    pub(crate) fn indexed(overlay: bool, index: Index<K>) -> Self {
+        let shelves = Shelves { objects: BTreeMap::new(), found: BTreeMap::new() };
+        Self { overlay, index, shelves: RwLock::new(shelves) }
+    }
+}
+
+impl<K> Shelves<K> {
+    fn insert(&mut self, id: Id, object: Arc<K>, index: Index<K>) -> Option<Arc<K>> {
+        let keys = index(&object);
+        let before = self.objects.insert(id.clone(), object);
+        let old = before.as_ref().map(|before| index(before)).unwrap_or_default();
+        if old != keys {
+            self.forget(&id, old);
+            for key in keys {
+                self.found.entry((id.0.clone(), key)).or_default().insert(id.1.clone());
+            }
+        }
+        before
+    }
+
+    fn remove(&mut self, id: &Id, index: Index<K>) -> Option<Arc<K>> {
+        let object = self.objects.remove(id)?;
+        self.forget(id, index(&object));
+        Some(object)
+    }
+
+    fn forget(&mut self, id: &Id, keys: Vec<String>) {
+        for key in keys {
+            let key = (id.0.clone(), key);
+            let is_last = self.found.get_mut(&key).is_some_and(|names| {
+                names.remove(&id.1);
+                names.is_empty()
+            });
+            if is_last {
+                self.found.remove(&key);
+            }
+        }
     }
 }
 
@@ -33,74 +85,80 @@ fn version<K: Resource>(object: &K) -> u64 {
 }
 
 impl<K: Resource> Store<K> {
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Id, Arc<K>>> {
-        self.objects.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Shelves<K>> {
+        self.shelves.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Id, Arc<K>>> {
-        self.objects.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Shelves<K>> {
+        self.shelves.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an object in unless a newer one is there; gives the one that it replaces.
-    pub(crate) fn put(&self, object: K) -> Option<Arc<K>> {
-        let id = id(&object);
-        let mut objects = self.write();
-        let newer = |known: &Arc<K>| version(known.as_ref()) > version(&object);
-        if !defect!(OlderOverwrites) && objects.get(&id).is_some_and(newer) {
+    pub(crate) fn put(&self, object: Arc<K>) -> Option<Arc<K>> {
+        let id = id(object.as_ref());
+        let mut shelves = self.write();
+        let newer = |known: &Arc<K>| version(known.as_ref()) > version(object.as_ref());
+        if !defect!(OlderOverwrites) && shelves.objects.get(&id).is_some_and(newer) {
             return None;
         }
-        objects.insert(id, Arc::new(object))
+        shelves.insert(id, object, self.index)
     }
 
     /// Takes in the answer to a write of our own.
     pub(crate) fn wrote(&self, object: K) {
         if self.overlay {
-            self.put(object);
+            self.put(Arc::new(object));
         }
     }
 
     /// Takes an object out when it is gone; a newer one of the same name stays.
     pub(crate) fn delete(&self, object: &K) {
         let id = id(object);
-        let mut objects = self.write();
-        let same = objects.get(&id).is_some_and(|known| known.uid() == object.uid());
+        let mut shelves = self.write();
+        let same = shelves.objects.get(&id).is_some_and(|known| known.uid() == object.uid());
         if same {
-            objects.remove(&id);
+            shelves.remove(&id, self.index);
         }
     }
 
     /// Takes out what a list from the server did not have. An object of ours that is younger than the list comes
     /// back with the watch; until then a second create of it is answered `AlreadyExists`.
     pub(crate) fn retain_listed(&self, listed: &BTreeSet<Id>) -> Vec<Arc<K>> {
-        let mut gone = Vec::new();
-        self.write().retain(|id, object| {
-            let keep = listed.contains(id) || defect!(GoneStays);
-            if !keep {
-                gone.push(object.clone());
-            }
-            keep
-        });
-        gone
+        if defect!(GoneStays) {
+            return Vec::new();
+        }
+        let mut shelves = self.write();
+        let gone: Vec<Id> = shelves.objects.keys().filter(|id| !listed.contains(*id)).cloned().collect();
+        gone.iter().filter_map(|id| shelves.remove(id, self.index)).collect()
     }
 
     /// The object of that name.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.read().get(&(namespace.to_owned(), name.to_owned())).cloned()
+        self.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    /// All objects of a namespace, by name.
-    pub(crate) fn list(&self, namespace: &str) -> Vec<Arc<K>> {
-        let from = (namespace.to_owned(), String::new());
-        let objects = self.read();
-        objects
+    /// The objects of a namespace of which the index says `key`, by name.
+    pub(crate) fn find(&self, namespace: &str, key: &str) -> Vec<Arc<K>> {
+        let shelves = self.read();
+        let names = shelves.found.get(&(namespace.to_owned(), key.to_owned()));
+        let object = |name: &String| shelves.objects.get(&(namespace.to_owned(), name.clone())).cloned();
+        names.into_iter().flatten().filter_map(object).collect()
+    }
+
+    /// All objects of a namespace whose names begin with `prefix`, by name.
+    pub(crate) fn list(&self, namespace: &str, prefix: &str) -> Vec<Arc<K>> {
+        let from = (namespace.to_owned(), prefix.to_owned());
+        let shelves = self.read();
+        shelves
+            .objects
             .range(from..)
-            .take_while(|((ns, _), _)| ns == namespace)
+            .take_while(|((ns, name), _)| ns == namespace && name.starts_with(prefix))
             .map(|(_, object)| object.clone())
             .collect()
     }
 
     /// All objects, by namespace and name.
     pub(crate) fn all(&self) -> Vec<Arc<K>> {
-        self.read().values().cloned().collect()
+        self.read().objects.values().cloned().collect()
     }
 }

@@ -157,9 +157,9 @@ fn put<K: Resource<DynamicType = ()> + Clone>(
 ) {
     // Nobody here reads them, and they are the larger part of many objects.
     object.meta_mut().managed_fields = None;
-    let seen = object.clone();
-    let before = store.put(object);
-    changed(&seen, before.as_deref());
+    let object = Arc::new(object);
+    let before = store.put(object.clone());
+    changed(&object, before.as_deref());
 }
 
 /// One object that cannot be read must not stop the others.

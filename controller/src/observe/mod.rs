@@ -4,10 +4,11 @@ mod objects;
 
 use crate::cache::{Caches, Referenced};
 use crds::rollout::analysis::AnalysisTemplateRef;
-use crds::{LabelSelector, Rollout, meta};
+use crds::{AnalysisRun, LabelSelector, Rollout, meta};
 use kube::ResourceExt;
-use planner::{AnalysisRunView, Owner, Refusal, ReplicaSet, Settings, World};
+use planner::{AnalysisRunView, Owner, Refusal, ReplicaSet, Settings, World, defect};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most templates that one Rollout may reach.
 const TEMPLATES_MAX: usize = 1000;
@@ -71,21 +72,23 @@ pub(crate) fn world(
         }
     }
     templates(caches, &namespace, template_refs(rollout), &mut world);
-    for run in caches.runs.list(&namespace) {
-        if objects::controller_uid(&run.metadata) == Some(uid.as_str()) {
-            world.analysis_runs.push(objects::analysis_run(&run));
-        } else if run.name_any().starts_with(&rollout.name_any()) {
-            world.foreign_run_names.insert(run.name_any());
-        }
-    }
+    let own = caches.runs.find(&namespace, &uid);
+    world.analysis_runs = own.iter().map(|run| objects::analysis_run(run)).collect();
+    let is_foreign = |run: &&Arc<AnalysisRun>| objects::controller_uid(&run.metadata) != Some(uid.as_str());
+    let like_ours = caches.runs.list(&namespace, &rollout.name_any());
+    world.foreign_run_names = like_ours.iter().filter(is_foreign).map(|run| run.name_any()).collect();
     world.analysis_runs.sort_by(|a: &AnalysisRunView, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     world
 }
 
 fn replica_sets(caches: &Caches, selector: &LabelSelector, namespace: &str, uid: &str) -> Vec<ReplicaSet> {
-    let mut sets: Vec<ReplicaSet> = caches
-        .replica_sets
-        .list(namespace)
+    let near = if defect!(OwnerByName) {
+        caches.replica_sets.list(namespace, "")
+    } else {
+        // Those that something else controls are nothing to us.
+        [caches.replica_sets.find(namespace, uid), caches.replica_sets.find(namespace, "")].concat()
+    };
+    let mut sets: Vec<ReplicaSet> = near
         .iter()
         .map(|set| objects::replica_set(set, uid))
         .filter(|set| is_seen(set, Some(selector)))

@@ -22,8 +22,10 @@ pub(super) struct Requests {
     open_since: Option<Time>,
     /// Until when pods were missing that no controller took away; `None` for never.
     hurt_until: Option<Time>,
-    /// When each Service left each version.
-    left: BTreeMap<(String, String), Time>,
+    /// When, and at which revision, each Service left each version.
+    left: BTreeMap<(String, String), (Time, u64)>,
+    /// At which revision each version was last asked to have fewer pods.
+    shrunk: BTreeMap<String, u64>,
     /// Until when no pods at all were wanted, or those that are wanted since were not there yet; `None` for never.
     closed_until: Option<Time>,
 }
@@ -48,9 +50,15 @@ impl Checker {
             let (old, new) = (world::selected(before), after.map(world::selected).unwrap_or_default());
             let name = world::text(before, "/metadata/name");
             if old != new {
-                self.requests.left.insert((name.to_owned(), old.to_owned()), now);
+                self.requests.left.insert((name.to_owned(), old.to_owned()), (now, self.world.revision));
                 self.requests.left.remove(&(name.to_owned(), new.to_owned()));
             }
+        }
+        if kind == Kind::Set
+            && let Some(before) = before.map(world::set)
+            && after.is_none_or(|after| world::set(after).replicas < before.replicas)
+        {
+            self.requests.shrunk.insert(before.hash, self.world.revision);
         }
         let web = self.world.look();
         let (wanted, have) = (web.replicas(), self.world.all_available());
@@ -116,9 +124,15 @@ impl Checker {
             );
             return;
         }
-        let Some(left) = self.requests.left.get(&(service.to_owned(), hash.to_owned())).copied() else {
+        let Some((left, revision)) = self.requests.left.get(&(service.to_owned(), hash.to_owned())).copied()
+        else {
             return;
         };
+        if self.requests.shrunk.get(hash).is_none_or(|shrunk| *shrunk < revision) {
+            // Its pods went while it was served, as those of any smaller Rollout do.
+            self.reach("a pod that a scale-down took was still sent requests");
+            return;
+        }
         let web = self.world.look();
         let delay = web.number("/spec/strategy/blueGreen/scaleDownDelaySeconds").unwrap_or(30);
         let covered = self.is_blue_green() && lag < Duration::from_secs(delay.unsigned_abs());
