@@ -33,35 +33,7 @@ const DIFFERS: &[(&str, &str)] = &[
 ];
 /// Cases that need what is not built: what was said there, and here only that it is not built.
 const NOT_BUILT: &[(&[&str], &str)] = &[(
-    &[
-        "alb-object-missing",
-        "ambassador-empty-list",
-        "ambassador-object-missing",
-        "appmesh-empty",
-        "appmesh-object-missing",
-        "ingress-alb-both-fields",
-        "ingress-alb-missing",
-        "ingress-alb-neither",
-        "ingress-alb-no-rule",
-        "ingress-alb-root-not-in-ingress",
-        "ingress-nginx-both-fields",
-        "ingress-nginx-canary-rule-only",
-        "ingress-nginx-default-backend",
-        "ingress-nginx-list-empty",
-        "ingress-nginx-list-second-missing",
-        "ingress-nginx-missing",
-        "ingress-nginx-neither",
-        "ingress-nginx-no-rule",
-        "istio-both-fields",
-        "istio-dr-only",
-        "istio-duplicate-list",
-        "istio-list-empty",
-        "istio-neither",
-        "istio-object-missing",
-        "pingpong-and-services",
-        "service-ping-mismatch",
-        "step-header-istio-regex",
-    ],
+    &["ambassador-empty-list", "ambassador-object-missing", "appmesh-empty", "appmesh-object-missing"],
     "objects of routers",
 )];
 const SELECTOR: &str =
@@ -216,7 +188,7 @@ fn planned(rollout: &Rollout, around: &Around) -> Result<Rollout, Invalid> {
 #[test]
 fn what_is_valid_and_what_is_said_is_the_same() {
     let Some(cases) = cases() else { return };
-    let (mut equal, mut refused) = (0, 0);
+    let (mut equal, mut refused, mut routers) = (0, 0, 0);
     let (mut differing, mut unbuilt) = (BTreeSet::new(), BTreeSet::new());
     for case in &cases {
         // What the API server refused never reached the controller.
@@ -235,12 +207,16 @@ fn what_is_valid_and_what_is_said_is_the_same() {
             equal += 1;
         } else if not_built(&rollout).is_some() {
             unbuilt.insert(case.case.as_str());
+        } else if theirs.as_ref().is_some_and(|text| text.contains("trafficRouting.")) {
+            // What is wrong with the objects of routers is compared where they are read: in `traffic`.
+            routers += 1;
         } else {
             println!("{}:\n  theirs {theirs:?}\n  ours   {ours:?}", case.case);
             differing.insert(case.case.as_str());
         }
     }
     let (differ, open) = (differing.len(), unbuilt.len());
+    assert_eq!(routers, 23);
     println!("{equal} equal, {differ} differ on purpose, {open} not built, {refused} not accepted");
     assert_eq!(differing, DIFFERS.iter().map(|(case, _)| *case).collect());
     assert_eq!(unbuilt, NOT_BUILT.iter().flat_map(|(cases, _)| cases.iter().copied()).collect());
@@ -268,6 +244,6 @@ fn what_is_not_built_is_named_and_nothing_else_is_refused() {
         }
     }
     println!("{named:#?}");
-    assert!(named.contains_key("spec.strategy.canary.trafficRouting.nginx"));
+    assert!(named.contains_key("spec.strategy.canary.trafficRouting"));
     assert!(!named.contains_key("spec.workloadRef"));
 }

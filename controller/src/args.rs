@@ -65,6 +65,10 @@ pub struct Args {
     /// it is InvalidSpec, such as 10s; 0 is the way of Argo Rollouts.
     #[arg(long = "reference-grace", default_value = "10s", value_parser = duration)]
     pub reference_grace: std::time::Duration,
+    /// How long a router may take to do what its objects say, and to learn which pods a Service has, such as 5s: pods go
+    /// only after it. The annotation stepgate.dev/traffic-settle of a Rollout says otherwise for that one.
+    #[arg(long = "traffic-settle", default_value = "5s", value_parser = duration)]
+    pub traffic_settle: std::time::Duration,
     /// How the cluster is reached; from within it when nothing is said.
     #[command(flatten)]
     pub connection: Connection,

@@ -167,7 +167,8 @@ impl Controller {
         };
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
         let grace = i64::try_from(args.reference_grace.as_secs()).unwrap_or(i64::MAX);
-        let settings = Settings { instance_id, reference_grace_seconds: grace };
+        let settle_seconds = i64::try_from(args.traffic_settle.as_secs()).unwrap_or(i64::MAX);
+        let settings = Settings { instance_id, reference_grace_seconds: grace, settle_seconds };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
         let jobs = Jobs { client: around.jobs, settings: around.analyses };
         let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);

@@ -82,8 +82,13 @@ pub async fn preview(
         let api: Api<DeserializeGuard<ClusterAnalysisTemplate>> = Api::all(client.clone());
         fill(api, own, &caches.cluster_templates).await?;
     }
-    let settings = Settings { instance_id, reference_grace_seconds: Settings::REFERENCE_GRACE_SECONDS };
-    let mut world = observe::world(&caches, &rollout, Vec::new(), &settings);
+    let settings = Settings {
+        instance_id,
+        reference_grace_seconds: Settings::REFERENCE_GRACE_SECONDS,
+        settle_seconds: Settings::SETTLE_SECONDS,
+    };
+    caches.routes.read(client, &rollout).await.map_err(|(what, error)| PreviewError::Read { what, error })?;
+    let mut world = observe::world(&caches, &rollout, Vec::new(), &settings, now);
     if rollouts::restart_is_due(&rollout, now) {
         world.pods = pods(client, namespace, &world).await?;
     }

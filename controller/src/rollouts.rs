@@ -150,7 +150,11 @@ impl Rollouts {
             tracing::debug!(name = rollout.name_any(), "the workload is not known yet");
             return Ok(None);
         }
-        let mut world = observe::world(&self.caches, rollout, refusals, &self.settings);
+        if self.caches.routes.are_unread(rollout) {
+            tracing::debug!(name = rollout.name_any(), "what its routers read is not known yet");
+            return Ok(None);
+        }
+        let mut world = observe::world(&self.caches, rollout, refusals, &self.settings, now);
         if restart_is_due(rollout, now) {
             world.pods = self.pods(rollout, &world).await?;
         }

@@ -1,7 +1,7 @@
 //! Which watches feed the caches, and whom each change wakes.
 
 use crate::args::Args;
-use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches, Workloads};
+use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
 use crds::meta::{
@@ -40,7 +40,7 @@ pub(crate) fn start(
     };
     let rollout = keys(Kind::Rollout);
     let service = keys(Kind::Service);
-    let changed = rollout_changed(caches.workloads.clone(), rollout.clone(), service.clone());
+    let changed = rollout_changed(caches.clone(), rollout.clone(), service.clone());
     cache::start(watches, api(client, scope), own_kinds(args), caches.rollouts.clone(), changed);
 
     let owner = rollout.clone();
@@ -99,12 +99,13 @@ pub(crate) fn start(
 
 /// What a change of a Rollout brings about: a look at it and at its Services, and a watch of what it refers to.
 fn rollout_changed(
-    workloads: Workloads,
+    caches: Caches,
     rollout: impl Fn(String, String),
     service: impl Fn(String, String),
 ) -> impl Fn(&crds::Rollout, Option<&crds::Rollout>) {
     move |new, old| {
-        workloads.want(new);
+        caches.workloads.want(new);
+        caches.routes.want(new);
         let namespace = new.namespace().unwrap_or_default();
         // Services that are not referred to any more are released.
         for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
@@ -127,6 +128,37 @@ pub(crate) fn start_when_wanted(
     watch_workloads(watches, &of.deployments, api(client, scope), caches, queue);
     watch_workloads(watches, &of.replica_sets, api(client, scope), caches, queue);
     watch_workloads(watches, &of.pod_templates, api(client, scope), caches, queue);
+    watch_routes(watches, client, caches, queue, scope);
+}
+
+/// Watches what routers read. Whoever changes it, its Rollouts are looked at: weights that a syncer has put back are ours
+/// again in that look.
+fn watch_routes(
+    watches: &mut Watches,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue>,
+    scope: Option<&str>,
+) {
+    let (known, queue) = (caches.clone(), queue.clone());
+    let changed = move |object: &traffic::Reference| {
+        let rollouts = if object.name.is_empty() {
+            let all = known.rollouts.all().into_iter();
+            all.filter(|one| cache::routes::references(one).iter().any(|own| own.kind == object.kind))
+                .collect()
+        } else {
+            let (namespace, key) = cache::routes::key(object);
+            known.rollouts.find(&namespace, &key)
+        };
+        for rollout in rollouts {
+            queue.add(Key {
+                namespace: rollout.namespace().unwrap_or_default(),
+                kind: Kind::Rollout,
+                name: rollout.name_any(),
+            });
+        }
+    };
+    cache::routes::start(watches.tasks(), client, &caches.routes, scope, changed);
 }
 
 /// Watches one kind of workloads once a Rollout refers to it.

@@ -91,6 +91,13 @@ pub fn blue_green_scale_down_delay_seconds(rollout: &Rollout) -> i32 {
     strategy.and_then(|strategy| strategy.scale_down_delay_seconds).unwrap_or(SCALE_DOWN_DELAY_SECONDS)
 }
 
+/// Seconds before the previous version of a canary behind routers is scaled down.
+#[must_use]
+pub fn canary_scale_down_delay_seconds(rollout: &Rollout) -> i32 {
+    let strategy = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    strategy.and_then(|strategy| strategy.scale_down_delay_seconds).unwrap_or(SCALE_DOWN_DELAY_SECONDS)
+}
+
 /// Seconds before an aborted version is scaled down; `None` when it never is.
 #[must_use]
 pub fn abort_scale_down_delay_seconds(rollout: &Rollout) -> Option<i32> {

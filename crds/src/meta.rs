@@ -30,6 +30,8 @@ pub const ADOPTED_ANNOTATION: &str = "stepgate.dev/adopted";
 /// Annotation of a ReplicaSet or a Service: the resource version at which it was changed only so that an earlier write
 /// without an answer cannot be carried out any more.
 pub const FENCE_ANNOTATION: &str = "stepgate.dev/fence";
+/// Annotation of a Rollout: how long its routers may take to do what their objects say, as a duration such as `35s`.
+pub const TRAFFIC_SETTLE_ANNOTATION: &str = "stepgate.dev/traffic-settle";
 /// State of the notification engine on a Rollout; never copied to ReplicaSets.
 pub const NOTIFIED_ANNOTATION: &str = "notified.notifications.argoproj.io";
 /// What client-side `kubectl apply` remembers; never copied to ReplicaSets.

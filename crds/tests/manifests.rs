@@ -59,6 +59,8 @@ fn only_known_differences_from_argo_rollouts() {
     let known = [
         // Kubernetes 1.35 has this field, which Argo Rollouts would prune.
         ("spec.workloadRef", "extra"),
+        // The Gateway API is built in.
+        ("spec.strategy.canary.trafficRouting.gatewayAPI", "extra"),
         // Kubernetes 1.35 fills in this field when it is absent.
         ("spec.podFailurePolicy.rules.[].onPodConditions.[]", "required"),
     ];

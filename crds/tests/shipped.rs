@@ -83,6 +83,12 @@ fn the_chart_grants_what_the_manifests_grant() {
     let only_in_cluster = "{{ if .Values.clusterInstall }}, clusteranalysistemplates{{ end }}";
     let rules = template.split("\n---\n").next().unwrap().split_once("\nrules:\n").unwrap().1;
     let rules = rules.replace(only_in_cluster, ", clusteranalysistemplates");
+    // What has a manifest of its own is granted where the values ask for it.
+    let (before, rest) = rules.split_once("  {{- if .Values.providerRBAC.providers.gatewayAPI }}\n").unwrap();
+    let (gateway, after) = rest.split_once("  {{- end }}\n").unwrap();
+    let asked: Value = serde_saphyr::from_str(&format!("rules:\n{gateway}")).unwrap();
+    assert_eq!(grants(&asked), role("manifests/gateway-api/cluster-role.yaml"));
+    let rules = format!("{before}{after}");
     let chart: Value = serde_saphyr::from_str(&format!("rules:\n{rules}")).unwrap();
     assert_eq!(grants(&chart), role("manifests/install/cluster-role.yaml"));
 }

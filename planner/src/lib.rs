@@ -9,9 +9,10 @@ pub mod check;
 pub mod defects;
 mod plan;
 pub mod rollout;
+pub mod traffic;
 mod world;
 
-pub use plan::{Anchor, EventType, Notice, Plan, Planned, Reason, Target, Wake, Write};
+pub use plan::{Anchor, EventType, Notice, OF_ROUTER, Plan, Planned, Reason, Target, Wake, Write};
 pub use rollout::plan;
 pub use world::{
     AnalysisRunView, Eviction, Owner, Pod, PodMetadata, Refusal, RefusalCode, ReplicaSet, ReplicaSetCounts,

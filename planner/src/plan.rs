@@ -1,5 +1,6 @@
 //! What is to be done, as a value.
 
+use crate::traffic::Intent;
 use crds::analysis::AnalysisRunSpec;
 use crds::rollout::RolloutStatus;
 use crds::{LabelSelector, PodTemplate, Time};
@@ -131,6 +132,13 @@ pub enum Write {
         /// Name of the managing Rollout to record; `None` removes the record.
         managed_by: Option<String>,
     },
+    /// Edit a router's objects until they show what is wanted.
+    RouteTraffic {
+        /// The router's key in `trafficRouting`.
+        router: &'static str,
+        /// What is wanted of it.
+        intent: Intent,
+    },
     /// Set annotations of the Rollout.
     AnnotateRollout {
         /// Annotations to set.
@@ -235,6 +243,10 @@ pub struct Notice {
     /// A sentence.
     pub message: String,
 }
+
+/// Reason of a notice that stands for what the router itself has to tell of its edits: the effect layer knows which
+/// objects were written, and fills it in.
+pub const OF_ROUTER: &str = "";
 
 impl Plan {
     /// Asks to be woken at `at`, unless an earlier time is already asked for.

@@ -1,5 +1,6 @@
 //! What is observed of one Rollout and everything around it.
 
+use crate::traffic::RouterView;
 use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
 use crds::rollout::workload::ScaleDown;
 use crds::{LabelSelector, PodTemplate, Rollout, Time};
@@ -22,6 +23,8 @@ pub struct World {
     pub pod_metadata: Vec<PodMetadata>,
     /// Services of the namespace that the Rollout names, by name; a missing one has no entry.
     pub services: BTreeMap<String, Service>,
+    /// Routers that the Rollout uses, in the order in which they are asked.
+    pub routers: Vec<RouterView>,
     /// The workload that `workloadRef` names, when it is there and of a kind that can be referred to.
     pub workload: Option<Workload>,
     /// AnalysisTemplates of the namespace that the Rollout needs, nested ones included, by name.
@@ -83,9 +86,14 @@ pub struct Settings {
     /// Seconds for which a Rollout without a stable version waits for what it refers to before it is invalid. 0 is the
     /// way of Argo Rollouts. `[validation.waiting]`
     pub reference_grace_seconds: i64,
+    /// Seconds that a router may take to do what its objects say, and to learn which pods a Service has.
+    /// `[traffic.settle]`
+    pub settle_seconds: i64,
 }
 
 impl Settings {
+    /// [`Settings::settle_seconds`] of a controller that is not told otherwise.
+    pub const SETTLE_SECONDS: i64 = 5;
     /// [`Settings::reference_grace_seconds`] of a controller that is not told otherwise.
     pub const REFERENCE_GRACE_SECONDS: i64 = 10;
 }
@@ -252,6 +260,8 @@ pub struct Service {
     pub selector: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+    /// When we last changed it, by the API server's clock; `None` where it does not say.
+    pub changed: Option<Time>,
 }
 
 impl Service {

@@ -13,14 +13,14 @@ pub(crate) const KINDS: [(&str, &str); 11] = [
     ("argoproj.io/v1alpha1", "AnalysisRun"),
     ("apps/v1", "Deployment"),
     ("v1", "Event"),
+    ("networking.k8s.io/v1", "Ingress"),
     ("argoproj.io/v1alpha1", "AnalysisTemplate"),
     ("argoproj.io/v1alpha1", "Experiment"),
-    ("networking.k8s.io/v1", "Ingress"),
     ("batch/v1", "Job"),
     ("v1", "Pod"),
 ];
 /// Of them, the first so many are observed.
-pub(crate) const OBSERVED: usize = 6;
+pub(crate) const OBSERVED: usize = 7;
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,8 @@ pub enum Topic {
     Phases,
     /// Decisions in the status, each in order.
     Decisions,
+    /// What Ingresses say, in order.
+    Routes,
     /// The status at the end.
     End,
     /// What is told of the duration.
@@ -149,6 +151,10 @@ pub fn compare(ours: &[Value], theirs: &[Value]) -> Vec<Difference> {
         ),
     );
     add(Topic::Services, differ("selectors", &selectors(ours), &selectors(theirs)));
+    for key in ["annotations", "backends"] {
+        let of = |lines| sequence_of_each(lines, "Ingress", key);
+        add(Topic::Routes, differ(&format!("{key} of Ingresses"), &of(ours), &of(theirs)));
+    }
     let is_verdict = |key: &str| !key.starts_with("metric.") && key != "completedAt" && key != "args";
     add(
         Topic::Runs,
@@ -327,14 +333,16 @@ fn turns(lines: &[Value], kind: &str) -> BTreeMap<String, Vec<i64>> {
 }
 
 fn selectors(lines: &[Value]) -> BTreeMap<String, Vec<Value>> {
-    let names: BTreeSet<String> = of_kind(lines, "Service").map(name).collect();
+    sequence_of_each(lines, "Service", "selector")
+}
+
+/// What a field of each object of a kind was, one after the other.
+fn sequence_of_each(lines: &[Value], kind: &str, key: &str) -> BTreeMap<String, Vec<Value>> {
+    let names: BTreeSet<String> = of_kind(lines, kind).map(name).collect();
     let of = |name: &String| {
-        let own: Vec<Value> = lines
-            .iter()
-            .filter(|line| line["kind"] == "Service" && line["name"] == **name)
-            .cloned()
-            .collect();
-        sequence(&own, "Service", "selector")
+        let own: Vec<Value> =
+            lines.iter().filter(|line| line["kind"] == kind && line["name"] == **name).cloned().collect();
+        sequence(&own, kind, key)
     };
     names.into_iter().map(|name| (name.clone(), of(&name))).collect()
 }

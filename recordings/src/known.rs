@@ -3,10 +3,14 @@
 use crate::compare::{Difference, Topic};
 
 /// Scenarios that need what is not built yet, or what the player does not have, by the beginning of their names.
-const NOT_PLAYED: [(&str, &str); 2] = [("nginx-", "traffic routing"), ("experiment-", "experiments")];
+const NOT_PLAYED: [(&str, &str); 1] = [("experiment-", "experiments")];
+
+const GOES_BACK_ONCE: &str = "a Service that is left after an abort goes back once, not many times a second";
+const GOES_BACK_AS_CARRIED: &str = "weight goes back as far as the stable version has available pods, not by the steps; and a Service only once";
+const SHRINKS_LATER: &str = "the stable version gives pods up once routers show its new weight, and steps that end at once are recorded first";
 
 /// What differs on purpose: scenario, topics, reason.
-const DIFFERS: [(&str, &[Topic], &str); 13] = [
+const DIFFERS: [(&str, &[Topic], &str); 22] = [
     (
         "analysis-missing-template",
         &[Topic::Phases],
@@ -40,6 +44,23 @@ const DIFFERS: [(&str, &[Topic], &str); 13] = [
         "the new version gets the size of its first step at once, not all pods before",
     ),
     ("canary-weight-0-and-100", &[Topic::Phases], "steps that end at once are recorded in one write"),
+    ("nginx-abort", &[Topic::Events, Topic::Services], GOES_BACK_ONCE),
+    ("nginx-abort-delay-zero", &[Topic::Events, Topic::Services], GOES_BACK_ONCE),
+    ("nginx-abort-retry-within-delay", &[Topic::Events, Topic::Services], GOES_BACK_ONCE),
+    ("nginx-basic", &[Topic::Phases], "steps that end at once are recorded in one write"),
+    ("nginx-dynamic-stable-scale", &[Topic::Events], SHRINKS_LATER),
+    (
+        "nginx-dynamic-stable-scale-abort",
+        &[Topic::Events, Topic::Services, Topic::Routes],
+        GOES_BACK_AS_CARRIED,
+    ),
+    (
+        "nginx-dynamic-stable-scale-abort-delay",
+        &[Topic::Events, Topic::Services, Topic::Routes],
+        GOES_BACK_AS_CARRIED,
+    ),
+    ("nginx-dynamic-stable-scale-rollback", &[Topic::Events], SHRINKS_LATER),
+    ("nginx-v3-mid", &[Topic::Events], "a router is edited once for a new version, not twice"),
     (
         "workloadref-missing",
         &[Topic::Phases],

@@ -27,6 +27,14 @@ const STATUS: [&str; 18] = [
     "restartedAt",
 ];
 
+/// The Services that an Ingress leads to, in order.
+fn backends(ingress: &Value) -> Value {
+    let list = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_array).cloned();
+    let rules = list(ingress, "/spec/rules").unwrap_or_default();
+    let paths = rules.iter().filter_map(|rule| list(rule, "/http/paths")).flatten();
+    paths.filter_map(|path| path.pointer("/backend/service/name").cloned()).collect()
+}
+
 /// Everything that was seen.
 #[derive(Debug)]
 pub struct Seen {
@@ -208,6 +216,10 @@ fn fields(kind: &str, object: &Value) -> Map<String, Value> {
             );
         }
         "AnalysisRun" => analysis_run(object, &mut told),
+        "Ingress" => {
+            tell(&mut told, "annotations", object.pointer("/metadata/annotations"));
+            tell(&mut told, "backends", Some(&backends(object)));
+        }
         "Deployment" => {
             tell(&mut told, "spec", object.pointer("/spec/replicas"));
         }

@@ -85,6 +85,10 @@ pub(super) fn told(write: &Write) -> String {
             Some(hash) => format!("point Service {} at {hash}", target.name),
             None => format!("point Service {} at every version", target.name),
         },
+        Write::RouteTraffic { router, intent } => {
+            let weight = intent.canary.weight;
+            format!("have {router} send {weight} of {} to the canary", intent.total)
+        }
         Write::AnnotateRollout { annotations } => {
             format!("annotate the Rollout: {}", annotations.keys().cloned().collect::<Vec<_>>().join(", "))
         }

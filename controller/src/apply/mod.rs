@@ -5,6 +5,7 @@ mod doubts;
 mod pace;
 pub(crate) mod pods;
 mod requests;
+mod routes;
 pub(crate) mod status;
 mod words;
 
@@ -24,6 +25,7 @@ use planner::defect;
 use planner::{Anchor, Plan, Refusal, RefusalCode, ReplicaSet, World, Write};
 use pods::{Pods, is_about_pods};
 use requests::Requests;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -108,6 +110,7 @@ impl Applier {
         let mut done = 0;
         let mut result = Ok(());
         let mut late = Ok(());
+        let mut routers = BTreeMap::new();
         if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
             self.guard("status", async { requests.status(status).await.map(|_| ()) }).await?;
         }
@@ -140,6 +143,7 @@ impl Applier {
                 break;
             }
             self.wrote(words::written(&planned.write), &mut told);
+            routers.insert(done, std::mem::take(&mut requests.told));
             done += 1;
         }
         let mut recorded = false;
@@ -148,7 +152,7 @@ impl Applier {
             result = self.record(rollout, &requests, status, &mut told).await;
             recorded = result.is_ok();
         }
-        self.notify(rollout, plan, done, recorded);
+        self.notify(rollout, plan, (done, recorded), routers);
         // After everything else: a step does not wait for a thousand pods. What was decided was decided without them.
         let about_pods =
             plan.writes.iter().map(|planned| &planned.write).filter(|write| is_about_pods(write));
@@ -176,7 +180,7 @@ impl Applier {
                     uid: set.uid.clone(),
                     resource_version: set.resource_version.clone(),
                 };
-                let annotations = std::collections::BTreeMap::new();
+                let annotations = BTreeMap::new();
                 (subject, Write::AnnotateReplicaSet { target, annotations, min_ready_seconds: None })
             })
             .collect()
@@ -235,20 +239,31 @@ impl Applier {
         }
     }
 
-    fn notify(&self, rollout: &crds::Rollout, plan: &Plan, done: usize, recorded: bool) {
+    /// Sends the notices of what has succeeded; `routers` holds, by the write's index, what routers have to tell of theirs.
+    fn notify(
+        &self,
+        rollout: &crds::Rollout,
+        plan: &Plan,
+        (done, recorded): (usize, bool),
+        mut routers: BTreeMap<usize, Vec<(&'static str, String)>>,
+    ) {
         let about = reference(rollout);
+        let send = |event_type, reason: &str, message: String| {
+            let (about, reason) = (about.clone(), reason.to_owned());
+            self.events.send(Message { about, event_type, reason, message });
+        };
         for notice in &plan.notices {
-            let succeeded = match notice.anchor {
-                Anchor::Write(index) => index < done,
-                Anchor::Status => recorded,
-            };
-            if succeeded {
-                self.events.send(Message {
-                    about: about.clone(),
-                    event_type: notice.event_type,
-                    reason: notice.reason.to_owned(),
-                    message: notice.message.clone(),
-                });
+            match notice.anchor {
+                Anchor::Write(index) if notice.reason == planner::OF_ROUTER => {
+                    for (reason, message) in routers.remove(&index).unwrap_or_default() {
+                        send(notice.event_type, reason, message);
+                    }
+                }
+                Anchor::Write(index) if index < done => {
+                    send(notice.event_type, notice.reason, notice.message.clone())
+                }
+                Anchor::Status if recorded => send(notice.event_type, notice.reason, notice.message.clone()),
+                Anchor::Write(_) | Anchor::Status => {}
             }
         }
     }
@@ -301,6 +316,15 @@ impl Applier {
                     code: if code == 403 { RefusalCode::Forbidden } else { RefusalCode::Invalid },
                     message: status.message.clone(),
                 })))
+            }
+            (Write::RouteTraffic { .. }, code) if code != 409 => {
+                self.events.send(Message {
+                    about: reference(&world.rollout),
+                    event_type: planner::EventType::Warning,
+                    reason: "TrafficRoutingError".to_owned(),
+                    message: status.message.clone(),
+                });
+                result
             }
             (Write::TerminateAnalysisRun { target }, 409 | 422) => {
                 // Another run has its name by now, and the watch has not told.

@@ -23,11 +23,13 @@ use std::sync::Arc;
 
 /// Requests of one plan. Answers go into the caches at once, and their resource versions into the next preconditions.
 pub(super) struct Requests<'a> {
-    applier: &'a Applier,
-    rollout: &'a Rollout,
+    pub(super) applier: &'a Applier,
+    pub(super) rollout: &'a Rollout,
     /// Newest resource version of what this plan has written, by name: of ReplicaSets, and of the Rollout.
     sets: BTreeMap<String, (String, String)>,
     rollout_version: Option<String>,
+    /// What the last router that was written has to tell: reasons and messages.
+    pub(super) told: Vec<(&'static str, String)>,
 }
 
 /// An answer as if the server had said "conflict": the plan is stale.
@@ -45,7 +47,13 @@ fn post_params() -> PostParams {
 
 impl<'a> Requests<'a> {
     pub(super) fn new(applier: &'a Applier, rollout: &'a Rollout) -> Self {
-        Self { applier, rollout, sets: BTreeMap::new(), rollout_version: rollout.resource_version() }
+        Self {
+            applier,
+            rollout,
+            sets: BTreeMap::new(),
+            rollout_version: rollout.resource_version(),
+            told: Vec::new(),
+        }
     }
 
     fn api<K>(&self) -> Api<K>
@@ -94,6 +102,12 @@ impl<'a> Requests<'a> {
                     .map(|_| ())
             }
             Write::SelectService { target, hash, managed_by } => self.select(target, hash, managed_by).await,
+            Write::RouteTraffic { router, intent } => {
+                let mut told = std::mem::take(&mut self.told);
+                let sent = super::routes::carry_out(self, router, intent, &mut told).await;
+                self.told = told;
+                sent
+            }
             Write::AnnotateRollout { annotations } => {
                 let mut patch = json!({"metadata": {"annotations": annotations}});
                 if let (true, Some(patch)) = (defect!(WritesTheSpec), patch.as_object_mut()) {
@@ -211,6 +225,7 @@ impl<'a> Requests<'a> {
             Write::SelectService { target, .. } => Some(self.of_service(&target.name)),
             Write::CreateReplicaSet { .. }
             | Write::LabelPod { .. }
+            | Write::RouteTraffic { .. }
             | Write::AnnotateRollout { .. }
             | Write::SetRolloutReplicas { .. }
             | Write::ScaleWorkload { .. }

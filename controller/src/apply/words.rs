@@ -17,6 +17,9 @@ pub(crate) fn describe(write: &Write) -> String {
         Write::LabelPod { target, .. } => format!("label pod {}", target.name),
         Write::DeleteReplicaSet { target } => format!("delete ReplicaSet {}", target.name),
         Write::SelectService { target, .. } => format!("select with Service {}", target.name),
+        Write::RouteTraffic { router, intent } => {
+            format!("route {} of {} to the canary with {router}", intent.canary.weight, intent.total)
+        }
         Write::AnnotateRollout { .. } => "annotate the Rollout".to_owned(),
         Write::SetRolloutReplicas { .. } => "set replicas of the Rollout".to_owned(),
         Write::ScaleWorkload { target, from, to } => {
@@ -43,6 +46,7 @@ pub(super) fn written(write: &Write) -> Written {
         Write::DeleteReplicaSet { .. } => set("delete", "history"),
         Write::LabelPod { .. } => Written::new("update", "pods", "metadata"),
         Write::SelectService { .. } => Written::new("patch", "services", "select"),
+        Write::RouteTraffic { router, .. } => Written::new("edit", router, "route"),
         Write::AnnotateRollout { .. } => Written::new("patch", "rollouts", "annotate"),
         Write::SetRolloutReplicas { .. } => Written::new("patch", "rollouts", "replicas"),
         Write::ScaleWorkload { .. } => Written::new("update", "deployments", "scale"),

@@ -2,6 +2,7 @@
 //! writes.
 
 mod objects;
+pub(crate) mod routes;
 mod store;
 mod watch;
 mod workloads;
@@ -15,7 +16,7 @@ use crate::observe;
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 
 /// All stores.
@@ -23,7 +24,7 @@ use std::sync::Arc;
 pub(crate) struct Caches {
     /// Whether answers to our own writes are in the stores at once.
     pub(crate) overlay: bool,
-    /// Found by the Services that they name.
+    /// Found by the Services that they name, and by the objects of their routers.
     pub(crate) rollouts: Arc<Store<Rollout>>,
     /// Found by the uid of their controller; those without one by nothing.
     pub(crate) replica_sets: Arc<Store<RawReplicaSet>>,
@@ -34,6 +35,7 @@ pub(crate) struct Caches {
     pub(crate) runs: Arc<Store<AnalysisRun>>,
     pub(crate) jobs: Arc<Store<Job>>,
     pub(crate) workloads: Workloads,
+    pub(crate) routes: routes::Routes,
 }
 
 impl Caches {
@@ -41,7 +43,7 @@ impl Caches {
     pub(crate) fn new(overlay: bool) -> Self {
         Self {
             overlay,
-            rollouts: Arc::new(Store::indexed(overlay, observe::service_names)),
+            rollouts: Arc::new(Store::indexed(overlay, referred)),
             replica_sets: Arc::new(Store::indexed(overlay, controlled)),
             services: Arc::new(Store::new(overlay)),
             templates: Arc::new(Store::new(overlay)),
@@ -49,11 +51,21 @@ impl Caches {
             runs: Arc::new(Store::indexed(overlay, controlled)),
             jobs: Arc::new(Store::new(overlay)),
             workloads: Workloads::new(overlay),
+            routes: routes::Routes::new(overlay),
         }
     }
 }
 
 /// What controls an object, for an index: its uid, or nothing.
-fn controlled<K: Resource>(object: &K) -> Vec<String> {
-    vec![observe::controller_uid(object.meta()).unwrap_or_default().to_owned()]
+fn controlled<K: Resource>(object: &K) -> Vec<store::Id> {
+    let uid = observe::controller_uid(object.meta()).unwrap_or_default();
+    vec![(object.namespace().unwrap_or_default(), uid.to_owned())]
+}
+
+/// What a Rollout refers to, for an index.
+fn referred(rollout: &Rollout) -> Vec<store::Id> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let services = observe::service_names(rollout).into_iter().map(|name| (namespace.clone(), name));
+    let routes = routes::references(rollout);
+    services.chain(routes.into_iter().map(|route| routes::key(&route))).collect()
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Namespace (empty for cluster-scoped kinds) and name.
 pub(crate) type Id = (String, String);
 
-/// What an object can be found by, beside its name.
-pub(crate) type Index<K> = fn(&K) -> Vec<String>;
+/// What an object can be found by, beside its name: a namespace, mostly its own, and a key.
+pub(crate) type Index<K> = fn(&K) -> Vec<Id>;
 
 /// The store.
 pub(crate) struct Store<K> {
@@ -22,9 +22,9 @@ pub(crate) struct Store<K> {
 /// What a store holds.
 struct Shelves<K> {
     objects: BTreeMap<Id, Arc<K>>,
-    /// Namespace and what the index says of an object: the objects' names. One look at one of a thousand Rollouts does
+    /// What the index says of objects, and which ones. One look at one of a thousand Rollouts does
     /// not go through what the others own.
-    found: BTreeMap<(String, String), BTreeSet<String>>,
+    found: BTreeMap<Id, BTreeSet<Id>>,
 }
 
 impl<K> Store<K> {
@@ -43,15 +43,14 @@ impl<K> Store<K> {
 impl<K> Shelves<K> {
     fn insert(&mut self, id: Id, object: Arc<K>, index: Index<K>) -> Option<Arc<K>> {
         let keys = index(&object);
-        let before = self.objects.insert(id.clone(), object);
-        let old = before.as_ref().map(|before| index(before)).unwrap_or_default();
+        let old = self.objects.get(&id).map(|before| index(before)).unwrap_or_default();
         if old != keys {
             self.forget(&id, old);
             for key in keys {
-                self.found.entry((id.0.clone(), key)).or_default().insert(id.1.clone());
+                self.found.entry(key).or_default().insert(id.clone());
             }
         }
-        before
+        self.objects.insert(id, object)
     }
 
     fn remove(&mut self, id: &Id, index: Index<K>) -> Option<Arc<K>> {
@@ -60,12 +59,11 @@ impl<K> Shelves<K> {
         Some(object)
     }
 
-    fn forget(&mut self, id: &Id, keys: Vec<String>) {
+    fn forget(&mut self, id: &Id, keys: Vec<Id>) {
         for key in keys {
-            let key = (id.0.clone(), key);
-            let is_last = self.found.get_mut(&key).is_some_and(|names| {
-                names.remove(&id.1);
-                names.is_empty()
+            let is_last = self.found.get_mut(&key).is_some_and(|ids| {
+                ids.remove(id);
+                ids.is_empty()
             });
             if is_last {
                 self.found.remove(&key);
@@ -137,12 +135,11 @@ impl<K: Resource> Store<K> {
         self.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    /// The objects of a namespace of which the index says `key`, by name.
+    /// The objects of which the index says this namespace and key, by namespace and name.
     pub(crate) fn find(&self, namespace: &str, key: &str) -> Vec<Arc<K>> {
         let shelves = self.read();
-        let names = shelves.found.get(&(namespace.to_owned(), key.to_owned()));
-        let object = |name: &String| shelves.objects.get(&(namespace.to_owned(), name.clone())).cloned();
-        names.into_iter().flatten().filter_map(object).collect()
+        let ids = shelves.found.get(&(namespace.to_owned(), key.to_owned()));
+        ids.into_iter().flatten().filter_map(|id| shelves.objects.get(id).cloned()).collect()
     }
 
     /// All objects of a namespace whose names begin with `prefix`, by name.

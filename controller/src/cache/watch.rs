@@ -1,5 +1,6 @@
 //! Watches: each feeds a store and tells which keys to look at.
 
+use super::routes;
 use super::store::{Id, Store, id};
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
@@ -15,9 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Pause after a watch that failed; it doubles up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(200);
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(200);
 /// Longest pause after a watch that failed.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// The running watches.
 #[derive(Default)]
@@ -27,6 +28,11 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
+    /// Where further watches run, which nobody waits for.
+    pub(crate) fn tasks(&mut self) -> &mut JoinSet<()> {
+        &mut self.tasks
+    }
+
     /// Waits until every store has been filled once.
     pub(crate) async fn filled(&mut self) {
         for listed in &mut self.listed {
@@ -155,8 +161,9 @@ fn put<K: Resource<DynamicType = ()> + Clone>(
     mut object: K,
     changed: &impl Fn(&K, Option<&K>),
 ) {
-    // Nobody here reads them, and they are the larger part of many objects.
-    object.meta_mut().managed_fields = None;
+    // They are the larger part of many objects, and nobody here reads more of them than when we changed it last.
+    let fields = object.meta_mut().managed_fields.take().unwrap_or_default();
+    object.meta_mut().managed_fields = routes::last_own_change(fields);
     let object = Arc::new(object);
     let before = store.put(object.clone());
     changed(&object, before.as_deref());

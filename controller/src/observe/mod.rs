@@ -2,10 +2,11 @@
 
 mod objects;
 
-use crate::cache::{Caches, Referenced};
+use crate::cache::{self, Caches, Referenced};
 use crds::rollout::analysis::AnalysisTemplateRef;
-use crds::{AnalysisRun, LabelSelector, Rollout, meta};
+use crds::{AnalysisRun, LabelSelector, Rollout, Time, meta};
 use kube::ResourceExt;
+use planner::traffic::{RouterProblem, RouterView};
 use planner::{AnalysisRunView, Owner, Refusal, ReplicaSet, Settings, World, defect};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) fn service_names(rollout: &Rollout) -> Vec<String> {
         canary.and_then(|canary| canary.stable_service.clone()),
         blue_green.map(|blue_green| blue_green.active_service.clone()),
         blue_green.and_then(|blue_green| blue_green.preview_service.clone()),
+        canary.and_then(|canary| canary.ping_pong.as_ref()).map(|pair| pair.ping_service.clone()),
+        canary.and_then(|canary| canary.ping_pong.as_ref()).map(|pair| pair.pong_service.clone()),
     ];
     names.into_iter().flatten().filter(|name| !name.is_empty()).collect()
 }
@@ -45,12 +48,13 @@ pub(crate) fn template_refs(rollout: &Rollout) -> Vec<AnalysisTemplateRef> {
     refs
 }
 
-/// The world of `rollout`, as far as the caches know it.
+/// The world of `rollout` at `now`, as far as the caches know it.
 pub(crate) fn world(
     caches: &Caches,
     rollout: &Rollout,
     refusals: Vec<Refusal>,
     settings: &Settings,
+    now: Time,
 ) -> World {
     let namespace = rollout.namespace().unwrap_or_default();
     let uid = rollout.uid().unwrap_or_default();
@@ -71,6 +75,7 @@ pub(crate) fn world(
             world.services.insert(name, objects::service(&service));
         }
     }
+    world.routers = routers(caches, rollout, now);
     templates(caches, &namespace, template_refs(rollout), &mut world);
     let own = caches.runs.find(&namespace, &uid);
     world.analysis_runs = own.iter().map(|run| objects::analysis_run(run)).collect();
@@ -79,6 +84,27 @@ pub(crate) fn world(
     world.foreign_run_names = like_ours.iter().filter(is_foreign).map(|run| run.name_any()).collect();
     world.analysis_runs.sort_by(|a: &AnalysisRunView, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     world
+}
+
+/// The routers of the Rollout, and what their objects show.
+fn routers(caches: &Caches, rollout: &Rollout, now: Time) -> Vec<RouterView> {
+    let view = |router: Box<dyn traffic::Router>| {
+        let found = caches.routes.find(&router.references(), now);
+        let read = traffic::read(router.as_ref(), &found.objects, found.absent.as_ref());
+        let observed = read.map_err(|problem| {
+            let traffic::Fault { path, value, message } = traffic::fault(rollout, router.name(), &problem);
+            let (name, kind, missing) = (problem.name().to_owned(), problem.kind(), problem.is_missing());
+            RouterProblem { path, value, name, kind, message, missing }
+        });
+        RouterView {
+            name: router.name(),
+            abilities: router.abilities(),
+            observed,
+            changed: found.changed,
+            asked: None,
+        }
+    };
+    cache::routes::routers(rollout).into_iter().map(view).collect()
 }
 
 fn replica_sets(caches: &Caches, selector: &LabelSelector, namespace: &str, uid: &str) -> Vec<ReplicaSet> {
@@ -131,4 +157,4 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
     }
 }
 
-pub(crate) use objects::{controller_uid, pod, replica_set};
+pub(crate) use objects::{controller_uid, pod, replica_set, time};

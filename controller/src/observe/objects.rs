@@ -66,7 +66,15 @@ pub(crate) fn service(service: &v1::Service) -> Service {
         resource_version: service.resource_version().unwrap_or_default(),
         selector: service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default(),
         annotations: service.metadata.annotations.clone().unwrap_or_default(),
+        changed: own_change(&service.metadata),
     }
+}
+
+/// When we last changed an object; `None` where it does not say.
+fn own_change(metadata: &ObjectMeta) -> Option<Time> {
+    let own = metadata.managed_fields.iter().flatten();
+    let own = own.filter(|entry| entry.manager.as_deref() == Some(crate::FIELD_MANAGER));
+    own.filter_map(|entry| entry.time.as_ref()).map(time).max()
 }
 
 /// An AnalysisRun.

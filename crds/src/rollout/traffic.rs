@@ -33,6 +33,10 @@ pub struct RolloutTrafficRouting {
     /// Apache APISIX.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apisix: Option<ApisixTrafficRouting>,
+    /// Kubernetes Gateway API, with the keys of the plugin `argoproj-labs/gatewayAPI`. New here: Argo Rollouts does not
+    /// know it.
+    #[serde(rename = "gatewayAPI", default, skip_serializing_if = "Option::is_none")]
+    pub gateway_api: Option<Embedded>,
     /// Router plugins by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Embedded>")]
@@ -44,6 +48,9 @@ pub struct RolloutTrafficRouting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_traffic_weight: Option<i32>,
 }
+
+/// Key in `plugins` under which Argo Rollouts has the plugin for the Gateway API, which is built in here.
+pub const GATEWAY_API_PLUGIN: &str = "argoproj-labs/gatewayAPI";
 
 /// A route that steps may make.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

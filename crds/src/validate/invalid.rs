@@ -64,6 +64,11 @@ impl Invalid {
         Self::field(path, with_reason(format!("Invalid value: {value}"), why))
     }
 
+    /// Fields that do not go together.
+    pub(super) fn internal(path: impl Into<String>, why: &str) -> Self {
+        Self::field(path, with_reason("Internal error".to_owned(), why))
+    }
+
     /// The value is none of a closed set.
     pub(super) fn unsupported(path: impl Into<String>, value: &str, supported: &[&str]) -> Self {
         let supported: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();

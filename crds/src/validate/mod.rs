@@ -21,7 +21,7 @@ mod workload;
 pub use invalid::{Invalid, InvalidKind, Missing};
 pub use not_built::{not_built, not_built_metric};
 pub use references::{
-    ReferencedAnalysis, References, ServiceFacts, TemplateFault, references, references_fit,
+    ReferencedAnalysis, References, RouterFault, ServiceFacts, TemplateFault, references, references_fit,
 };
 pub use spec::rollout_spec;
 pub use steps::is_downward_api_path;

@@ -5,8 +5,8 @@ use super::{Invalid, InvalidKind};
 use crate::analysis::Metric;
 use crate::analysis::provider::MetricProvider;
 use crate::rollout::RolloutSpec;
-use crate::rollout::canary::{CanaryStep, CanaryStrategy};
-use crate::rollout::traffic::RolloutTrafficRouting;
+use crate::rollout::canary::CanaryStep;
+use crate::rollout::traffic::{GATEWAY_API_PLUGIN, RolloutTrafficRouting};
 
 /// A field whose behaviour is missing.
 pub(super) struct NotBuilt {
@@ -20,12 +20,11 @@ pub(super) struct NotBuilt {
 
 /// How a field is found.
 enum IsUsed {
-    Canary(fn(&CanaryStrategy) -> bool),
     Router(fn(&RolloutTrafficRouting) -> bool),
     Step(fn(&CanaryStep) -> bool),
 }
 
-const ROUTER: &str = "without trafficRouting, setWeight is reached by numbers of pods";
+const ROUTER: &str = "istio, nginx, alb, traefik and gatewayAPI are";
 const STEP: &str = "take the step out; setWeight, pause and analysis work";
 
 /// The first field of the Rollout that is not built yet.
@@ -44,7 +43,6 @@ impl NotBuilt {
         let strategy = spec.strategy.as_ref();
         let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
         let used = match self.is_used {
-            IsUsed::Canary(is_used) => canary.is_some_and(is_used),
             IsUsed::Router(is_used) => canary.and_then(|c| c.traffic_routing.as_ref()).is_some_and(is_used),
             IsUsed::Step(is_used) => {
                 let index = canary?.steps.as_ref()?.iter().position(is_used)?;
@@ -64,24 +62,31 @@ macro_rules! not_built {
 /// The one table. Whoever builds a field takes its line out.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotBuilt] = not_built! {
-    Router "spec.strategy.canary.trafficRouting.istio", |r| r.istio.is_some(), ROUTER;
-    Router "spec.strategy.canary.trafficRouting.nginx", |r| r.nginx.is_some(), ROUTER;
-    Router "spec.strategy.canary.trafficRouting.alb", |r| r.alb.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.smi", |r| r.smi.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.ambassador", |r| r.ambassador.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.appMesh", |r| r.app_mesh.is_some(), ROUTER;
-    Router "spec.strategy.canary.trafficRouting.traefik", |r| r.traefik.is_some(), ROUTER;
     Router "spec.strategy.canary.trafficRouting.apisix", |r| r.apisix.is_some(), ROUTER;
-    Router "spec.strategy.canary.trafficRouting.plugins", |r| r.plugins.is_some(), ROUTER;
-    Canary "spec.strategy.canary.trafficRouting", |c| c.traffic_routing.is_some(), ROUTER;
-    Canary "spec.strategy.canary.pingPong", |c| c.ping_pong.is_some(), "use canaryService and stableService";
-    Canary "spec.strategy.canary.dynamicStableScale", |c| c.dynamic_stable_scale == Some(true), "it needs a router";
+    Router "spec.strategy.canary.trafficRouting.plugins", has_other_plugins, "argoproj-labs/gatewayAPI is the one that is built in";
+    Router "spec.strategy.canary.trafficRouting", has_no_router, "it names no router that is known here";
     Step "spec.strategy.canary.steps[].experiment", |s| s.experiment.is_some(), STEP;
-    Step "spec.strategy.canary.steps[].setCanaryScale", |s| s.set_canary_scale.is_some(), STEP;
-    Step "spec.strategy.canary.steps[].setHeaderRoute", |s| s.set_header_route.is_some(), STEP;
-    Step "spec.strategy.canary.steps[].setMirrorRoute", |s| s.set_mirror_route.is_some(), STEP;
     Step "spec.strategy.canary.steps[].plugin", |s| s.plugin.is_some(), STEP;
 };
+
+fn has_other_plugins(routing: &RolloutTrafficRouting) -> bool {
+    routing.plugins.iter().flatten().any(|(name, _)| name != GATEWAY_API_PLUGIN)
+}
+
+/// An empty `trafficRouting`, too: under CRDs that do not know a key, that is what is left of it, and traffic would be
+/// split by nobody (argoproj/argo-rollouts#4569).
+fn has_no_router(routing: &RolloutTrafficRouting) -> bool {
+    let known = routing.istio.is_some()
+        || routing.nginx.is_some()
+        || routing.alb.is_some()
+        || routing.traefik.is_some()
+        || routing.gateway_api.is_some()
+        || routing.plugins.as_ref().is_some_and(|plugins| !plugins.is_empty());
+    !known
+}
 
 /// A provider, or a part of one, that is missing.
 struct ProviderNotBuilt {

@@ -46,6 +46,21 @@ pub enum TemplateFault {
     },
 }
 
+/// Why a router cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterFault {
+    /// Path of the field, below `trafficRouting`.
+    pub path: String,
+    /// The field's value; `None` where fields do not go together.
+    pub value: Option<serde_json::Value>,
+    /// The object that is missing or unfit; empty where none is.
+    pub name: String,
+    /// The kind of what is missing or unfit.
+    pub kind: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
 /// The objects around a Rollout, as far as they are known.
 pub trait References {
     /// A Service of the Rollout's namespace.
@@ -53,6 +68,12 @@ pub trait References {
 
     /// An AnalysisTemplate of the Rollout's namespace, or a ClusterAnalysisTemplate.
     fn template(&self, name: &str, cluster: bool) -> Option<&AnalysisTemplateSpec>;
+
+    /// What is wrong with the first router whose objects are missing, or unfit where `missing` is false.
+    fn router(&self, missing: bool) -> Option<RouterFault> {
+        let _ = missing;
+        None
+    }
 
     /// Whether the templates of an analysis, which are all there, make a run. Composition is the analysis engine's.
     ///
@@ -88,7 +109,18 @@ fn check(rollout: &Rollout, around: &dyn References) -> Result<(), Invalid> {
     for analysis in &analyses(rollout) {
         templates_exist(&analysis.path, analysis.templates, around, &mut BTreeSet::new())?;
     }
+    if let Some(fault) = around.router(true) {
+        return Err(router_fault(&fault).until(fault.kind, &fault.name));
+    }
     fit(rollout, around)
+}
+
+fn router_fault(fault: &RouterFault) -> Invalid {
+    let path = format!("spec.strategy.canary.trafficRouting.{}", fault.path);
+    match &fault.value {
+        Some(value) => Invalid::value(path, value, &fault.message),
+        None => Invalid::internal(path, &fault.message),
+    }
 }
 
 fn fit(rollout: &Rollout, around: &dyn References) -> Result<(), Invalid> {
@@ -103,7 +135,7 @@ fn fit(rollout: &Rollout, around: &dyn References) -> Result<(), Invalid> {
             around.compose(analysis).map_err(|fault| template_fault(analysis, fault))?;
         }
     }
-    Ok(())
+    around.router(false).map_or(Ok(()), |fault| Err(router_fault(&fault)))
 }
 
 /// Field and name of each Service that is named, in the order in which they are looked up.

@@ -29,7 +29,11 @@ fn header_route(
     routing: Option<&RolloutTrafficRouting>,
 ) -> Result<(), Invalid> {
     let able = |r: &RolloutTrafficRouting| {
-        r.istio.is_some() || r.alb.is_some() || r.apisix.is_some() || r.plugins.is_some()
+        r.istio.is_some()
+            || r.alb.is_some()
+            || r.apisix.is_some()
+            || r.plugins.is_some()
+            || r.gateway_api.is_some()
     };
     let Some(routing) = routing.filter(|routing| able(routing)) else {
         let why = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
@@ -52,7 +56,9 @@ fn mirror_route(
     route: &SetMirrorRoute,
     routing: Option<&RolloutTrafficRouting>,
 ) -> Result<(), Invalid> {
-    if !routing.is_some_and(|routing| routing.istio.is_some() || routing.plugins.is_some()) {
+    let able =
+        |r: &RolloutTrafficRouting| r.istio.is_some() || r.plugins.is_some() || r.gateway_api.is_some();
+    if !routing.is_some_and(able) {
         let why = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
         return Err(Invalid::value(path, route, why));
     }

@@ -92,7 +92,8 @@ fn experiment_weight(
     let able = routing.alb.is_some()
         || routing.smi.is_some()
         || routing.istio.is_some()
-        || routing.plugins.is_some();
+        || routing.plugins.is_some()
+        || routing.gateway_api.is_some();
     if able {
         return Ok(());
     }

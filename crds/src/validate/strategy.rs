@@ -109,6 +109,7 @@ fn ping_pong(pair: &PingPong, routing: Option<&RolloutTrafficRouting>) -> Result
         && routing.alb.is_none()
         && routing.istio.is_none()
         && routing.plugins.is_none()
+        && routing.gateway_api.is_none()
     {
         let why = "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only";
         return Err(Invalid::value("spec.strategy.trafficRouting.alb", &(), why));
@@ -154,7 +155,11 @@ fn delays(canary: &CanaryStrategy) -> Result<(), Invalid> {
 fn max_weight(routing: Option<&RolloutTrafficRouting>) -> Result<(), Invalid> {
     match routing {
         Some(RolloutTrafficRouting {
-            max_traffic_weight: Some(weight), nginx: None, plugins: None, ..
+            max_traffic_weight: Some(weight),
+            nginx: None,
+            plugins: None,
+            gateway_api: None,
+            ..
         }) => {
             let why = "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins";
             Err(Invalid::value("spec.strategy.trafficRouting.maxTrafficWeight", weight, why))

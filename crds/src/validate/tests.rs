@@ -39,14 +39,30 @@ const BUILT: &[&str] = &[
     "spec.strategy.canary.antiAffinity/",
     "spec.strategy.canary.canaryMetadata/",
     "spec.strategy.canary.canaryService",
+    "spec.strategy.canary.dynamicStableScale",
     "spec.strategy.canary.maxSurge",
     "spec.strategy.canary.maxUnavailable",
+    "spec.strategy.canary.pingPong/",
     "spec.strategy.canary.replicaProgressThreshold/",
     "spec.strategy.canary.stableMetadata/",
     "spec.strategy.canary.stableService",
     "spec.strategy.canary.steps[].pause.duration",
+    "spec.strategy.canary.steps[].setCanaryScale/",
+    "spec.strategy.canary.steps[].setHeaderRoute/",
+    "spec.strategy.canary.steps[].setMirrorRoute/",
     "spec.strategy.canary.steps[].setWeight",
+    "spec.strategy.canary.trafficRouting.alb/",
+    "spec.strategy.canary.trafficRouting.gatewayAPI",
+    "spec.strategy.canary.trafficRouting.istio/",
+    "spec.strategy.canary.trafficRouting.managedRoutes/",
+    "spec.strategy.canary.trafficRouting.maxTrafficWeight",
+    "spec.strategy.canary.trafficRouting.nginx/",
+    "spec.strategy.canary.trafficRouting.plugins",
+    "spec.strategy.canary.trafficRouting.traefik/",
 ];
+/// Lines of the table that refuse a field only with some values.
+const IN_PART: &[&str] =
+    &["spec.strategy.canary.trafficRouting", "spec.strategy.canary.trafficRouting.plugins"];
 /// Places of an analysis, each with all of [`ANALYSIS`].
 const ANALYSES: &[&str] = &[
     "spec.strategy.blueGreen.postPromotionAnalysis",
@@ -117,7 +133,8 @@ fn every_field_of_the_schema_is_built_or_in_the_table() {
     assert!(leaves.len() > 150, "the schema was not walked: {leaves:#?}");
     for leaf in &leaves {
         let is_built = built.iter().any(|rule| covers(rule.trim_end_matches('/'), leaf, rule.ends_with('/')));
-        let is_missing = TABLE.iter().any(|entry| covers(entry.path, leaf, true));
+        let mut missing = TABLE.iter().filter(|entry| !IN_PART.contains(&entry.path));
+        let is_missing = missing.any(|entry| covers(entry.path, leaf, true));
         assert!(is_built != is_missing, "{leaf} is built: {is_built}, not built: {is_missing}");
     }
     for rule in &built {
@@ -136,14 +153,10 @@ fn rollout(spec: &Value) -> Rollout {
 /// A spec in which `path` is used.
 fn using(path: &str) -> Value {
     let mut value = match path.rsplit('.').next().unwrap() {
-        "dynamicStableScale" => json!(true),
         "experiment" => json!({"templates": []}),
         "plugin" => json!({"name": "p"}),
-        "pingPong" => json!({"pingService": "a", "pongService": "b"}),
-        "setMirrorRoute" => json!({"name": "m"}),
-        "alb" => json!({"servicePort": 80}),
+        "plugins" => json!({"somebody/other": {}}),
         "ambassador" => json!({"mappings": []}),
-        "traefik" => json!({"weightedTraefikServiceName": "t"}),
         _ => json!({}),
     };
     for part in path.split('.').skip(1).collect::<Vec<_>>().into_iter().rev() {

@@ -1,7 +1,7 @@
 //! Rules about how many: pods above the wished ones, versions that wait or are kept. And that notices tell of their own
 //! writes.
 
-use crate::{Anchor, Owner, Plan, ReplicaSet, World, Write};
+use crate::{Anchor, OF_ROUTER, Owner, Plan, ReplicaSet, World, Write};
 use crds::{Time, defaults};
 
 fn ours(world: &World) -> impl Iterator<Item = &ReplicaSet> {
@@ -11,7 +11,15 @@ fn ours(world: &World) -> impl Iterator<Item = &ReplicaSet> {
 /// A canary that goes on beside its stable version asks for no more pods than `replicas + maxSurge`, or than it has.
 /// (What comes back to the stable version is made whole at once.)
 pub(super) fn surge(world: &World, after: &World) -> Option<String> {
-    world.rollout.spec.strategy.as_ref()?.canary.as_ref()?;
+    // Behind routers each version has the pods of its share: there is no common bound.
+    world
+        .rollout
+        .spec
+        .strategy
+        .as_ref()?
+        .canary
+        .as_ref()
+        .filter(|canary| canary.traffic_routing.is_none())?;
     let status = world.rollout.status.as_ref()?;
     let has = |hash: &str| ours(world).any(|set| !hash.is_empty() && set.hash() == hash);
     if status.stable_rs == status.current_pod_hash
@@ -96,6 +104,7 @@ pub(super) fn notices_fit(plan: &Plan) -> Option<String> {
                 notice.message.contains(&target.name)
                     && hash.as_ref().is_some_and(|hash| notice.message.contains(hash))
             }
+            (OF_ROUTER, write) => matches!(write, Some(Write::RouteTraffic { .. })),
             (_, None) | ("ScalingReplicaSet" | "SwitchService", _) => false,
             ("RolloutUpdated", Some(write)) => matches!(write, Write::AnnotateRollout { .. }),
             (_, Some(_)) => true,

@@ -52,7 +52,6 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
         .map(|set| set.name.as_str())
         .collect();
     own.extend(world.analysis_runs.iter().map(|run| run.name.as_str()));
-    let services = named_services(world);
     for planned in &plan.writes {
         let target = match &planned.write {
             Write::CreateReplicaSet { name, .. } | Write::CreateAnalysisRun { name, .. } => {
@@ -67,9 +66,9 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 own.insert(&target.name);
                 continue;
             }
-            Write::SelectService { target, .. } => {
-                if !services.contains(&target.name.as_str()) {
-                    return Some(format!("the Rollout does not name Service {}", target.name));
+            Write::SelectService { .. } | Write::ScaleWorkload { .. } | Write::RouteTraffic { .. } => {
+                if let Some(what) = not_named(world, &planned.write) {
+                    return Some(what);
                 }
                 continue;
             }
@@ -89,13 +88,6 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 }
                 continue;
             }
-            Write::ScaleWorkload { target, .. } => {
-                let named = world.workload.as_ref().is_some_and(|workload| workload.name == target.name);
-                if !named {
-                    return Some(format!("the Rollout does not refer to {}", target.name));
-                }
-                continue;
-            }
             Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. } => continue,
             Write::ReleaseReplicaSet { target }
             | Write::ScaleReplicaSet { target, .. }
@@ -112,6 +104,24 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
     None
 }
 
+/// What a write goes to is a Service, a workload or a router that the Rollout names.
+fn not_named(world: &World, write: &Write) -> Option<String> {
+    match write {
+        Write::SelectService { target, .. } if !named_services(world).contains(&target.name.as_str()) => {
+            Some(format!("the Rollout does not name Service {}", target.name))
+        }
+        Write::ScaleWorkload { target, .. } => {
+            let named = world.workload.as_ref().is_some_and(|workload| workload.name == target.name);
+            (!named).then(|| format!("the Rollout does not refer to {}", target.name))
+        }
+        Write::RouteTraffic { router, .. } => {
+            let used = world.routers.iter().any(|view| view.name == *router);
+            (!used).then(|| format!("the Rollout does not use router {router}"))
+        }
+        _ => None,
+    }
+}
+
 fn named_services(world: &World) -> Vec<&str> {
     let Some(strategy) = &world.rollout.spec.strategy else { return Vec::new() };
     let canary = strategy.canary.as_ref();
@@ -121,6 +131,8 @@ fn named_services(world: &World) -> Vec<&str> {
         canary.and_then(|canary| canary.stable_service.as_deref()),
         blue_green.map(|blue_green| blue_green.active_service.as_str()),
         blue_green.and_then(|blue_green| blue_green.preview_service.as_deref()),
+        canary.and_then(|canary| canary.ping_pong.as_ref()).map(|pair| pair.ping_service.as_str()),
+        canary.and_then(|canary| canary.ping_pong.as_ref()).map(|pair| pair.pong_service.as_str()),
     ]
     .into_iter()
     .flatten()

@@ -2,7 +2,8 @@
 
 use super::pass::Pass;
 use super::{
-    analysis, history, metadata, pause, promotion, restart, rollback, scale_down, services, status, steps,
+    analysis, history, metadata, pause, promotion, restart, rollback, routed, routed_sizes, scale_down,
+    services, status, steps,
 };
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
@@ -28,6 +29,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     }
     let emptied = empties_stable(pass);
     services::canary(pass, emptied);
+    routed::run(pass);
     history::replica_sets(pass);
     analysis::canary(pass);
     if !pass.pause.has_added() && !pass.pause.has_aborted() && !scale(pass) {
@@ -55,6 +57,9 @@ fn scale(pass: &mut Pass<'_>) -> bool {
         return false;
     }
     let Some(new) = pass.new else { return false };
+    if routed::is_routed(pass) {
+        return routed_sizes::scale(pass, new);
+    }
     let stable = pass.stable.filter(|stable| !pass.is_new(stable));
     let input = sizes(pass, new);
     let want = canary_replicas(&input);
@@ -105,6 +110,7 @@ fn sizes(pass: &Pass<'_>, new: &ReplicaSet) -> CanaryInput {
 fn empties_stable(pass: &Pass<'_>) -> bool {
     let Some(new) = pass.new.filter(|new| !pass.is_stable(new)) else { return false };
     pass.stable.is_some()
+        && !routed::is_routed(pass)
         && !defect!(ServiceStaysBehind)
         && pass.replicas > 0
         && canary_replicas(&sizes(pass, new)).stable == 0

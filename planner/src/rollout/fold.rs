@@ -3,7 +3,7 @@
 
 use super::pass;
 use crate::defect;
-use crate::{Anchor, Owner, Plan, ReplicaSet, Target, World, Write};
+use crate::{Anchor, Owner, Plan, Planned, ReplicaSet, Target, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use std::collections::BTreeMap;
@@ -26,7 +26,9 @@ pub fn plan(world: &World, now: Time) -> Plan {
     for _ in 0..PASSES_MAX {
         let next = pass::run(&copy, now, invalid.as_ref());
         let Some(status) = next.status.clone() else { break };
-        if decided && !next.writes.is_empty() && !defect!(WritesAfterDecision) {
+        let is_asked =
+            |planned: &Planned| plan.writes.iter().any(|earlier| planned.write.is_asked_by(&earlier.write));
+        if decided && !next.writes.iter().all(is_asked) && !defect!(WritesAfterDecision) {
             break;
         }
         let nothing = RolloutStatus::default();
@@ -139,6 +141,12 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
         }
         Write::DeleteReplicaSet { target } => world.replica_sets.retain(|set| set.name != target.name),
         Write::SelectService { target, hash, managed_by } => select(world, &target.name, hash, managed_by),
+        Write::RouteTraffic { router, intent } => {
+            // What it shows is for the router to say.
+            for view in world.routers.iter_mut().filter(|view| view.name == *router) {
+                view.asked = Some(intent.clone());
+            }
+        }
         Write::AnnotateRollout { annotations } => {
             world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
         }

@@ -20,6 +20,8 @@ mod promotion;
 mod record;
 mod restart;
 mod rollback;
+mod routed;
+mod routed_sizes;
 mod scale_down;
 mod services;
 mod status;

@@ -31,6 +31,8 @@ pub(super) struct Pass<'w> {
     pub(super) replicas: i32,
     pub(super) pause: PauseChange,
     pub(super) runs: super::analysis::CurrentRuns,
+    /// What routers are asked for in this pass.
+    pub(super) intent: Option<crate::traffic::Intent>,
     /// How the new version was promoted in this pass, if it was.
     pub(super) promoted: Option<&'static str>,
     pub(super) plan: Plan,
@@ -92,6 +94,7 @@ impl<'w> Pass<'w> {
             replicas: defaults::replicas(&world.rollout),
             pause: PauseChange::default(),
             runs: None,
+            intent: None,
             promoted: None,
             plan: Plan::default(),
         };
@@ -177,7 +180,11 @@ impl<'w> Pass<'w> {
     }
 
     pub(super) fn tell(&mut self, reason: &'static str, message: String) {
-        self.notice(Anchor::Status, EventType::Normal, reason, message);
+        self.tell_of(EventType::Normal, reason, message);
+    }
+
+    pub(super) fn tell_of(&mut self, kind: EventType, reason: &'static str, message: String) {
+        self.notice(Anchor::Status, kind, reason, message);
     }
 
     /// Asks for `to` pods; true when the size changes. The number of desired pods is recorded on the ReplicaSet in

@@ -3,6 +3,7 @@
 use super::pass::Pass;
 use super::{pause, rollback, services, status, steps};
 use crate::defect;
+use crate::traffic::{PING, PONG};
 use crate::{ReplicaSet, arithmetic};
 use crds::rollout::RolloutStatus;
 
@@ -64,6 +65,17 @@ fn has_enough(pass: &Pass<'_>, new: &ReplicaSet) -> bool {
     new.availability_is_known() && (available >= pass.replicas || steps::threshold(pass).is_some_and(reaches))
 }
 
+/// With a pair of Services that take turns, the canary's becomes the stable version's: neither moves.
+/// `[canary.ping-pong]`
+fn take_turns(pass: &Pass<'_>, status: &mut RolloutStatus) {
+    let pair = pass.canary().is_some_and(|canary| canary.ping_pong.is_some());
+    if let Some(canary) = status.canary.as_mut().filter(|_| pair) {
+        // PARITY: nothing recorded counts as pong.
+        let was_ping = canary.stable_ping_pong == PING;
+        canary.stable_ping_pong = if was_ping { PONG } else { PING }.to_owned();
+    }
+}
+
 /// Makes the new version the stable one.
 pub(super) fn promote(pass: &mut Pass<'_>, new_status: &mut RolloutStatus, reason: &str) {
     pass.promoted = Some(super::duration::promotion_of(pass));
@@ -75,6 +87,9 @@ pub(super) fn promote(pass: &mut Pass<'_>, new_status: &mut RolloutStatus, reaso
     }
     let count = i32::try_from(pass.steps().len()).unwrap_or(i32::MAX);
     new_status.current_step_index = (count > 0).then_some(count);
+    if new_status.stable_rs != new_status.current_pod_hash {
+        take_turns(pass, new_status);
+    }
     if new_status.stable_rs != new_status.current_pod_hash {
         new_status.stable_rs = new_status.current_pod_hash.clone();
         let revision = pass.revision;

@@ -94,6 +94,16 @@ impl DelayLine {
         }
     }
 
+    /// The line of a canary behind routers.
+    pub(super) fn of_canary(pass: &Pass<'_>) -> Self {
+        let strategy = pass.canary();
+        Self {
+            waiting: 0,
+            limit: strategy.and_then(|s| s.scale_down_delay_revision_limit).unwrap_or(i32::MAX),
+            seconds: defaults::canary_scale_down_delay_seconds(&pass.world.rollout),
+        }
+    }
+
     /// Decides about one ReplicaSet; call in the order in which they may wait.
     pub(super) fn decide(&mut self, pass: &mut Pass<'_>, set: &ReplicaSet) -> Delay {
         let Some(deadline) = set.scale_down_deadline() else {

@@ -1,7 +1,9 @@
 //! Which version each Service selects. `[services]`
 
 use super::pass::{Pass, target};
+use super::routed;
 use crate::defect;
+use crate::traffic::{self, Roles};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
 use std::collections::BTreeMap;
 
@@ -27,6 +29,9 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
         return;
     }
     let Some(canary) = pass.canary() else { return };
+    if routed::is_routed(pass) {
+        return routed_canary(pass);
+    }
     let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { pass.stable };
     if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
         ensure(pass, name, set);
@@ -34,6 +39,32 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
     let to = if pass.is_aborted() && !defect!(CanaryServiceStays) { pass.stable } else { pass.new };
     if let (Some(name), Some(set)) = (canary.canary_service.as_deref(), to) {
         ensure(pass, name, set);
+    }
+}
+
+/// The same behind routers, which ask these Services for their pods. The canary's moves to another version only once
+/// that one can carry what the routers show.
+fn routed_canary(pass: &mut Pass<'_>) {
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    if let Some(set) = pass.stable {
+        ensure(pass, &stable, set);
+    }
+    if pass.is_aborted() {
+        // Whoever is still sent there is to be answered.
+        let Some(set) = pass.stable.filter(|set| pass.world.available(set) > 0) else { return };
+        // A stable version that has shrunk cannot carry both shares: first the weight goes.
+        if !routed::is_dynamic(pass) || routed::shows_no_canary(pass) {
+            switch(pass, &canary, set.hash());
+        }
+        return;
+    }
+    let Some(set) = pass.new.filter(|set| routed::can_carry_canary(pass, set)) else { return };
+    if !routed::takes_turns(pass) {
+        ensure(pass, &canary, set);
+    } else if !pass.is_fully_promoted() {
+        // Nothing is sent there yet; its targets are to be known before anything is. When the update is over, it stays
+        // where it is: requests that are under way there have a place to end.
+        switch(pass, &canary, set.hash());
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
         status.hpa_replicas = active.map_or(status.replicas, |set| set.counts.replicas);
         status.selector = active.map_or_else(|| own_selector(pass), |set| set.selector.to_string());
     } else {
-        status.canary = Some(CanaryStatus { weights: None, ..old.canary.clone().unwrap_or_default() });
+        let weights = super::routed::weights(pass).filter(|_| super::routed::is_routed(pass));
+        status.canary = Some(CanaryStatus { weights, ..old.canary.clone().unwrap_or_default() });
         status.available_replicas = sum(&pass.all, |set| set.counts.available);
         status.hpa_replicas = status.replicas;
         status.selector = own_selector(pass);

@@ -5,7 +5,9 @@ use crate::World;
 use analysis::Templates;
 use analysis::reference::check_reference;
 use crds::analysis::AnalysisTemplateSpec;
-use crds::validate::{self, Invalid, ReferencedAnalysis, References, ServiceFacts, TemplateFault};
+use crds::validate::{
+    self, Invalid, ReferencedAnalysis, References, RouterFault, ServiceFacts, TemplateFault,
+};
 
 /// What is wrong; `None` for a valid Rollout.
 pub(super) fn verdict(world: &World) -> Option<Invalid> {
@@ -33,6 +35,18 @@ impl References for Around<'_> {
         } else {
             self.0.analysis_templates.get(name)
         }
+    }
+
+    fn router(&self, missing: bool) -> Option<RouterFault> {
+        let faults = self.0.routers.iter().filter_map(|router| router.observed.as_ref().err());
+        let fault = faults.into_iter().find(|fault| fault.missing == missing)?;
+        Some(RouterFault {
+            path: fault.path.clone(),
+            value: fault.value.clone(),
+            name: fault.name.clone(),
+            kind: fault.kind,
+            message: fault.message.clone(),
+        })
     }
 
     fn compose(&self, wanted: &ReferencedAnalysis<'_>) -> Result<(), TemplateFault> {

@@ -12,3 +12,4 @@ mod blue_green;
 mod canary;
 mod identity;
 mod status;
+mod traffic;

@@ -14,6 +14,7 @@ mod writes;
 
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
 use crds::{Rollout, Time};
+use planner::traffic::{Abilities, ObservedTraffic, RouterView};
 use planner::{Owner, Plan, Pod, PodMetadata, ReplicaSet, Service, World, plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub struct Model {
     pub pods: Vec<ModelPod>,
     /// Reason and message of each event, in order.
     pub events: Vec<(String, String)>,
+    /// What a router has just said of its edits.
+    pub told_by_routers: Vec<(String, String)>,
     /// Phase, message and step of each status that differs from the one before.
     pub phases: Vec<(String, String, Option<i32>)>,
     /// Phase with the reason of `Progressing`, and what else the status says that can be the cause of another one.
@@ -96,6 +99,12 @@ pub fn state_of(status: &crds::rollout::RolloutStatus) -> (String, String) {
     (state, serde_json::to_string(&rest).unwrap())
 }
 
+/// A router that shows nothing yet, and does at once what it is asked for.
+fn router() -> RouterView {
+    let (abilities, observed) = (Abilities::default(), Ok(ObservedTraffic::default()));
+    RouterView { name: "nginx", abilities, observed, changed: None, asked: None }
+}
+
 impl Model {
     pub fn new() -> Self {
         Self {
@@ -103,6 +112,7 @@ impl Model {
             now: at(0),
             pods: Vec::new(),
             events: Vec::new(),
+            told_by_routers: Vec::new(),
             phases: Vec::new(),
             states: Vec::new(),
             durations: Vec::new(),
@@ -138,6 +148,9 @@ impl Model {
                 rollout.metadata.uid = Some("uid-of-demo".to_owned());
                 rollout.metadata.generation = Some(1);
                 self.world.rollout = rollout;
+                if !manifest["spec"]["strategy"]["canary"]["trafficRouting"].is_null() {
+                    self.world.routers = vec![router()];
+                }
             }
             "Deployment" => {
                 let spec = &manifest["spec"];
@@ -160,7 +173,7 @@ impl Model {
                     uid: number.clone(),
                     resource_version: number,
                     selector,
-                    annotations: BTreeMap::new(),
+                    ..Service::default()
                 };
                 self.world.services.insert(name, service);
             }
@@ -172,6 +185,8 @@ impl Model {
                 let spec = serde_json::from_value(manifest["spec"].clone()).unwrap();
                 self.world.cluster_analysis_templates.insert(name, spec);
             }
+            // What the router makes of it is another room's business.
+            "Ingress" => {}
             other => panic!("the model has no {other}"),
         }
         self.changed = self.now;

@@ -19,18 +19,19 @@ fn merge(into: &mut BTreeMap<String, String>, changes: &Changes) {
 impl Model {
     /// All writes with their notices, then the status with its own.
     pub fn carry_out(&mut self, plan: &Plan) {
-        for (index, planned) in plan.writes.iter().enumerate() {
+        let mut told = Vec::new();
+        for planned in &plan.writes {
             self.write(&planned.write);
-            self.tell(plan, Anchor::Write(index));
+            told.push(std::mem::take(&mut self.told_by_routers));
         }
         self.record(plan);
-        self.tell(plan, Anchor::Status);
-    }
-
-    pub fn tell(&mut self, plan: &Plan, anchor: Anchor) {
-        for notice in plan.notices.iter().filter(|notice| notice.anchor == anchor) {
-            let message = self.plain(&notice.message);
-            self.events.push((notice.reason.to_owned(), message));
+        for notice in &plan.notices {
+            match notice.anchor {
+                Anchor::Write(index) if notice.reason == planner::OF_ROUTER => {
+                    self.events.append(&mut told[index]);
+                }
+                _ => self.events.push((notice.reason.to_owned(), self.plain(&notice.message))),
+            }
         }
     }
 
@@ -134,6 +135,27 @@ impl Model {
                 let by = BTreeMap::from([(crds::meta::MANAGED_BY_ANNOTATION.to_owned(), managed_by.clone())]);
                 merge(&mut service.selector, &hash);
                 merge(&mut service.annotations, &by);
+            }
+            Write::RouteTraffic { router, intent } => {
+                let now = self.now;
+                let view =
+                    self.world.routers.iter_mut().find(|view| view.name == *router).expect("the router");
+                let first = view.observed.as_ref().unwrap().splits.is_empty();
+                let splits = vec![intent.split()];
+                let routes = intent.routes.clone();
+                view.observed =
+                    Ok(planner::traffic::ObservedTraffic { splits, routes, ..Default::default() });
+                view.changed = Some(now.whole_seconds());
+                let weight = intent.canary.weight;
+                self.told_by_routers.push(if first {
+                    let message =
+                        format!("Creating canary ingress `demo-demo-ing-canary` with weight `{weight}`");
+                    ("CreatingCanaryIngress".to_owned(), message)
+                } else {
+                    let message =
+                        format!("Updating Ingress `demo-demo-ing-canary` to desiredWeight '{weight}'");
+                    ("PatchingCanaryIngress".to_owned(), message)
+                });
             }
             Write::AnnotateRollout { annotations } => {
                 self.world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());

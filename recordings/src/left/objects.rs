@@ -107,6 +107,9 @@ impl Objects<'_> {
         for (name, fields) in self.sets().values() {
             all.push(self.set_object(name, fields)?);
         }
+        for (name, fields) in self.of_kind("Ingress") {
+            all.extend(self.canary_ingress(name, fields));
+        }
         for (name, fields) in self.of_kind("AnalysisRun") {
             all.extend(self.run_objects(name, fields)?);
         }
@@ -124,6 +127,26 @@ impl Objects<'_> {
             }
         }
         service
+    }
+
+    /// An Ingress that no manifest has: a copy of the one that has, with its own annotations and backend.
+    fn canary_ingress(&self, name: &str, fields: &Fields) -> Option<Value> {
+        let is_ingress = |manifest: &&Value| text(manifest, "/kind") == "Ingress";
+        let mut manifests = self.specs.manifests.iter().filter(is_ingress);
+        if manifests.clone().any(|manifest| text(manifest, "/metadata/name") == name) {
+            return None;
+        }
+        let (rollout, _) = self.rollout()?;
+        let mut ingress = manifests.next()?.clone();
+        ingress["metadata"] = json!({"name": name, "annotations": value(fields, "annotations"),
+            "ownerReferences": self.owner("Rollout", rollout)});
+        let backend = value(fields, "backends").get(0)?.clone();
+        for rule in ingress.pointer_mut("/spec/rules")?.as_array_mut()? {
+            for path in rule.pointer_mut("/http/paths")?.as_array_mut()? {
+                path["backend"]["service"]["name"] = backend.clone();
+            }
+        }
+        Some(ingress)
     }
 
     fn deployment(&self, manifest: &Value) -> Value {

@@ -60,7 +60,10 @@ impl Cluster {
             }
             // No Rollout refers to a workload here.
             Write::ScaleWorkload { .. } => Err(Refused::Conflict),
-            Write::DeleteAnalysisRun { .. } | Write::EvictPod { .. } | Write::LabelPod { .. } => Ok(()),
+            Write::DeleteAnalysisRun { .. }
+            | Write::EvictPod { .. }
+            | Write::LabelPod { .. }
+            | Write::RouteTraffic { .. } => Ok(()),
         }
     }
 

@@ -292,8 +292,8 @@ impl Cluster {
                 set.view.template = to.clone();
                 merge(&mut set.view.annotations, annotations);
             }),
-            // Pods have no metadata here, and there are no workloads.
-            Write::LabelPod { .. } | Write::ScaleWorkload { .. } => {}
+            // Pods have no metadata here, and there are neither workloads nor routers.
+            Write::LabelPod { .. } | Write::ScaleWorkload { .. } | Write::RouteTraffic { .. } => {}
         }
     }
 

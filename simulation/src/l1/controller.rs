@@ -134,6 +134,7 @@ impl Controller {
             | Write::DeleteAnalysisRun { .. }
             | Write::EvictPod { .. }
             | Write::LabelPod { .. }
+            | Write::RouteTraffic { .. }
             | Write::ScaleWorkload { .. } => None,
         };
         if let Some(event) = event {

@@ -116,7 +116,7 @@ pub(super) fn setup(rng: &mut Rng, faults: bool) -> Setup {
         uid: format!("uid-of-{name}"),
         resource_version: "1".to_owned(),
         selector: BTreeMap::from([("app".to_owned(), NAME.to_owned())]),
-        annotations: BTreeMap::new(),
+        ..Service::default()
     };
     let services = ["main", "next"].map(|name| (name.to_owned(), service(name)));
     Setup {

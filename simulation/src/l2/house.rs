@@ -64,11 +64,13 @@ pub struct Settings {
     pub overlay: bool,
     /// Seconds after which the controller looks at everything again.
     pub resync_seconds: u64,
+    /// Seconds that the controller gives routers.
+    pub settle_seconds: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, nature: Nature::default(), overlay: true, resync_seconds: 900 }
+        Self { seed: 0, nature: Nature::default(), overlay: true, resync_seconds: 900, settle_seconds: 5 }
     }
 }
 
@@ -165,7 +167,7 @@ impl House {
             requests: controller::RequestCounter::default(),
             overlay: self.settings.overlay,
         };
-        let args = args(self.settings.resync_seconds);
+        let args = args(&self.settings);
         let task = tokio::spawn(async move {
             Controller::start(args, around).work(std::future::pending()).await;
         });
@@ -196,9 +198,9 @@ impl House {
     }
 }
 
-fn args(resync_seconds: u64) -> Args {
+fn args(settings: &Settings) -> Args {
     use clap::Parser;
-    let resync = resync_seconds.to_string();
+    let (resync, settle) = (settings.resync_seconds.to_string(), format!("{}s", settings.settle_seconds));
     // A few workers are as many as a small cluster keeps busy.
     Args::parse_from([
         "stepgate-controller",
@@ -206,5 +208,7 @@ fn args(resync_seconds: u64) -> Args {
         "--analysis-threads=2",
         "--rollout-resync",
         resync.as_str(),
+        "--traffic-settle",
+        settle.as_str(),
     ])
 }

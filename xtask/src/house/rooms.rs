@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which rooms a room may depend on, directly.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("crds", &[]),
     ("analysis", &["crds"]),
     ("planner", &["crds", "analysis"]),
+    ("traffic", &["crds", "planner"]),
     ("providers", &["crds", "analysis"]),
-    ("controller", &["crds", "analysis", "planner", "providers"]),
+    ("controller", &["crds", "analysis", "planner", "traffic", "providers"]),
     ("sandbox", &["crds"]),
     ("conformance", &[]),
     ("recordings", &[]),

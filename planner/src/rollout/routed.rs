@@ -1,0 +1,325 @@
+//! A canary behind routers: what they are asked for, and what they have to show before anything is taken away.
+//! `[canary.routed]`
+//!
+//! The law of the gate: weight moves to a version only when its available pods can carry it; pods of a version go, and a
+//! Service leaves it, only when every router shows that it sends nothing there, and has had the settle time to do so.
+
+use super::pass::Pass;
+use super::{services, status, steps};
+use crate::arithmetic::{pods_for, weight_for};
+use crate::traffic::{self, Intent, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT};
+use crate::{EventType, OF_ROUTER, ReplicaSet, Write};
+use crds::rollout::canary::CanaryStep;
+use crds::rollout::status::{TrafficWeights, WeightDestination};
+use crds::rollout::traffic::RolloutTrafficRouting;
+use crds::{GoDuration, Time, meta};
+
+/// `trafficRouting`, where the Rollout has it.
+pub(super) fn routing<'w>(pass: &Pass<'w>) -> Option<&'w RolloutTrafficRouting> {
+    pass.canary()?.traffic_routing.as_ref()
+}
+
+/// Whether routers split the traffic.
+pub(super) fn is_routed(pass: &Pass<'_>) -> bool {
+    routing(pass).is_some()
+}
+
+/// Whether the stable version shrinks as its weight does.
+pub(super) fn is_dynamic(pass: &Pass<'_>) -> bool {
+    is_routed(pass) && pass.canary().and_then(|canary| canary.dynamic_stable_scale) == Some(true)
+}
+
+/// Whether two Services take turns as the canary's and the stable version's.
+pub(super) fn takes_turns(pass: &Pass<'_>) -> bool {
+    is_routed(pass) && pass.canary().is_some_and(|canary| canary.ping_pong.is_some())
+}
+
+/// What all weights add up to.
+pub(super) fn total(pass: &Pass<'_>) -> i32 {
+    routing(pass)
+        .and_then(|routing| routing.max_traffic_weight)
+        .filter(|total| *total > 0)
+        .unwrap_or(WHOLE_WEIGHT)
+}
+
+/// Asks the routers for the weights of now, and remembers them for the status. Nothing is asked for while there is no
+/// stable version, or while it has too few pods for its share.
+pub(super) fn run(pass: &mut Pass<'_>) {
+    if !is_routed(pass) {
+        return;
+    }
+    let Some(intent) = intent(pass) else {
+        pass.plan
+            .trail
+            .push("weights stay: the stable version has too few available pods for its share".to_owned());
+        return;
+    };
+    for router in &pass.world.routers {
+        let wanted = intent.within(router.abilities);
+        match &router.observed {
+            Err(problem) => {
+                let message = problem.message.clone();
+                pass.plan.trail.push(format!("router {} cannot be asked: {message}", router.name));
+                pass.tell_of(EventType::Warning, "TrafficRoutingError", message);
+                return;
+            }
+            Ok(observed) if observed.shows(&wanted) || router.asked.as_ref() == Some(&wanted) => {}
+            Ok(observed) => {
+                if let Some(new) = pass.new.filter(|_| wanted.canary.weight > observed.canary(wanted.total)) {
+                    // A write of our own that is not seen yet may have given these pods up.
+                    services::confirm_set(pass, new);
+                }
+                let why = format!(
+                    "{}: the canary is to have {} of {}",
+                    router.name, wanted.canary.weight, wanted.total
+                );
+                let anchor = pass.write(Write::RouteTraffic { router: router.name, intent: wanted }, why);
+                pass.notice(anchor, EventType::Normal, OF_ROUTER, router.name.to_owned());
+            }
+        }
+    }
+    pass.intent = Some(intent);
+    tell(pass);
+}
+
+/// What traffic is to do now; `None` while nothing can be asked for.
+fn intent(pass: &Pass<'_>) -> Option<Intent> {
+    let (total, stable) = (total(pass), pass.stable?);
+    let weight = canary_weight(pass);
+    let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);
+    let needed = weight_to_pods_down(pass.replicas, total - weight, total);
+    let available = pass.world.available(stable);
+    let reaches = |threshold| crate::arithmetic::reaches(threshold, available, needed);
+    if available < needed && !steps::threshold(pass).is_some_and(reaches) {
+        return None;
+    }
+    let share = |service: String, hash: &str, weight: i32| Share { service, hash: hash.to_owned(), weight };
+    Some(Intent {
+        total,
+        canary: share(canary, canary_hash(pass), weight),
+        stable: share(stable_service, stable.hash(), total.saturating_sub(weight)),
+        additional: Vec::new(),
+        routes: if sends_to_canary(pass) { routes(pass) } else { Vec::new() },
+        managed: managed(pass),
+    })
+}
+
+/// PARITY: rounded down, as Argo Rollouts counts what the stable version needs.
+fn weight_to_pods_down(replicas: i32, weight: i32, total: i32) -> i32 {
+    let product = i64::from(replicas).saturating_mul(i64::from(weight));
+    i32::try_from(product / i64::from(total.max(1))).unwrap_or(replicas)
+}
+
+/// The version that routers with subsets of their own take for the canary. While the new one has no pods, and another
+/// one still gets traffic, it stays that one.
+fn canary_hash<'p>(pass: &'p Pass<'_>) -> &'p str {
+    let Some(new) = pass.new else { return "" };
+    let subset = |router: &'p RouterView| router.observed.as_ref().ok()?.subsets.as_ref();
+    let kept = pass.world.routers.iter().filter_map(subset).map(|(canary, _)| canary.as_str());
+    let kept = kept.into_iter().find(|hash| !hash.is_empty()).filter(|_| !can_carry_canary(pass, new));
+    kept.unwrap_or(new.hash())
+}
+
+/// The update goes on, and the new version has pods: managed routes may lead there.
+fn sends_to_canary(pass: &Pass<'_>) -> bool {
+    !pass.is_fully_promoted()
+        && !pass.old.stable_rs.is_empty()
+        && !pass.is_aborted()
+        && !pass.old.promote_full
+        && pass.new.is_some_and(|new| pass.world.available(new) > 0)
+}
+
+/// The weight of the new version now: that of the current step once its pods are there, and until then that of the step
+/// before.
+fn canary_weight(pass: &Pass<'_>) -> i32 {
+    let Some(new) = pass.new else { return 0 };
+    let available = pass.world.available(new);
+    if pass.is_fully_promoted() || pass.old.stable_rs.is_empty() || pass.is_aborted() {
+        return if is_dynamic(pass) && pass.is_aborted() { abort_weight(pass) } else { 0 };
+    }
+    if available == 0 {
+        return 0;
+    }
+    if pass.old.promote_full {
+        let recorded = recorded(pass).map_or(0, |weights| weights.canary.weight);
+        return if is_dynamic(pass) { weight_for(pass.replicas, available, total(pass)) } else { recorded };
+    }
+    let Some(index) = status::step_index(pass).and_then(|index| usize::try_from(index).ok()) else {
+        return 0;
+    };
+    if !steps::has_reached_replicas(pass) {
+        return steps::weight_before(pass, index).unwrap_or(0);
+    }
+    if index >= pass.steps().len() { total(pass) } else { steps::weight(pass) }
+}
+
+/// The weight that goes back step by step after an abort, as far as the stable version has pods again.
+fn abort_weight(pass: &Pass<'_>) -> i32 {
+    let total = total(pass);
+    let Some(stable) = pass.stable.filter(|_| pass.replicas > 0) else { return 0 };
+    let carried = weight_for(pass.replicas, pass.world.available(stable), total);
+    let current = recorded(pass).map_or(total, |weights| weights.canary.weight);
+    total.saturating_sub(carried).min(current)
+}
+
+/// Weights in the status.
+pub(super) fn recorded<'p>(pass: &'p Pass<'_>) -> Option<&'p TrafficWeights> {
+    pass.old.canary.as_ref()?.weights.as_ref()
+}
+
+/// Managed routes that the steps so far have made, in the order of `managedRoutes`; the last word on each counts.
+fn routes(pass: &Pass<'_>) -> Vec<Route> {
+    let done = status::step_index(pass).and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+    let steps = pass.steps();
+    let last = |name: &str| {
+        let so_far = steps.iter().take(done.saturating_add(1)).rev();
+        so_far.into_iter().find_map(|step| route_of(step, name))
+    };
+    managed(pass).iter().filter_map(|name| last(name).flatten()).collect()
+}
+
+/// What a step says of the route of that name: nothing, that it goes, or what it is.
+fn route_of(step: &CanaryStep, name: &str) -> Option<Option<Route>> {
+    if let Some(route) = step.set_header_route.as_ref().filter(|route| route.name.as_deref() == Some(name)) {
+        let matches = route.matches.clone().unwrap_or_default();
+        return Some((!matches.is_empty()).then(|| Route::Header { name: name.to_owned(), matches }));
+    }
+    let route = step.set_mirror_route.as_ref().filter(|route| route.name == name)?;
+    let matches = route.matches.clone().unwrap_or_default();
+    let percentage = route.percentage.unwrap_or(WHOLE_MIRROR_PERCENT);
+    Some((!matches.is_empty()).then(|| Route::Mirror { name: name.to_owned(), matches, percentage }))
+}
+
+/// Names of the routes that steps may make, by precedence.
+fn managed(pass: &Pass<'_>) -> Vec<String> {
+    let listed = routing(pass).and_then(|routing| routing.managed_routes.as_ref());
+    listed.into_iter().flatten().map(|route| route.name.clone()).collect()
+}
+
+/// Whether every router shows what this pass wants of it, or an earlier write of the plan has asked for it: a step may
+/// be recorded as done then, because nothing is recorded unless that write has succeeded.
+pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
+    let Some(intent) = &pass.intent else { return false };
+    pass.world.routers.iter().all(|router| {
+        let wanted = intent.within(router.abilities);
+        router.asked.as_ref() == Some(&wanted)
+            || router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted))
+    })
+}
+
+/// The weights for the status: those of this pass, or those from before.
+pub(super) fn weights(pass: &Pass<'_>) -> Option<TrafficWeights> {
+    let Some(intent) = &pass.intent else { return recorded(pass).cloned() };
+    let pair = takes_turns(pass);
+    let destination = |share: &Share| WeightDestination {
+        weight: share.weight,
+        // PARITY: with a pair that takes turns, Argo Rollouts names none.
+        service_name: (!share.service.is_empty() && !pair).then(|| share.service.clone()),
+        pod_template_hash: (!share.hash.is_empty()).then(|| share.hash.clone()),
+    };
+    Some(TrafficWeights {
+        canary: destination(&intent.canary),
+        stable: destination(&intent.stable),
+        additional: None,
+        verified: None,
+    })
+}
+
+/// Tells that weights, or the versions behind them, have changed.
+fn tell(pass: &mut Pass<'_>) {
+    let Some(new) = weights(pass) else { return };
+    let message = match recorded(pass) {
+        Some(old) if *old == new => return,
+        None => format!("Traffic weight updated to {}", new.canary.weight),
+        // PARITY: nothing is said where only the versions have changed.
+        Some(old) if old.canary.weight == new.canary.weight => "Traffic weight updated ".to_owned(),
+        Some(old) => format!("Traffic weight updated from {} to {}", old.canary.weight, new.canary.weight),
+    };
+    pass.tell("TrafficWeightUpdated", message);
+}
+
+/// How long routers may take, in seconds: what the Rollout's annotation says, or the controller's setting.
+fn settle_seconds(pass: &Pass<'_>) -> i64 {
+    let annotations = pass.world.rollout.metadata.annotations.as_ref();
+    let own = annotations.and_then(|map| map.get(meta::TRAFFIC_SETTLE_ANNOTATION));
+    let own = own.and_then(|text| GoDuration::parse(text).ok()).map(GoDuration::whole_seconds);
+    own.unwrap_or(pass.world.settings.settle_seconds).max(0)
+}
+
+/// When the routers, and the Services that they ask, have had the time to do what they show; `None` once they have.
+pub(super) fn settles_at(pass: &Pass<'_>) -> Option<Time> {
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    let services = [&canary, &stable].into_iter().filter_map(|name| pass.world.services.get(name));
+    let changes =
+        services.map(|service| service.changed).chain(pass.world.routers.iter().map(|router| router.changed));
+    // The API server's times have whole seconds, rounded down.
+    let seconds = match settle_seconds(pass) {
+        0 => 0,
+        seconds => seconds.saturating_add(1),
+    };
+    changes.flatten().map(|at| at.plus_seconds(seconds)).max().filter(|end| *end > pass.now)
+}
+
+/// What every router shows of a version's share, in parts of the total; the largest counts, and all of it where one
+/// cannot be read.
+fn shown(pass: &Pass<'_>, of: impl Fn(&traffic::ObservedTraffic, i32) -> i32) -> i32 {
+    let total = total(pass);
+    let share = |router: &RouterView| router.observed.as_ref().map_or(total, |observed| of(observed, total));
+    pass.world.routers.iter().map(share).max().unwrap_or(0)
+}
+
+/// Fewest pods that a version is to keep for what routers may still send to it. What it has, while they settle.
+pub(super) fn needed(pass: &mut Pass<'_>, set: &ReplicaSet) -> i32 {
+    let (total, replicas) = (total(pass), pass.replicas);
+    let is_new = pass.is_new(set);
+    let is_stable = pass.is_stable(set);
+    let share = match (is_new, is_stable) {
+        (true, true) => total,
+        (true, false) => shown(pass, traffic::ObservedTraffic::canary),
+        (false, true) => shown(pass, traffic::ObservedTraffic::stable),
+        (false, false) => 0,
+    };
+    if let Some(end) = settles_at(pass) {
+        let why = format!("routers may still send requests to {} for a moment", set.name);
+        pass.plan.trail.push(why.clone());
+        pass.plan.wake_at(end, why);
+        return set.replicas;
+    }
+    pods_for(replicas, share, total)
+}
+
+/// Whether something still leads to a version that is neither new nor stable: a Service, a weight of the status, or a
+/// router's own subset.
+pub(super) fn is_referenced(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
+    let hash = Some(set.hash());
+    let in_status = recorded(pass).is_some_and(|weights| {
+        [&weights.canary, &weights.stable].iter().any(|share| share.pod_template_hash.as_deref() == hash)
+    });
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    // With a pair, the Service that nothing is sent to stays behind with a version that goes.
+    let canary = Some(&canary).filter(|_| !takes_turns(pass));
+    let in_services = canary
+        .into_iter()
+        .chain([&stable])
+        .filter_map(|name| pass.world.services.get(name))
+        .any(|service| service.hash() == set.hash());
+    let in_subsets =
+        pass.world.routers.iter().filter_map(|router| router.observed.as_ref().ok()).any(|observed| {
+            observed
+                .subsets
+                .as_ref()
+                .is_some_and(|(canary, stable)| canary == set.hash() || stable == set.hash())
+        });
+    in_status || in_services || in_subsets
+}
+
+/// Whether no router shows any share of the canary.
+pub(super) fn shows_no_canary(pass: &Pass<'_>) -> bool {
+    shown(pass, traffic::ObservedTraffic::canary) == 0
+}
+
+/// Whether the canary's Service may go to the new version: its pods can carry what routers send there.
+pub(super) fn can_carry_canary(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
+    let carried = weight_for(pass.replicas, pass.world.available(set), total(pass));
+    shown(pass, traffic::ObservedTraffic::canary) <= carried
+}

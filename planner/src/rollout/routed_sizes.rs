@@ -1,0 +1,119 @@
+//! Numbers of pods in a canary behind routers. `[canary.routed-replicas]`
+
+use super::pass::Pass;
+use super::scale_down::{self, Delay, DelayLine};
+use super::{routed, services, steps};
+use crate::ReplicaSet;
+use crate::arithmetic::{at_least, pods_for};
+use crds::defaults;
+
+/// Scales stable, then new, then the others. True when a size has changed.
+pub(super) fn scale(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
+    if let Some(stable) = pass.stable.filter(|stable| !pass.is_new(stable)) {
+        scale_down::clear_deadline(pass, stable);
+        let to = stable_size(pass, stable);
+        if pass.scale(stable, to, "the stable version has the pods that its share needs") {
+            return true;
+        }
+    }
+    scale_new(pass, new) || scale_others(pass)
+}
+
+/// All pods, or as many as its share needs: what it is asked for, and what routers show.
+fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
+    if !routed::is_dynamic(pass) {
+        return pass.replicas;
+    }
+    let (replicas, total) = (pass.replicas, routed::total(pass));
+    let weight = if pass.is_aborted() { 0 } else { steps::weight(pass) };
+    let wanted = pods_for(replicas, total.saturating_sub(weight), total);
+    let least = pass.canary().and_then(|canary| canary.min_pods_per_replica_set);
+    let mut wanted = at_least(wanted, least, replicas);
+    if routed::routing(pass).is_some_and(|routing| routing.nginx.is_some()) && stable.replicas > 0 {
+        // DIFFERS: ingress-nginx answers 503 while the stable Service has no pods, whatever the canary's weight is
+        // (argoproj/argo-rollouts#1820). `[canary.one-stable]`
+        wanted = wanted.max(1);
+    }
+    if wanted >= stable.replicas {
+        return wanted;
+    }
+    let to = wanted.max(routed::needed(pass, stable).min(stable.replicas));
+    if let Some(new) = pass.new.filter(|_| to < stable.replicas) {
+        // Its pods are counted on for what these give up.
+        services::confirm_set(pass, new);
+    }
+    to
+}
+
+fn scale_new(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
+    if pass.is_aborted() && pass.stable.is_some() && !pass.is_stable(new) {
+        return scale_aborted(pass, new);
+    }
+    scale_down::clear_deadline(pass, new);
+    let (wanted, apart) = steps::routed_size(pass);
+    let mut to = wanted;
+    if wanted < new.replicas && !apart {
+        to = wanted.max(routed::needed(pass, new).min(new.replicas));
+    }
+    pass.scale(new, to, format!("the new version is to have {wanted} pods"))
+}
+
+/// An aborted version is kept for a while, so that a retry is quick, and goes when routers send it nothing any more.
+fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
+    if new.replicas == 0 {
+        return false;
+    }
+    let explicit = pass.canary().is_some_and(|canary| canary.abort_scale_down_delay_seconds.is_some());
+    let delay = defaults::abort_scale_down_delay_seconds(&pass.world.rollout);
+    let needed = routed::needed(pass, new).min(new.replicas);
+    if (routed::is_dynamic(pass) && !explicit) || delay.is_none() {
+        // It goes with its weight.
+        let (wanted, _) = steps::routed_size(pass);
+        return pass.scale(new, wanted.max(needed), "the aborted version has the pods that its share needs");
+    }
+    let stable_is_whole = pass.stable.is_some_and(|stable| pass.world.available(stable) >= pass.replicas);
+    match (new.scale_down_deadline(), delay) {
+        (None, Some(seconds)) if stable_is_whole => {
+            scale_down::set_deadline(pass, new, i64::from(seconds));
+            keeps_size(pass, new)
+        }
+        (Some(deadline), _) if pass.now < deadline => {
+            pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
+            keeps_size(pass, new)
+        }
+        (Some(_), _) if stable_is_whole => {
+            pass.scale(new, needed, "the update was aborted and its delay is over")
+        }
+        _ => keeps_size(pass, new),
+    }
+}
+
+/// The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
+fn keeps_size(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
+    pass.scale(set, set.replicas, "it keeps its size")
+}
+
+/// Versions that are neither new nor stable go once nothing leads to them any more: after a promotion when their delay
+/// is over, and in the middle of an update at once.
+fn scale_others(pass: &mut Pass<'_>) -> bool {
+    let mut others = pass.others();
+    others.retain(|set| set.replicas > 0);
+    others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
+    let promoted = pass.is_fully_promoted();
+    let mut line = DelayLine::of_canary(pass);
+    let mut scaled = false;
+    for set in others {
+        if routed::is_referenced(pass, set) {
+            pass.plan.trail.push(format!("{} stays: something still leads to it", set.name));
+            continue;
+        }
+        let waits = (promoted || set.scale_down_deadline().is_some())
+            && !routed::is_dynamic(pass)
+            && matches!(line.decide(pass, set), Delay::Wait);
+        if !waits {
+            let needed = routed::needed(pass, set).min(set.replicas);
+            scaled |= pass.scale(set, needed, format!("version {} is neither new nor stable", set.hash()));
+        }
+    }
+    scaled
+}

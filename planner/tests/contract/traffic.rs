@@ -1,0 +1,161 @@
+//! Canaries behind routers: the law of the gate. `[traffic.law]` `[traffic.settle]`
+
+use crate::play::Play;
+use planner::traffic::RouterProblem;
+use serde_json::{Value, json};
+
+/// How long a router may take in these tests, in seconds.
+const SETTLE: i64 = 20;
+
+fn routed(steps: &Value, more: &Value) -> Play {
+    let routing = json!({"nginx": {"stableIngress": "web"}});
+    let mut canary = json!({"steps": steps, "stableService": "stable", "canaryService": "canary",
+        "trafficRouting": routing});
+    for (key, value) in more.as_object().into_iter().flatten() {
+        canary[key] = value.clone();
+    }
+    let mut play = Play::new(4, &json!({"canary": canary}));
+    play.model.world.settings.settle_seconds = SETTLE;
+    play.run(40);
+    play
+}
+
+/// The weight that the router shows.
+fn shown(play: &Play) -> i32 {
+    play.model.world.routers[0].observed.as_ref().unwrap().canary(100)
+}
+
+#[test]
+fn pods_of_an_aborted_canary_outlive_the_settle_time() {
+    let mut play =
+        routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"abortScaleDownDelaySeconds": 2}));
+    play.update("app:2", 30);
+    assert_eq!((shown(&play), play.set("h2").replicas), (50, 2));
+    play.act("abort", 0);
+    let (mut left, mut gone) = (None, None);
+    play.watch(60, |play| {
+        if shown(play) == 0 {
+            left.get_or_insert(play.model.now);
+        }
+        if play.set("h2").replicas == 0 {
+            gone.get_or_insert(play.model.now);
+        }
+    });
+    let (left, gone) = (left.expect("the weight goes"), gone.expect("the pods go"));
+    assert!(gone >= left.plus_seconds(SETTLE), "left at {left}, gone at {gone}, though the delay was 2 s");
+}
+
+#[test]
+fn the_previous_version_outlives_the_settle_time_too() {
+    let mut play = routed(&json!([{"setWeight": 50}]), &json!({"scaleDownDelaySeconds": 1}));
+    let mut since = None;
+    let mut gone = None;
+    play.model.set_image("app:2");
+    play.watch(90, |play| {
+        if play.stable() == "h2" && shown(play) == 0 {
+            since.get_or_insert(play.model.now);
+        }
+        if play.set("h1").replicas == 0 {
+            gone.get_or_insert(play.model.now);
+        }
+    });
+    let (since, gone) = (since.expect("it is promoted"), gone.expect("it goes"));
+    assert!(gone >= since.plus_seconds(SETTLE), "promoted at {since}, gone at {gone}");
+}
+
+#[test]
+fn a_rollout_says_how_long_its_routers_take() {
+    let mut play =
+        routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"abortScaleDownDelaySeconds": 2}));
+    play.model.patch(&json!({"metadata": {"annotations": {"stepgate.dev/traffic-settle": "0s"}}}));
+    play.update("app:2", 30);
+    play.act("abort", 0);
+    play.run(8);
+    assert_eq!(play.set("h2").replicas, 0, "nothing is waited for beyond the delay");
+}
+
+#[test]
+fn a_version_that_is_overtaken_keeps_its_pods_while_requests_may_come() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.update("app:2", 30);
+    play.model.set_image("app:3");
+    let mut overlap = false;
+    play.watch(10, |play| {
+        // Its Service has not left it before another version can carry what is shown.
+        overlap |= shown(play) == 0 && play.set("h2").replicas == 2;
+    });
+    assert!(overlap, "its pods went with its weight");
+    play.run(40);
+    assert_eq!((play.set("h2").replicas, shown(&play)), (0, 50), "it goes, and the newest has its weight");
+}
+
+#[test]
+fn weight_waits_for_pods() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.set_image("app:2");
+    play.watch(30, |play| {
+        let available = play.find("h2").map_or(0, |set| set.counts.available);
+        assert!(shown(play) <= available * 25, "{} % with {available} of 4 pods", shown(play));
+    });
+    assert_eq!(shown(&play), 50);
+}
+
+#[test]
+fn a_router_that_is_missing_makes_its_rollout_invalid_and_nothing_is_written() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    let seen = play.model.world.routers[0].observed.clone();
+    play.model.world.routers[0].observed = Err(RouterProblem {
+        path: "nginx.stableIngress".to_owned(),
+        value: Some(json!("web")),
+        name: "web".to_owned(),
+        kind: "Ingress",
+        message: "Ingress \"web\" not found in namespace \"ns\"".to_owned(),
+        missing: true,
+    });
+    play.update("app:2", 30);
+    let message = play.status().message;
+    assert!(
+        message.contains("spec.strategy.canary.trafficRouting.nginx.stableIngress: Invalid value: \"web\""),
+        "{message}"
+    );
+    assert_eq!(play.set("h1").replicas, 4);
+    play.model.world.routers[0].observed = seen;
+    play.run(30);
+    assert_eq!((play.phase().as_str(), shown(&play)), ("Paused", 50), "it goes on when the Ingress is back");
+}
+
+#[test]
+fn a_route_that_somebody_has_put_back_is_ours_again() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.update("app:2", 30);
+    let split = &mut play.model.world.routers[0].observed.as_mut().unwrap().splits[0];
+    (split.canary, split.stable) = (0, 100);
+    play.run(1);
+    assert_eq!((play.phase().as_str(), shown(&play)), ("Paused", 50));
+}
+
+#[test]
+fn a_pair_of_services_takes_turns() {
+    let more = json!({"stableService": null, "canaryService": null,
+        "pingPong": {"pingService": "active", "pongService": "preview"},
+        "trafficRouting": {"alb": {"ingress": "web", "rootService": "root", "servicePort": 80}}});
+    let mut play = routed(&json!([{"setWeight": 50}]), &more);
+    let role = |play: &Play| play.status().canary.unwrap_or_default().stable_ping_pong;
+    assert_eq!((role(&play).as_str(), play.selected("active").as_str()), ("ping", "h1"));
+    play.update("app:2", 60);
+    assert_eq!((role(&play).as_str(), play.selected("preview").as_str()), ("pong", "h2"));
+    assert_eq!(play.selected("active"), "h1", "the Service that was the stable one has not moved");
+    play.update("app:3", 60);
+    assert_eq!((role(&play).as_str(), play.selected("active").as_str()), ("ping", "h3"));
+}
+
+#[test]
+fn the_stable_version_keeps_a_pod_behind_nginx() {
+    let steps = json!([{"setWeight": 100}, {"pause": {}}]);
+    let mut play = routed(&steps, &json!({"dynamicStableScale": true}));
+    play.update("app:2", 60);
+    assert_eq!((play.phase().as_str(), shown(&play)), ("Paused", 100));
+    assert_eq!((play.set("h1").replicas, play.set("h2").replicas), (1, 4), "its Service is not empty");
+    play.act("promote", 60);
+    assert_eq!((play.phase().as_str(), play.set("h1").replicas), ("Healthy", 0));
+}
