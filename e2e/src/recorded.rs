@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, PostParams};
 use recordings::{Difference, Recording, Topic, compare, is_played, play, read, unmeant};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -66,10 +66,22 @@ pub fn as_recorded(cluster: &Cluster, folder: &Path, layout: &Path, only: &[Stri
     Ok(())
 }
 
+fn is_rollout(manifest: &Value) -> bool {
+    manifest.get("kind").and_then(Value::as_str) == Some("Rollout")
+}
+
 async fn played_here(client: Client, mut recording: Recording) -> Result<(String, Vec<Difference>)> {
     let name = recording.scenario.name.clone();
     let text = serde_json::to_string(&recording.scenario.manifests)?.replace(VERSION.0, VERSION.1);
     recording.scenario.manifests = serde_json::from_str(&text)?;
+    for manifest in recording.scenario.manifests.iter_mut().filter(|manifest| is_rollout(manifest)) {
+        let metadata = manifest.get_mut("metadata").and_then(Value::as_object_mut);
+        let annotations = metadata.map(|map| map.entry("annotations").or_insert_with(|| json!({})));
+        if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+            // As Argo Rollouts: it does not wait for routers.
+            annotations.insert("stepgate.dev/traffic-settle".to_owned(), json!("0s"));
+        }
+    }
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = format!("recorded-{name}");
     let object = serde_json::from_value(json!({"metadata": {"name": namespace}}))?;

@@ -90,7 +90,8 @@ fn intent(pass: &Pass<'_>) -> Option<Intent> {
     let needed = weight_to_pods_down(pass.replicas, total - weight, total);
     let available = pass.world.available(stable);
     let reaches = |threshold| crate::arithmetic::reaches(threshold, available, needed);
-    if available < needed && !steps::threshold(pass).is_some_and(reaches) {
+    let is_short = available < needed && !steps::threshold(pass).is_some_and(reaches);
+    if is_short && (available == 0 || is_canary_fit(pass)) {
         return None;
     }
     let share = |service: String, hash: &str, weight: i32| Share { service, hash: hash.to_owned(), weight };
@@ -102,6 +103,14 @@ fn intent(pass: &Pass<'_>) -> Option<Intent> {
         routes: if sends_to_canary(pass) { routes(pass) } else { Vec::new() },
         managed: managed(pass),
     })
+}
+
+/// The canary is wanted, and its pods carry what routers send there: it may go on while the stable version is short of
+/// pods. DIFFERS: in Argo Rollouts, an aborted or a dead canary is sent requests until every stable pod is available.
+/// `[traffic.away-at-once]`
+fn is_canary_fit(pass: &Pass<'_>) -> bool {
+    let carries = |new: &ReplicaSet| pass.world.available(new) > 0 && can_carry_canary(pass, new);
+    !pass.is_aborted() && pass.new.is_some_and(carries)
 }
 
 /// PARITY: rounded down, as Argo Rollouts counts what the stable version needs.
@@ -135,7 +144,8 @@ fn canary_weight(pass: &Pass<'_>) -> i32 {
     let Some(new) = pass.new else { return 0 };
     let available = pass.world.available(new);
     if pass.is_fully_promoted() || pass.old.stable_rs.is_empty() || pass.is_aborted() {
-        return if is_dynamic(pass) && pass.is_aborted() { abort_weight(pass) } else { 0 };
+        // Back to a stable version that has shrunk, too.
+        return if is_dynamic(pass) { abort_weight(pass) } else { 0 };
     }
     if available == 0 {
         return 0;
@@ -158,8 +168,7 @@ fn abort_weight(pass: &Pass<'_>) -> i32 {
     let total = total(pass);
     let Some(stable) = pass.stable.filter(|_| pass.replicas > 0) else { return 0 };
     let carried = weight_for(pass.replicas, pass.world.available(stable), total);
-    let current = recorded(pass).map_or(total, |weights| weights.canary.weight);
-    total.saturating_sub(carried).min(current)
+    total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary))
 }
 
 /// Weights in the status.
@@ -320,6 +329,11 @@ pub(super) fn shows_no_canary(pass: &Pass<'_>) -> bool {
 
 /// Whether the canary's Service may go to the new version: its pods can carry what routers send there.
 pub(super) fn can_carry_canary(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
-    let carried = weight_for(pass.replicas, pass.world.available(set), total(pass));
-    shown(pass, traffic::ObservedTraffic::canary) <= carried
+    let shown = shown(pass, traffic::ObservedTraffic::canary);
+    let available = pass.world.available(set);
+    if pass.is_stable(set) {
+        // It carries both shares then.
+        return shown == 0 || available >= pass.replicas;
+    }
+    shown <= weight_for(pass.replicas, available, total(pass))
 }

@@ -159,3 +159,45 @@ fn the_stable_version_keeps_a_pod_behind_nginx() {
     play.act("promote", 60);
     assert_eq!((play.phase().as_str(), play.set("h1").replicas), ("Healthy", 0));
 }
+
+#[test]
+fn nobody_is_sent_to_an_aborted_or_dead_canary_while_the_stable_version_is_short_of_a_pod() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let lose = |play: &mut Play, version: &str, many: usize| {
+        let set = play.set(version).name.clone();
+        let mut left = many;
+        play.model.pods.retain(|pod| {
+            pod.set != set || left == 0 || {
+                left -= 1;
+                false
+            }
+        });
+    };
+    let mut play = routed(&steps, &json!({}));
+    play.update("app:2", 30);
+    lose(&mut play, "h1", 1);
+    play.run(0);
+    assert_eq!(shown(&play), 50, "a canary that is well goes on");
+    play.act("abort", 0);
+    assert_eq!(shown(&play), 0);
+    let mut play = routed(&steps, &json!({}));
+    play.update("app:2", 30);
+    lose(&mut play, "h1", 1);
+    lose(&mut play, "h2", 2);
+    play.run(0);
+    assert_eq!(shown(&play), 0);
+}
+
+#[test]
+fn a_first_deploy_sends_nothing_to_a_canary() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let canary = json!({"steps": steps, "stableService": "stable", "canaryService": "canary",
+        "dynamicStableScale": true, "trafficRouting": {"nginx": {"stableIngress": "web"}}});
+    let mut play = Play::begun("app:1", 5, &json!({"canary": canary}), &json!({}));
+    // Pods become available one after the other.
+    for pods in 1..=5 {
+        play.model.world.rollout.spec.replicas = Some(pods);
+        play.watch(3, |play| assert_eq!(shown(play), 0, "with {pods} pods"));
+    }
+    assert_eq!(play.phase(), "Healthy");
+}
