@@ -221,7 +221,7 @@ impl Routes {
                         tracing::warn!(kind = kind.plural, %error, "a router's objects cannot be watched; it is tried again");
                         told = Some(Instant::now());
                     }
-                    for waiting in self.absent(kind, &error.to_string()) {
+                    for waiting in refused(&error).map_or_else(Vec::new, |why| self.absent(kind, &why)) {
                         tell(waiting);
                     }
                     tokio::time::sleep(pause).await;
@@ -252,6 +252,19 @@ impl Routes {
         shelf.state = state;
         vec![EVERYBODY]
     }
+}
+
+/// What the API server says where a kind is not installed, or may not be read. Any other failure passes, and says nothing
+/// about the kind.
+fn refused(error: &watcher::Error) -> Option<String> {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return None,
+    };
+    matches!(status.code, 403 | 404).then(|| status.message.trim().to_owned())
 }
 
 /// Stands for every object of a kind.

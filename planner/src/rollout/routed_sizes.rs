@@ -5,6 +5,7 @@ use super::scale_down::{self, Delay, DelayLine};
 use super::{routed, services, steps};
 use crate::ReplicaSet;
 use crate::arithmetic::{at_least, pods_for};
+use crate::traffic::{self, Roles};
 use crds::defaults;
 
 /// Scales stable, then new, then the others. True when a size has changed.
@@ -82,9 +83,18 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
             keeps_size(pass, new)
         }
         (Some(_), _) if stable_is_whole => {
+            confirm_services(pass, needed < new.replicas);
             pass.scale(new, needed, "the update was aborted and its delay is over")
         }
         _ => keeps_size(pass, new),
+    }
+}
+
+/// Pods go only while the Services are as they were seen: somebody, or a leader before this one, may have put one back.
+fn confirm_services(pass: &mut Pass<'_>, goes: bool) {
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    for name in [canary, stable].iter().filter(|_| goes) {
+        services::confirm(pass, name);
     }
 }
 
@@ -112,6 +122,7 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
             && matches!(line.decide(pass, set), Delay::Wait);
         if !waits {
             let needed = routed::needed(pass, set).min(set.replicas);
+            confirm_services(pass, needed < set.replicas);
             scaled |= pass.scale(set, needed, format!("version {} is neither new nor stable", set.hash()));
         }
     }
