@@ -201,3 +201,30 @@ fn a_first_deploy_sends_nothing_to_a_canary() {
     }
     assert_eq!(play.phase(), "Healthy");
 }
+
+#[test]
+fn the_canary_service_stays_with_a_version_that_can_carry_what_routers_show() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.update("app:2", 30);
+    play.model.router_is_stuck = true;
+    let steps = json!([{"setWeight": 25}, {"pause": {}}]);
+    play.model.patch(&json!({"spec": {"strategy": {"canary": {"steps": steps}}}}));
+    let end = play.model.now.plus_seconds(20);
+    play.model.set_image("app:3");
+    // One plan after the other is the same while nothing is shown: the model would take that for a loop.
+    while play.model.now < end {
+        let plan = planner::plan(&play.model.world, play.model.now);
+        play.model.carry_out(&plan);
+        play.model.now = play.model.now.plus_seconds(1);
+        play.model.surroundings();
+    }
+    assert_eq!((play.set("h3").counts.available, shown(&play)), (1, 50));
+    assert_eq!(
+        (play.selected("canary").as_str(), play.set("h2").replicas),
+        ("h2", 2),
+        "one pod of four carries 25"
+    );
+    play.model.router_is_stuck = false;
+    play.run(60);
+    assert_eq!((play.selected("canary").as_str(), play.set("h2").replicas, shown(&play)), ("h3", 0, 25));
+}

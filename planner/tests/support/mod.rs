@@ -48,6 +48,8 @@ pub struct Model {
     pub pods: Vec<ModelPod>,
     /// Reason and message of each event, in order.
     pub events: Vec<(String, String)>,
+    /// The router does not show what it is asked for: somebody puts it back.
+    pub router_is_stuck: bool,
     /// What a router has just said of its edits.
     pub told_by_routers: Vec<(String, String)>,
     /// Phase, message and step of each status that differs from the one before.
@@ -112,6 +114,7 @@ impl Model {
             now: at(0),
             pods: Vec::new(),
             events: Vec::new(),
+            router_is_stuck: false,
             told_by_routers: Vec::new(),
             phases: Vec::new(),
             states: Vec::new(),

@@ -136,6 +136,7 @@ impl Model {
                 merge(&mut service.selector, &hash);
                 merge(&mut service.annotations, &by);
             }
+            Write::RouteTraffic { .. } if self.router_is_stuck => {}
             Write::RouteTraffic { router, intent } => {
                 let now = self.now;
                 let view =
