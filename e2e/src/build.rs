@@ -1,5 +1,5 @@
-//! The programs of the cluster: Kubernetes, etcd, CoreDNS and Helm from pinned Go modules, the container runtime and
-//! Prometheus from Debian. All are built or unpacked once, under `~/.cache/stepgate`; nothing is installed.
+//! The programs of the cluster: Kubernetes, etcd, CoreDNS, Helm and Traefik from pinned Go modules, the container
+//! runtime and Prometheus from Debian. All are built or unpacked once, under `~/.cache/stepgate`; nothing is installed.
 
 use crate::{cache, debian, golang};
 use anyhow::Result;
@@ -15,6 +15,7 @@ pub struct Programs {
     pub debian: PathBuf,
     coredns: PathBuf,
     helm: PathBuf,
+    traefik: PathBuf,
 }
 
 impl Programs {
@@ -30,6 +31,7 @@ impl Programs {
             debian: debian::place(&root),
             coredns: golang::coredns().place(&root)?,
             helm: golang::helm()?.place(&root)?,
+            traefik: golang::traefik()?.place(&root)?,
         })
     }
 
@@ -49,6 +51,15 @@ impl Programs {
         timed("CoreDNS: about a minute", &places.coredns, |out| golang::coredns().build(out))?;
         timed("Helm: about a minute", &places.helm, |out| golang::helm()?.build(out))?;
         Ok(places)
+    }
+
+    /// The same for the data plane, which only stories of routes need.
+    ///
+    /// # Errors
+    ///
+    /// As [`Programs::ensure`].
+    pub fn ensure_traefik(&self) -> Result<()> {
+        timed("Traefik: about 4 minutes on two cores", &self.traefik, |out| golang::traefik()?.build(out))
     }
 
     /// What [`Programs::ensure`] would have to build or to download now.
@@ -73,6 +84,18 @@ impl Programs {
     #[must_use]
     pub fn helm(&self) -> PathBuf {
         self.helm.join("helm")
+    }
+
+    /// Traefik.
+    #[must_use]
+    pub fn traefik(&self) -> PathBuf {
+        self.traefik.join("traefik")
+    }
+
+    /// The CRDs that Traefik reads: those of the Gateway API, then its own.
+    #[must_use]
+    pub fn traefik_crds(&self) -> [PathBuf; 2] {
+        ["gateway-api-crds", "traefik-crds"].map(|name| self.traefik.join(name))
     }
 
     /// CoreDNS.

@@ -31,5 +31,7 @@ pub mod stage;
 pub mod suite;
 pub mod syncer;
 mod teardown;
+pub mod traefik;
+pub mod traffic;
 
 pub use cluster::Cluster;

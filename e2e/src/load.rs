@@ -6,10 +6,12 @@
 use scenarios::Seen;
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use demo_server::load::Rates;
 use demo_server::record::{NotARecord, Outcome, Record};
 
 /// Why there is no summary.
@@ -46,6 +48,35 @@ pub struct RunningLoad {
     log: PathBuf,
 }
 
+/// Who comes, where to, and for how long.
+#[derive(Debug, Clone)]
+pub struct Arrivals {
+    /// The page.
+    pub url: String,
+    /// Where to connect, when that is not what the address says.
+    pub connect: Option<SocketAddr>,
+    /// How many, in which ways.
+    pub rates: Rates,
+    /// Longest time.
+    pub seconds: u32,
+}
+
+impl Arrivals {
+    fn args(&self) -> Vec<String> {
+        let mut args = vec!["--url".to_owned(), self.url.clone()];
+        let mut add = |name: &str, value: String| args.extend([format!("--{name}"), value]);
+        add("rate", self.rates.new.to_string());
+        add("seconds", self.seconds.to_string());
+        add("kept", self.rates.kept.to_string());
+        add("http2", self.rates.http2.to_string());
+        add("streams", self.rates.streams.to_string());
+        if let Some(address) = self.connect {
+            add("connect", address.to_string());
+        }
+        args
+    }
+}
+
 /// Starts `demo-server load`. `prefix` is put before the program, for instance
 /// `["nsenter", "--net=/run/netns/NAME"]`; it may be empty.
 ///
@@ -54,9 +85,7 @@ pub struct RunningLoad {
 pub fn start(
     prefix: &[&str],
     demo_server: &Path,
-    url: &str,
-    rate: u32,
-    seconds: u32,
+    arrivals: &Arrivals,
     log: &Path,
 ) -> Result<RunningLoad, LoadLogError> {
     // What an earlier load left would be taken for this one's until the generator has opened it.
@@ -74,18 +103,8 @@ pub fn start(
         }
         None => Command::new(demo_server),
     };
-    command.args([
-        "load",
-        "--url",
-        url,
-        "--rate",
-        &rate.to_string(),
-        "--seconds",
-        &seconds.to_string(),
-        "--log",
-    ]);
+    command.args(["load", "--log"]).arg(log).args(arrivals.args());
     let child = command
-        .arg(log)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -169,6 +188,7 @@ fn add(seen: &mut Seen, record: &Record) {
     let count = match record.outcome {
         Outcome::Status(code) => {
             let version = seen.versions.entry(record.version.clone().unwrap_or_default()).or_default();
+            seen.by_leaving = seen.by_leaving.saturating_add(u64::from(record.leaving));
             if code < 400 { &mut version.answered } else { &mut version.failed }
         }
         Outcome::Connect => &mut seen.connect_errors,
@@ -187,8 +207,11 @@ mod tests {
 
     #[test]
     fn a_log_is_summed_up_by_version() {
-        let log = "1 2 200 v1\n2 2 200 v1\n3 2 200 v2\n4 2 500 v2\n5 2 503 -\n6 0 connect -\n7 2000 timeout -\n8 3 broken -\n";
-        let summary = sum_up(log).unwrap();
+        let of_leaving = sum_up("1 2 200 v1 web-1 leaving kept\n2 2 200 v1 web-2 serving kept").unwrap();
+        assert_eq!((of_leaving.by_leaving, of_leaving.total()), (1, 2));
+        let seen = ["200 v1", "200 v1", "200 v2", "500 v2", "503 -", "connect -", "timeout -", "broken -"];
+        let log: Vec<String> = seen.iter().map(|seen| format!("1 2 {seen} - serving new")).collect();
+        let summary = sum_up(&log.join("\n")).unwrap();
         assert_eq!(summary.version("v1"), Version { answered: 2, failed: 0 });
         assert_eq!(summary.version("v2"), Version { answered: 1, failed: 1 });
         assert_eq!(summary.version(""), Version { answered: 0, failed: 1 });
@@ -199,27 +222,32 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_named() {
-        let error = sum_up("1 2 200 v1\n2 2 20").unwrap_err();
+        let error = sum_up("1 2 200 v1 - serving new\n2 2 20").unwrap_err();
         assert!(error.to_string().starts_with("line 2: "), "{error}");
     }
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let error =
-            start(&[], Path::new("/nonexistent/demo"), "http://x/", 1, 1, Path::new("/tmp/x")).unwrap_err();
+        let error = start(&[], Path::new("/nonexistent/demo"), &arrivals(), Path::new("/tmp/x")).unwrap_err();
         assert!(error.to_string().starts_with("/nonexistent/demo: "), "{error}");
     }
 
+    fn arrivals() -> Arrivals {
+        let rates = Rates { new: 5, kept: 0, http2: 0, streams: 0 };
+        Arrivals { url: "http://x/".to_owned(), connect: None, rates, seconds: 1 }
+    }
+
     /// The prefix gets the generator's command line as its last arguments, as `nsenter` would: here a shell, to which
-    /// `$9` is the log, plays the generator.
+    /// `$3` is the log, plays the generator.
     #[test]
     fn a_load_is_started_behind_its_prefix_and_its_end_is_told() {
         let log = std::env::temp_dir().join(format!("load-{}.log", std::process::id()));
         let run = |script: &str| {
-            start(&["sh", "-c", script], Path::new("demo-server"), "http://x/", 5, 1, &log).unwrap().wait()
+            start(&["sh", "-c", script], Path::new("demo-server"), &arrivals(), &log).unwrap().wait()
         };
-        let summary =
-            run("test \"$0 $1 $3 $5 $7\" = 'demo-server load http://x/ 5 1' && echo '1 2 200 v1' > \"$9\"");
+        let summary = run(
+            "test \"$0 $1 $5 $7 $9\" = 'demo-server load http://x/ 5 1' && echo '1 2 200 v1 - serving new' > \"$3\"",
+        );
         assert_eq!(summary.unwrap().version("v1").answered, 1);
         assert!(matches!(run("exit 2"), Err(LoadLogError::Failed { .. })));
         assert!(!log.exists(), "a new load does not begin with the last one's log");

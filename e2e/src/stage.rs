@@ -1,11 +1,13 @@
 //! The real cluster as a stage: each story in a namespace of its own.
 
-use crate::load::{self, RunningLoad};
+use crate::load::{self, Arrivals, RunningLoad};
+use crate::traefik::{self, Speed};
 use anyhow::{Context, Result, bail, ensure};
+use demo_server::load::Rates;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PropagationPolicy};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config, config::Kubeconfig};
-use scenarios::{Kind, Seen, Stage};
+use scenarios::{Kind, Plane, Seen, Stage, Users};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,6 +38,8 @@ pub struct Theatre {
     pub image: String,
     /// Address of Prometheus, as pods reach it.
     pub prometheus: String,
+    /// Where the data planes write down what failed.
+    pub failures: BTreeMap<&'static str, PathBuf>,
 }
 
 /// Connects as the administrator of the cluster.
@@ -56,6 +60,7 @@ pub struct RealStage<'t> {
     client: Client,
     namespace: String,
     instance_id: Option<String>,
+    speed: Speed,
     begun: Instant,
     loads: RefCell<BTreeMap<String, RunningLoad>>,
 }
@@ -87,12 +92,19 @@ impl<'t> RealStage<'t> {
             client,
             namespace: namespace.to_owned(),
             instance_id: own_controllers.then(|| namespace.to_owned()),
+            speed: Speed::Fast,
             begun: Instant::now(),
             loads: RefCell::default(),
         })
     }
 
-    /// The Services to which users were sent.
+    /// Users of routes come through this data plane.
+    #[must_use]
+    pub fn through(self, speed: Speed) -> Self {
+        Self { speed, ..self }
+    }
+
+    /// The Services and hosts to which users were sent.
     #[must_use]
     pub fn visited(&self) -> Vec<String> {
         self.loads.borrow().keys().cloned().collect()
@@ -101,6 +113,15 @@ impl<'t> RealStage<'t> {
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         let (version, name, plural) = kind.names();
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource(version, name, plural))
+    }
+
+    /// Lets users come, who are known by this name.
+    fn send(&self, name: &str, arrivals: &Arrivals) -> Result<()> {
+        let prefix: Vec<&str> = self.theatre.inside.iter().map(String::as_str).collect();
+        let log = self.theatre.logs.join(format!("users-{}-{name}.log", self.namespace));
+        let load = load::start(&prefix, &self.theatre.demo_server, arrivals, &log)?;
+        self.loads.borrow_mut().insert(name.to_owned(), load);
+        Ok(())
     }
 
     async fn cluster_ip(&self, service: &str) -> Result<String> {
@@ -184,12 +205,48 @@ impl Stage for RealStage<'_> {
 
     async fn send_users(&self, service: &str, per_second: u32) -> Result<()> {
         let url = format!("http://{}/", self.cluster_ip(service).await?);
-        let prefix: Vec<&str> = self.theatre.inside.iter().map(String::as_str).collect();
-        let log = self.theatre.logs.join(format!("users-{}-{service}.log", self.namespace));
-        let load =
-            load::start(&prefix, &self.theatre.demo_server, &url, per_second, LOAD_LIMIT_SECONDS, &log)?;
-        self.loads.borrow_mut().insert(service.to_owned(), load);
-        Ok(())
+        let rates = Rates::new_connections(per_second);
+        self.send(service, &Arrivals { url, connect: None, rates, seconds: LOAD_LIMIT_SECONDS })
+    }
+
+    fn plane(&self) -> Plane {
+        // As late as the plane is, with a margin of a few seconds in which it reads and applies.
+        let (settle, linger) = match self.speed {
+            Speed::Fast => (5, 5),
+            Speed::Late => (35, 40),
+        };
+        Plane {
+            class: self.speed.class().to_owned(),
+            port: self.speed.port(),
+            settle: Duration::from_secs(settle),
+            linger: Duration::from_secs(linger),
+        }
+    }
+
+    async fn send_through(&self, host: &str, users: Users) -> Result<()> {
+        let rates = match users {
+            Users::Requests(all) => {
+                let third = all / 3;
+                Rates { new: all - 2 * third, kept: third, http2: third, streams: 0 }
+            }
+            Users::Streams(streams) => Rates { streams, ..Rates::default() },
+        };
+        let (url, connect) = (format!("http://{host}/"), Some(self.speed.address()));
+        self.send(host, &Arrivals { url, connect, rates, seconds: LOAD_LIMIT_SECONDS })
+    }
+
+    async fn failed_at(&self, host: &str) -> Result<BTreeMap<String, u64>> {
+        let log = self.theatre.failures.get(self.speed.class()).context("no data plane runs")?;
+        let mut counts = BTreeMap::new();
+        for address in traefik::failures(log, host)? {
+            let (pod, _port) = address.rsplit_once(':').unwrap_or((&address, ""));
+            *counts.entry(pod.to_owned()).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    async fn crash(&self, pod: &str) -> Result<()> {
+        kill(pod)
     }
 
     async fn seen(&self, service: &str) -> Result<Seen> {
@@ -207,20 +264,25 @@ impl Stage for RealStage<'_> {
     }
 
     async fn kill_controller(&self, name: &str) -> Result<()> {
-        let wanted = format!("HOSTNAME={name}");
-        let mut killed = 0;
-        for entry in std::fs::read_dir("/proc")?.flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-            // A process that has ended meanwhile has no environment, and is not the one.
-            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-            if environment.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()) {
-                crate::process::run(std::process::Command::new("kill").args(["-9", &pid.to_string()]))?;
-                killed += 1;
-            }
-        }
-        if killed == 0 {
-            bail!("no process of pod {name} found");
-        }
-        Ok(())
+        kill(name)
     }
+}
+
+/// Ends what runs in a pod, at once.
+fn kill(pod: &str) -> Result<()> {
+    let wanted = format!("HOSTNAME={pod}");
+    let mut killed = 0;
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        // A process that has ended meanwhile has no environment, and is not the one.
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()) {
+            crate::process::run(std::process::Command::new("kill").args(["-9", &pid.to_string()]))?;
+            killed += 1;
+        }
+    }
+    if killed == 0 {
+        bail!("no process of pod {pod} found");
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use crate::stage::{CONTROLLER_SELECTOR, RealStage, Theatre, connect};
 use crate::{Cluster, audit, beside_syncer, install, interleavings};
 use anyhow::{Result, bail, ensure};
 use futures::{StreamExt, stream};
-use scenarios::{Play, STORIES, tell};
+use scenarios::{Play, STORIES, Seen, tell};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// More at once would make the pods wait for the processor, and the stories for the pods.
@@ -38,12 +38,13 @@ const REAL: [Act; 2] = [
 
 /// How an act ended.
 #[derive(Debug)]
-struct Ended {
-    act: Act,
-    result: Result<()>,
-    log: Vec<String>,
-    took: Duration,
-    users: Vec<String>,
+pub(crate) struct Ended {
+    pub(crate) name: String,
+    pub(crate) shows: &'static str,
+    pub(crate) result: Result<()>,
+    pub(crate) log: Vec<String>,
+    pub(crate) took: Duration,
+    pub(crate) users: Vec<(String, Seen)>,
 }
 
 /// Plays the acts whose names contain one of `only` (all when it is empty), and prints how each ended.
@@ -56,28 +57,40 @@ pub fn play(cluster: &Cluster, theatre: &Theatre, only: &[String]) -> Result<()>
     let wanted = |act: &Act| only.is_empty() || only.iter().any(|name| act.name.contains(name.as_str()));
     let chosen: Vec<Act> = REAL.into_iter().chain(stories).filter(wanted).collect();
     ensure!(!chosen.is_empty(), "nothing to play is named {}", only.join(" or "));
+    let act = async |client, act| one(cluster, theatre, client, act).await;
+    all_of(theatre, chosen, STORIES_AT_ONCE, act).map(drop)
+}
+
+/// Plays acts, so many at once, and prints how each ended.
+///
+/// # Errors
+/// When one does not end well.
+pub(crate) fn all_of<A>(
+    theatre: &Theatre,
+    acts: Vec<A>,
+    at_once: usize,
+    one: impl AsyncFn(kube::Client, A) -> Result<Ended>,
+) -> Result<Vec<Ended>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let begun = Instant::now();
-    let failed = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let client = connect(&theatre.kubeconfig).await?;
-        let mut failed = Vec::new();
-        let mut ends = stream::iter(chosen)
-            .map(|act| one(cluster, theatre, client.clone(), act))
-            .buffer_unordered(STORIES_AT_ONCE);
+        let mut all = Vec::new();
+        let mut ends = stream::iter(acts).map(|act| one(client.clone(), act)).buffer_unordered(at_once);
         while let Some(ended) = ends.next().await {
             let ended = ended?;
             report(&ended);
-            if ended.result.is_err() {
-                failed.push(ended.act.name);
-            }
+            all.push(ended);
         }
-        anyhow::Ok(failed)
+        anyhow::Ok(all)
     })?;
+    let bad = ended.iter().filter(|ended| ended.result.is_err());
+    let failed: Vec<&str> = bad.map(|ended| ended.name.as_str()).collect();
     if !failed.is_empty() {
         bail!("did not end well: {}", failed.join(", "));
     }
     println!("all ended well in {} s", begun.elapsed().as_secs());
-    Ok(())
+    Ok(ended)
 }
 
 async fn one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, act: Act) -> Result<Ended> {
@@ -95,18 +108,29 @@ async fn one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, act: Ac
         beside_syncer::NAME => beside_syncer::check(cluster, &play).await,
         story => tell(story, &play).await.map_err(anyhow::Error::from),
     };
+    let users = users(&stage, &play).await?;
+    let (name, shows) = (act.name.to_owned(), act.shows);
+    Ok(Ended { name, shows, result, log: play.log(), took: begun.elapsed(), users })
+}
+
+/// What all users of a story saw.
+pub(crate) async fn users<'t>(
+    stage: &RealStage<'t>,
+    play: &Play<'_, RealStage<'t>>,
+) -> Result<Vec<(String, Seen)>> {
     let mut users = Vec::new();
-    for service in stage.visited() {
-        users.push(format!("{service}: {}", play.seen(&service).await?));
+    for name in stage.visited() {
+        let seen = play.seen(&name).await?;
+        users.push((name, seen));
     }
-    Ok(Ended { act, result, log: play.log(), took: begun.elapsed(), users })
+    Ok(users)
 }
 
 fn report(ended: &Ended) {
     let verdict = if ended.result.is_ok() { "ok    " } else { "FAILED" };
-    println!("{verdict} {} ({} s): {}", ended.act.name, ended.took.as_secs(), ended.act.shows);
-    for users in &ended.users {
-        println!("         users of {users}");
+    println!("{verdict} {} ({} s): {}", ended.name, ended.took.as_secs(), ended.shows);
+    for (name, seen) in &ended.users {
+        println!("         users of {name}: {seen}");
     }
     if let Err(error) = &ended.result {
         println!("         {error:#}");

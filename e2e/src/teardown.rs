@@ -10,7 +10,8 @@ use std::time::Duration;
 
 const SETTLE: Duration = Duration::from_millis(300);
 /// Programs of ours: an editor or a shell that has a log open must live.
-const PROGRAMS: [&str; 7] = ["kube", "etcd", "coredns", "containerd", "prometheus", "nsenter", "xtask"];
+const PROGRAMS: [&str; 8] =
+    ["kube", "etcd", "coredns", "containerd", "prometheus", "traefik", "nsenter", "xtask"];
 /// containerd's namespace for pods.
 const PODS: &str = "k8s.io";
 

@@ -6,6 +6,7 @@
 
 mod manifests;
 mod play;
+mod routes;
 mod seen;
 pub mod show;
 mod stories;
@@ -13,11 +14,13 @@ mod view;
 
 pub use manifests::{Release, analysis_by_errors, rollout, service};
 pub use play::{Play, StoryError};
+pub use routes::{Plane, Users};
 pub use seen::{Seen, Version};
-pub use stories::{STORIES, Story, tell};
+pub use stories::{ROUTED, STORIES, Story, tell, tell_routed};
 pub use view::RolloutView;
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a story can ask for by name.
@@ -33,6 +36,11 @@ pub enum Kind {
     Job,
     Event,
     Lease,
+    Gateway,
+    HttpRoute,
+    GrpcRoute,
+    TraefikService,
+    IngressRoute,
 }
 
 impl Kind {
@@ -49,13 +57,18 @@ impl Kind {
             Self::Job => ("batch/v1", "Job", "jobs"),
             Self::Event => ("v1", "Event", "events"),
             Self::Lease => ("coordination.k8s.io/v1", "Lease", "leases"),
+            Self::Gateway => ("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+            Self::HttpRoute => ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+            Self::GrpcRoute => ("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes"),
+            Self::TraefikService => ("traefik.io/v1alpha1", "TraefikService", "traefikservices"),
+            Self::IngressRoute => ("traefik.io/v1alpha1", "IngressRoute", "ingressroutes"),
         }
     }
 
     /// The kind of this API version and name, if stories use it.
     #[must_use]
     pub fn of(object: &Value) -> Option<Self> {
-        const ALL: [Kind; 9] = [
+        const ALL: [Kind; 14] = [
             Kind::Rollout,
             Kind::AnalysisRun,
             Kind::AnalysisTemplate,
@@ -65,6 +78,11 @@ impl Kind {
             Kind::Job,
             Kind::Event,
             Kind::Lease,
+            Kind::Gateway,
+            Kind::HttpRoute,
+            Kind::GrpcRoute,
+            Kind::TraefikService,
+            Kind::IngressRoute,
         ];
         let text = |key: &str| object.get(key).and_then(Value::as_str);
         ALL.into_iter().find(|kind| {
@@ -113,8 +131,20 @@ pub trait Stage {
     /// Sends users to a Service, this many requests per second, until the story ends.
     async fn send_users(&self, service: &str, per_second: u32) -> Result<(), Self::Error>;
 
-    /// What the users of a Service have seen so far.
-    async fn seen(&self, service: &str) -> Result<Seen, Self::Error>;
+    /// The data plane of the routes of this story.
+    fn plane(&self) -> Plane;
+
+    /// Sends users to a host that a route of the plane serves, until the story ends.
+    async fn send_through(&self, host: &str, users: Users) -> Result<(), Self::Error>;
+
+    /// What the users of a Service or of a host have seen so far.
+    async fn seen(&self, name: &str) -> Result<Seen, Self::Error>;
+
+    /// How many requests to a host the plane sent to which pod's address without a good answer.
+    async fn failed_at(&self, host: &str) -> Result<BTreeMap<String, u64>, Self::Error>;
+
+    /// Ends what runs in a pod, as if it had crashed; it is started again like any container.
+    async fn crash(&self, pod: &str) -> Result<(), Self::Error>;
 
     /// Names of the controllers that run for this story.
     async fn controllers(&self) -> Result<Vec<String>, Self::Error>;

@@ -1,5 +1,6 @@
 //! The objects of the stories.
 
+use crate::Plane;
 use serde_json::{Value, json};
 
 /// A version of the web server, and how it behaves.
@@ -111,4 +112,49 @@ pub(crate) fn analysis_of_latest(template: &str) -> Value {
         "templates": [{"templateName": template}],
         "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
     })
+}
+
+/// What a Rollout behind a route says besides: how long it waits for the data plane, and how long its pods serve on.
+#[must_use]
+pub(crate) fn behind(plane: &Plane, mut rollout: Value) -> Value {
+    let linger = plane.linger.as_secs();
+    let settle = format!("{}s", plane.settle.as_secs());
+    if let Some(metadata) = rollout.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("annotations".to_owned(), json!({"stepgate.dev/traffic-settle": settle}));
+    }
+    let pods = rollout.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut);
+    let Some(pods) = pods else { return rollout };
+    pods.insert("terminationGracePeriodSeconds".to_owned(), json!(linger.saturating_add(20)));
+    let variables = pods.get_mut("containers").and_then(|all| all.pointer_mut("/0/env"));
+    for variable in variables.and_then(Value::as_array_mut).into_iter().flatten() {
+        if variable.get("name") == Some(&json!("SHUTDOWN_GRACE_SECONDS"))
+            && let Some(variable) = variable.as_object_mut()
+        {
+            variable.insert("value".to_owned(), json!(linger.to_string()));
+        }
+    }
+    rollout
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn pods_behind_a_plane_serve_on() {
+        let plane = Plane {
+            class: "late".to_owned(),
+            port: 1,
+            settle: Duration::from_secs(35),
+            linger: Duration::from_secs(40),
+        };
+        let web = behind(&plane, rollout("web", "i", Release::good("v1"), 1, json!({})));
+        assert_eq!(web.pointer("/metadata/annotations/stepgate.dev~1traffic-settle"), Some(&json!("35s")));
+        let pods = web.pointer("/spec/template/spec").unwrap();
+        assert_eq!(pods.pointer("/terminationGracePeriodSeconds"), Some(&json!(60)));
+        assert!(pods.to_string().contains(r#"{"name":"SHUTDOWN_GRACE_SECONDS","value":"40"}"#), "{pods}");
+    }
 }

@@ -1,6 +1,6 @@
 //! A story in play: what it applies, waits for and finds.
 
-use crate::{Kind, RolloutView, Seen, Stage};
+use crate::{Kind, RolloutView, Seen, Stage, Users};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -147,6 +147,10 @@ impl<'s, S: Stage> Play<'s, S> {
         self.note(&doing);
         let sent = self.stage.send_users(service, per_second).await;
         sent.map_err(|error| stage_error(&doing, &error))?;
+        self.arrived(service, limit).await
+    }
+
+    async fn arrived(&self, service: &str, limit: Duration) -> Told<()> {
         let what = format!("users of {service} are answered");
         let arrived = self
             .wait(&what, limit, async || {
@@ -157,6 +161,38 @@ impl<'s, S: Stage> Play<'s, S> {
             .await?;
         self.arrivals.borrow_mut().insert(service.to_owned(), arrived);
         Ok(())
+    }
+
+    /// Sends users to a host, and counts from the first answer on, as [`Play::send_users`].
+    ///
+    /// # Errors
+    /// When none gets an answer within the limit.
+    pub async fn send_through(&self, host: &str, users: Users, limit: Duration) -> Told<()> {
+        let doing = format!("send users to {host}: {users:?}");
+        self.note(&doing);
+        let sent = self.stage.send_through(host, users).await;
+        sent.map_err(|error| stage_error(&doing, &error))?;
+        // What a stream saw is known when it has ended.
+        if matches!(users, Users::Streams(_)) { Ok(()) } else { self.arrived(host, limit).await }
+    }
+
+    /// How many requests to a host failed at which pod's address.
+    ///
+    /// # Errors
+    /// When the stage cannot tell.
+    pub async fn failed_at(&self, host: &str) -> Told<BTreeMap<String, u64>> {
+        let failed = self.stage.failed_at(host).await;
+        failed.map_err(|error| stage_error(&format!("where requests to {host} failed"), &error))
+    }
+
+    /// Lets a pod crash.
+    ///
+    /// # Errors
+    /// When there is no such pod.
+    pub async fn crash(&self, pod: &str) -> Told<()> {
+        let doing = format!("crash {pod}");
+        self.note(&doing);
+        self.stage.crash(pod).await.map_err(|error| stage_error(&doing, &error))
     }
 
     /// What users of a Service saw so far.

@@ -22,6 +22,8 @@ pub struct Seen {
     pub timeouts: u64,
     /// Connections that ended before the answer did.
     pub broken: u64,
+    /// Those of the answers that came from a pod which had been told to end.
+    pub by_leaving: u64,
 }
 
 impl Seen {
@@ -63,6 +65,7 @@ impl Seen {
             connect_errors: self.connect_errors.saturating_sub(earlier.connect_errors),
             timeouts: self.timeouts.saturating_sub(earlier.timeouts),
             broken: self.broken.saturating_sub(earlier.broken),
+            by_leaving: self.by_leaving.saturating_sub(earlier.by_leaving),
         }
     }
 }
@@ -79,7 +82,11 @@ impl fmt::Display for Seen {
             }
             f.write_str("; ")?;
         }
-        write!(f, "no answer {}", self.unanswered())
+        write!(f, "no answer {}", self.unanswered())?;
+        if self.by_leaving > 0 {
+            write!(f, "; by pods that were leaving {}", self.by_leaving)?;
+        }
+        Ok(())
     }
 }
 

@@ -46,6 +46,15 @@ enum Action {
         #[arg(long)]
         keep: bool,
     },
+    /// Start a cluster with Stepgate and a real data plane in it, send users through stories of releases, remove the
+    /// cluster.
+    Traffic {
+        /// Only stories whose names contain one of these words; `late` are those of a data plane that is 30 s late.
+        only: Vec<String>,
+        /// Leave the cluster running.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Kill clusters in ways that give them no chance to clean up, and look for what stays.
     Clean,
     #[command(hide = true)]
@@ -65,7 +74,11 @@ enum Action {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let helper = std::env::current_exe()?;
     match &args.action {
-        Action::Build => println!("in {}", Programs::ensure()?.bin.display()),
+        Action::Build => {
+            let programs = Programs::ensure()?;
+            programs.ensure_traefik()?;
+            println!("in {}", programs.bin.display());
+        }
         Action::Up => {
             let cluster = Cluster::up(&args.run_id, true, &helper)?;
             println!("ready: kubectl --kubeconfig {} get nodes", cluster.outer_kubeconfig().display());
@@ -76,6 +89,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             crate::real::conformance(&args.run_id, &helper, only, *record)?
         }
         Action::Recorded { only, keep } => crate::real::recorded(&args.run_id, &helper, only, *keep)?,
+        Action::Traffic { only, keep } => crate::real::traffic(&args.run_id, &helper, only, *keep)?,
         Action::Clean => ::e2e::clean::leaves_nothing(&args.run_id, &helper)?,
         Action::Registry { listen, state } => ::e2e::registry::serve(listen, state)?,
         Action::Forward { namespace, target, .. } => ::e2e::forward::serve(namespace, target)?,

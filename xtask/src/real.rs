@@ -2,7 +2,9 @@
 
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
-use e2e::{Cluster, accepted, conformance, install, prometheus, recorded, stage::Theatre, suite};
+use e2e::{
+    Cluster, accepted, conformance, install, prometheus, recorded, stage::Theatre, suite, traefik, traffic,
+};
 use std::path::Path;
 
 /// Tag of the images that are built here.
@@ -45,6 +47,7 @@ impl Images {
             logs: logs.to_owned(),
             image: server.written.reference.clone(),
             prometheus: prometheus::ADDRESS.to_owned(),
+            failures: traefik::failures_logs(cluster),
         })
     }
 }
@@ -67,6 +70,8 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     let theatre = images.theatre(&cluster, &logs)?;
     suite::play(&cluster, &theatre, only)?;
     if only.is_empty() {
+        traffic::prepare(&cluster)?;
+        traffic::play(&cluster, &theatre, &traffic::OF_THE_TESTS)?;
         match std::env::var_os("STEPGATE_PEER_DIR") {
             Some(folder) => accepted::as_recorded(&theatre.kubeconfig, Path::new(&folder))?,
             None => {
@@ -78,6 +83,20 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     suite::no_refusals(&cluster)?;
     suite::clean_logs(&cluster)?;
     Ok(())
+}
+
+/// Plays stories of users who come through a real data plane, on a cluster of its own.
+pub(crate) fn traffic(run_id: &str, helper: &Path, only: &[String], keep: bool) -> Result<()> {
+    let images = Images { made: image::quick(&Name::ALL, TAG)? };
+    let cluster = Cluster::up(run_id, keep, helper)?;
+    images.add_to(&cluster)?;
+    install::cluster_wide(&cluster)?;
+    traffic::prepare(&cluster)?;
+    let logs = crate::house::target().join("e2e").join(run_id);
+    let only: Vec<&str> = only.iter().map(String::as_str).collect();
+    traffic::play(&cluster, &images.theatre(&cluster, &logs)?, &only)?;
+    suite::no_refusals(&cluster)?;
+    suite::clean_logs(&cluster)
 }
 
 /// Plays the conformance cases on a cluster that is up.

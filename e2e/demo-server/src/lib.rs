@@ -8,3 +8,5 @@ pub mod metrics;
 pub mod record;
 pub mod server;
 pub mod settings;
+pub mod stream;
+mod users;

@@ -20,14 +20,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Send GET requests at a steady rate and write one line for each: time, duration, status, version.
+    /// Send GET requests at a steady rate and write one line for each: time, duration, status, version, pod, its state,
+    /// way.
     Load {
         /// The page, `http://HOST:PORT/`.
         #[arg(long)]
         url: Uri,
-        /// Requests per second.
+        /// Where to connect, when the address names a host that nobody resolves.
+        #[arg(long)]
+        connect: Option<std::net::SocketAddr>,
+        /// Requests per second, each on a new connection.
         #[arg(long, default_value_t = 20)]
         rate: u32,
+        /// Requests per second on kept connections.
+        #[arg(long, default_value_t = 0)]
+        kept: u32,
+        /// Requests per second by HTTP/2.
+        #[arg(long, default_value_t = 0)]
+        http2: u32,
+        /// gRPC streams that stay open.
+        #[arg(long, default_value_t = 0)]
+        streams: u32,
         /// How long.
         #[arg(long)]
         seconds: u32,
@@ -41,9 +54,10 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
-        Some(Command::Load { url, rate, seconds, log }) => {
+        Some(Command::Load { url, connect, rate, kept, http2, streams, seconds, log }) => {
             let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-            let load = load::Load { url, rate, seconds };
+            let rates = load::Rates { new: rate, kept, http2, streams };
+            let load = load::Load { url, connect, rates, seconds };
             let count = load::send(&load, file, terminated()?).await?;
             println!("{count} requests written to {}", log.display());
             Ok(())

@@ -19,6 +19,9 @@ pub struct Settings {
     /// Name of the release; one word. Sent in each answer and as a label of the metrics.
     #[arg(long, env = "VERSION", default_value = "v1", value_parser = one_word)]
     pub version: String,
+    /// Name of the pod; a container has its own as its host name. Sent in each answer.
+    #[arg(long, env = "HOSTNAME", default_value = "-", value_parser = one_word)]
+    pub pod: String,
     /// Every Nth request for the page answers 500, by count; 0 means never.
     #[arg(long, env = "ERROR_EVERY", default_value_t = 0, conflicts_with = "error_percent")]
     pub error_every: u64,
@@ -86,12 +89,12 @@ impl ErrorShare {
     }
 }
 
-/// The version is a field of a line in the load log and a header value: it must be one printable ASCII word.
+/// Version and pod are fields of a line in the load log and header values: each must be one printable ASCII word.
 fn one_word(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err("the version must be one word of printable ASCII characters, such as v2 or 1.4.0".to_owned())
+    Err("must be one word of printable ASCII characters, such as v2 or 1.4.0".to_owned())
 }
 
 #[cfg(test)]

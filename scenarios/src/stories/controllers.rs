@@ -21,14 +21,14 @@ async fn leader<S: Stage>(play: &Play<'_, S>) -> Result<String, StoryError> {
     Ok(ours.map(|lease| text(lease, "/spec/holderIdentity")).unwrap_or_default())
 }
 
-async fn running<S: Stage>(play: &Play<'_, S>) -> Result<Vec<String>, StoryError> {
+pub(super) async fn running<S: Stage>(play: &Play<'_, S>) -> Result<Vec<String>, StoryError> {
     play.stage()
         .controllers()
         .await
         .map_err(|error| StoryError::Stage { doing: "list controllers".to_owned(), error: error.to_string() })
 }
 
-async fn kill<S: Stage>(play: &Play<'_, S>, name: &str) -> Result<(), StoryError> {
+pub(super) async fn kill<S: Stage>(play: &Play<'_, S>, name: &str) -> Result<(), StoryError> {
     play.stage().kill_controller(name).await.map_err(|error| StoryError::Stage {
         doing: format!("kill controller {name}"),
         error: error.to_string(),

@@ -5,8 +5,11 @@ mod blue_green;
 mod canary;
 mod controllers;
 mod refused;
+mod routed;
+mod routed_canary;
 
-use crate::{Kind, Play, Seen, Stage, StoryError, manifests, manifests::Release};
+use crate::routes::Router;
+use crate::{Kind, Plane, Play, Seen, Stage, StoryError, manifests, manifests::Release};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -64,6 +67,56 @@ pub const STORIES: [Story; 13] = [
     },
 ];
 
+/// Stories of users who come through a data plane. Each can be told with one that hears of changes at once, and with
+/// one that hears of them late.
+pub const ROUTED: [Story; 11] = [
+    story(
+        "steps",
+        "a version goes through all its weights; the measured shares are those that were asked for",
+    ),
+    story("traefik-steps", "the same with Traefik's own weighted services"),
+    story(
+        "aborts",
+        "aborted at each step: the canary is served nothing more within a pass and the settle time",
+    ),
+    story("rollback", "back to the stable version in the middle"),
+    story("superseded", "a third version takes the place of the second, which has half of the users"),
+    story("promoted", "promoted to the end from its first step"),
+    story("crash", "the only pod of the canary crashes under way"),
+    story("scaled", "scaled up and down in the middle"),
+    Story {
+        name: "killed",
+        shows: "the controller is killed in the middle and goes on after its start",
+        controllers: 1,
+    },
+    story("blue-green", "all users change over at once"),
+    story("exchanged", "one router takes the place of another, at rest and in the middle of an update"),
+];
+
+/// Tells one of [`ROUTED`].
+///
+/// # Errors
+/// As [`tell`].
+pub async fn tell_routed<S: Stage>(name: &str, play: &Play<'_, S>) -> Result<(), StoryError> {
+    match name {
+        "steps" => routed_canary::steps(play, Router::GatewayApi).await,
+        "traefik-steps" => routed_canary::steps(play, Router::Traefik).await,
+        "aborts" => routed_canary::aborts(play).await,
+        "rollback" => routed_canary::rollback(play).await,
+        "superseded" => routed_canary::superseded(play).await,
+        "promoted" => routed_canary::promoted(play).await,
+        "crash" => routed_canary::crash(play).await,
+        "scaled" => routed_canary::scaled(play).await,
+        "killed" => routed_canary::killed(play).await,
+        "blue-green" => routed::blue_green(play).await,
+        "exchanged" => routed::exchanged(play).await,
+        _ => Err(StoryError::NotTrue {
+            what: format!("there is a story {name} of routes"),
+            seen: ROUTED.map(|story| story.name).join(", "),
+        }),
+    }
+}
+
 /// Tells a story.
 ///
 /// # Errors
@@ -111,6 +164,19 @@ async fn release<S: Stage>(
     spec: &Value,
 ) -> Result<(), StoryError> {
     play.apply(manifests::rollout(name, play.stage().image(), release, replicas, spec.clone())).await
+}
+
+/// Applies a Rollout behind a route with a release.
+async fn release_behind<S: Stage>(
+    play: &Play<'_, S>,
+    plane: &Plane,
+    name: &str,
+    release: Release<'_>,
+    replicas: u32,
+    spec: &Value,
+) -> Result<(), StoryError> {
+    let rollout = manifests::rollout(name, play.stage().image(), release, replicas, spec.clone());
+    play.apply(manifests::behind(plane, rollout)).await
 }
 
 /// Users who have begun to come.

@@ -17,9 +17,10 @@ use kube::api::{
 use kube::core::{ApiResource, GroupVersionKind};
 use sandbox::traffic::{Clients, NODES, Outcome, Traffic};
 use sandbox::{Blueprint, Cluster, Nature, Options, traffic};
-use scenarios::{Kind, Seen, Stage};
+use scenarios::{Kind, Plane, Seen, Stage, Users};
 use serde_json::Value;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -229,6 +230,23 @@ impl Stage for SandboxStage {
     async fn send_users(&self, service: &str, per_second: u32) -> Result<(), StageError> {
         self.traffic.send(service, Clients::of_service(NAMESPACE, service, per_second));
         Ok(())
+    }
+
+    fn plane(&self) -> Plane {
+        let seconds = Duration::from_secs(5);
+        Plane { class: "sandbox".to_owned(), port: 80, settle: seconds, linger: seconds }
+    }
+
+    async fn send_through(&self, host: &str, _: Users) -> Result<(), StageError> {
+        Err(StageError::Object(host.to_owned()))
+    }
+
+    async fn failed_at(&self, _: &str) -> Result<BTreeMap<String, u64>, StageError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn crash(&self, pod: &str) -> Result<(), StageError> {
+        Err(StageError::Object(pod.to_owned()))
     }
 
     async fn seen(&self, service: &str) -> Result<Seen, StageError> {

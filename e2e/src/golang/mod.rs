@@ -1,9 +1,12 @@
-//! Builds from Go modules: Kubernetes with etcd and kubectl, CoreDNS, Helm. `go.mod` and `go.sum` in this crate's
-//! folders pin every module.
+//! Builds from Go modules: Kubernetes with etcd and kubectl, CoreDNS, Helm, Traefik. `go.mod` and `go.sum` in this
+//! crate's folders pin every module.
+
+mod patched;
 
 use crate::cache;
 use crate::process::run;
 use anyhow::{Context, Result};
+use patched::{Kept, Patch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +28,36 @@ pub(crate) struct Module {
     builds: Vec<(String, String, Vec<String>)>,
     /// Sources outside of Go.
     c: Option<&'static str>,
+    /// Files of other modules that are ours in this build.
+    patches: &'static [Patch],
+    /// Files and folders of other modules that are kept beside the programs.
+    keeps: &'static [Kept],
 }
+
+/// What nobody needs here and what takes longest to build: the vendors' libraries behind the ACME library's list of DNS
+/// providers, and that of Amazon behind one of Traefik's own.
+const TRAEFIK_WITHOUT: [Patch; 4] = [
+    Patch {
+        module: "github.com/go-acme/lego/v4",
+        file: "providers/dns/zz_gen_dns_providers.go",
+        ours: Some("left-out/dns.go.in"),
+    },
+    Patch {
+        module: "github.com/traefik/traefik/v3",
+        file: "pkg/provider/ecs/ecs.go",
+        ours: Some("left-out/ecs.go.in"),
+    },
+    Patch { module: "github.com/traefik/traefik/v3", file: "pkg/provider/ecs/config.go", ours: None },
+    Patch { module: "github.com/traefik/traefik/v3", file: "pkg/provider/ecs/label.go", ours: None },
+];
+const TRAEFIK_CRDS: [Kept; 2] = [
+    Kept {
+        module: "github.com/traefik/traefik/v3",
+        path: "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
+        name: "traefik-crds",
+    },
+    Kept { module: "sigs.k8s.io/gateway-api", path: "config/crd/experimental", name: "gateway-api-crds" },
+];
 
 /// Kubernetes, etcd and the pause program.
 pub(crate) fn cluster() -> Result<Module> {
@@ -39,13 +71,15 @@ pub(crate) fn cluster() -> Result<Module> {
             (STRIP.to_owned(), "etcd".to_owned(), vec!["go.etcd.io/etcd/server/v3".to_owned()]),
         ],
         c: Some("pause.c"),
+        patches: &[],
+        keeps: &[],
     })
 }
 
 /// CoreDNS with the few plugins that the cluster needs.
 pub(crate) fn coredns() -> Module {
     let builds = vec![(STRIP.to_owned(), "coredns".to_owned(), vec![".".to_owned()])];
-    Module { folder: source("coredns"), name: "coredns", builds, c: None }
+    Module { folder: source("coredns"), name: "coredns", builds, c: None, patches: &[], keeps: &[] }
 }
 
 /// Helm.
@@ -53,15 +87,34 @@ pub(crate) fn helm() -> Result<Module> {
     let version = pinned("helm", "helm.sh/helm/v3")?;
     let flags = format!("{STRIP} -X helm.sh/helm/v3/internal/version.version={version}");
     let builds = vec![(flags, "helm".to_owned(), vec!["helm.sh/helm/v3/cmd/helm".to_owned()])];
-    Ok(Module { folder: source("helm"), name: "helm", builds, c: None })
+    Ok(Module { folder: source("helm"), name: "helm", builds, c: None, patches: &[], keeps: &[] })
+}
+
+/// Traefik, with the CRDs of the Gateway API and its own.
+pub(crate) fn traefik() -> Result<Module> {
+    let version = pinned("traefik", "github.com/traefik/traefik/v3")?;
+    let flags = format!("{STRIP} -X github.com/traefik/traefik/v3/pkg/version.Version={version}");
+    let package = "github.com/traefik/traefik/v3/cmd/traefik".to_owned();
+    Ok(Module {
+        folder: source("traefik"),
+        name: "traefik",
+        builds: vec![(flags, "traefik".to_owned(), vec![package])],
+        c: None,
+        patches: &TRAEFIK_WITHOUT,
+        keeps: &TRAEFIK_CRDS,
+    })
 }
 
 impl Module {
     /// Where the programs are kept.
     pub(crate) fn place(&self, root: &Path) -> Result<PathBuf> {
-        let recipe = format!("{RECIPE} {:?}", self.builds);
+        let mut recipe = format!("{RECIPE} {:?}", self.builds);
+        if !(self.patches.is_empty() && self.keeps.is_empty()) {
+            recipe.push_str(&format!(" {:?} {:?}", self.patches, self.keeps));
+        }
         let mut inputs = vec![recipe.into_bytes()];
-        for file in ["go.mod", "go.sum", "tools.go", "main.go"].into_iter().chain(self.c) {
+        let ours = self.patches.iter().filter_map(|patch| patch.ours);
+        for file in ["go.mod", "go.sum", "tools.go", "main.go"].into_iter().chain(self.c).chain(ours) {
             let path = self.folder.join(file);
             match fs::read(&path) {
                 Ok(content) => inputs.push(content),
@@ -76,11 +129,13 @@ impl Module {
 
     /// Builds everything into the folder.
     pub(crate) fn build(&self, out: &Path) -> Result<()> {
+        let patched = patched::of(&self.folder, self.patches)?;
+        let folder = patched.as_ref().map_or(self.folder.as_path(), patched::Folder::path);
         for (flags, name, packages) in &self.builds {
             // A trailing slash makes go put each program under its own name.
             let target = out.join(name);
             let mut go = Command::new("go");
-            go.current_dir(&self.folder)
+            go.current_dir(folder)
                 .args(["build", "-trimpath", "-mod=readonly", "-ldflags", flags, "-o"])
                 .arg(&target)
                 .args(packages)
@@ -96,7 +151,7 @@ impl Module {
             compiler.args(["-O2", "-static", "-o"]).arg(out.join(name)).arg(self.folder.join(c));
             run(&mut compiler).with_context(|| format!("build {c}"))?;
         }
-        Ok(())
+        patched::keep(&self.folder, self.keeps, out)
     }
 }
 
@@ -167,12 +222,18 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let builds = |flags: &str| vec![(flags.to_owned(), "x".to_owned(), vec![".".to_owned()])];
         let place = |flags: &str| {
-            let module =
-                Module { folder: folder.clone(), name: "m", builds: builds(flags), c: Some("pause.c") };
+            let module = Module {
+                folder: folder.clone(),
+                name: "m",
+                builds: builds(flags),
+                c: Some("pause.c"),
+                patches: &[Patch { module: "m", file: "a.go", ours: Some("b.go") }],
+                keeps: &[],
+            };
             module.place(Path::new("/cache")).unwrap()
         };
         let mut seen = std::collections::BTreeSet::from([place("-s")]);
-        for file in ["go.mod", "go.sum", "tools.go", "main.go", "pause.c"] {
+        for file in ["go.mod", "go.sum", "tools.go", "main.go", "pause.c", "b.go"] {
             fs::write(folder.join(file), "x").unwrap();
             assert!(seen.insert(place("-s")), "{file}");
         }
