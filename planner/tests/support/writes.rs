@@ -133,10 +133,16 @@ impl Model {
                 let service = self.world.services.get_mut(&target.name).expect("the Service is there");
                 let hash = BTreeMap::from([(crds::meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone())]);
                 let by = BTreeMap::from([(crds::meta::MANAGED_BY_ANNOTATION.to_owned(), managed_by.clone())]);
+                let before = service.selector.clone();
                 merge(&mut service.selector, &hash);
                 merge(&mut service.annotations, &by);
+                if service.selector != before {
+                    service.changed = Some(self.now.whole_seconds());
+                }
+                self.tell();
             }
             Write::RouteTraffic { .. } if self.router_is_stuck => {}
+            Write::RouteTraffic { router, intent } if self.objects.is_some() => self.route(router, intent),
             Write::RouteTraffic { router, intent } => {
                 let now = self.now;
                 let view =
