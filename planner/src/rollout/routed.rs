@@ -95,7 +95,9 @@ fn intent(pass: &Pass<'_>) -> Option<Intent> {
     let (total, stable) = (total(pass), pass.stable.or_else(first)?);
     let weight = canary_weight(pass);
     let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);
-    let needed = weight_to_pods_down(pass.replicas, total - weight, total);
+    // One that has shrunk to nothing gets nothing before it has a pod, however small its share.
+    let least = i32::from(is_dynamic(pass) && weight < total && pass.replicas > 0);
+    let needed = weight_to_pods_down(pass.replicas, total - weight, total).max(least);
     let available = pass.world.available(handover::behind_stable_service(pass).unwrap_or(stable));
     let reaches = |threshold| crate::arithmetic::reaches(threshold, available, needed);
     let is_short = available < needed && !steps::threshold(pass).is_some_and(reaches);
@@ -182,9 +184,21 @@ fn wanted_weight(pass: &Pass<'_>) -> i32 {
         return 0;
     };
     if !steps::has_reached_replicas(pass) && !defect!(RoutesBeforePods) {
-        return steps::weight_before(pass, index).unwrap_or(0);
+        return carried(pass, new, steps::weight_before(pass, index).unwrap_or(0));
     }
     if index >= pass.steps().len() { total(pass) } else { steps::weight(pass) }
+}
+
+/// As much of a weight as the pods of the new version carry, or as routers show already: a person may have skipped the
+/// step that waits for them. Where steps set the size apart, they have said what carries it.
+/// `[traffic.skipped]`
+fn carried(pass: &Pass<'_>, new: &ReplicaSet, weight: i32) -> i32 {
+    let (_, apart) = steps::routed_size(pass);
+    if apart {
+        return weight;
+    }
+    let most = weight_for(pass.replicas, pass.world.available(new), total(pass));
+    weight.min(most.max(shown(pass, traffic::ObservedTraffic::canary)))
 }
 
 /// The weight that goes back step by step, as far as the stable version has pods again: after an abort, and when the

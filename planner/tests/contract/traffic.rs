@@ -331,3 +331,35 @@ fn the_stable_version_shrinks_beside_a_canary_that_carries() {
     play.run(0);
     assert_eq!(play.set("h1").replicas, 1);
 }
+
+#[test]
+fn a_weight_whose_step_was_skipped_waits_for_its_pods() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.set_image("app:2");
+    let set = |play: &Play| play.find("h2").map(|set| set.name.clone());
+    play.run(1);
+    // One of its two pods takes longer.
+    let name = set(&play).unwrap();
+    play.model.pods.iter_mut().find(|pod| pod.set == name).unwrap().ready = None;
+    play.act("promote", 60);
+    assert_eq!((play.status().current_step_index, shown(&play)), (Some(1), 25));
+    let now = play.model.now;
+    play.model.pods.iter_mut().for_each(|pod| pod.ready = pod.ready.or(Some(now)));
+    play.run(30);
+    assert_eq!(shown(&play), 50);
+}
+
+#[test]
+fn a_stable_version_that_has_shrunk_to_nothing_gets_no_weight_before_it_has_a_pod() {
+    let more = unlimited(&json!({"dynamicStableScale": true}));
+    let steps = json!([{"setWeight": 100}, {"pause": {}}, {"setWeight": 80}, {"pause": {}}]);
+    let mut play = routed(&steps, &more);
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), play.set("h1").replicas), (100, 0));
+    play.model.act("promote", &Value::Null);
+    play.watch(60, |play| {
+        let set = play.set("h1");
+        assert!(shown(play) == 100 || set.counts.available.min(set.replicas) > 0, "{} %", shown(play));
+    });
+    assert_eq!(shown(&play), 80);
+}

@@ -108,15 +108,16 @@ fn available(play: &Play, hash: &str) -> i32 {
 /// and one at least.
 pub(crate) fn everybody_is_served(play: &Play) {
     let replicas = i64::from(play.model.world.rollout.spec.replicas.unwrap());
+    has_pods(play, |share| (replicas * share / 100).max(1));
+}
+
+/// Each version that gets anything has the available pods that `need` says for its share in percent.
+pub(crate) fn has_pods(play: &Play, need: impl Fn(i64) -> i64) {
     for told in play.model.in_force(LAG) {
         for (hash, share) in shares(play, told).into_iter().filter(|(_, share)| *share > 0) {
-            let (have, need) = (available(play, &hash), (replicas * share / 100).max(1));
-            let version = play.model.plain(&hash);
-            assert!(
-                i64::from(have) >= need,
-                "{version} gets {share} % with {have} pods at {}: {told:?}",
-                play.model.now
-            );
+            let (have, version) = (i64::from(available(play, &hash)), play.model.plain(&hash));
+            let now = play.model.now;
+            assert!(have >= need(share), "{version} gets {share} % with {have} pods at {now}: {told:?}");
         }
     }
 }
