@@ -39,7 +39,8 @@ pub(super) fn note(
         return;
     }
     let subresource = if part == Part::Status { "status" } else { "" };
-    let is_same = |entry: &Value| text(entry, "/manager") == manager && text(entry, "/subresource") == subresource;
+    let is_same =
+        |entry: &Value| text(entry, "/manager") == manager && text(entry, "/subresource") == subresource;
     let before = new.at("/metadata/managedFields").and_then(Value::as_array);
     let mut entries: Vec<Value> =
         before.into_iter().flatten().filter(|entry| !is_same(entry)).cloned().collect();

@@ -31,7 +31,13 @@ const CUSTOM: [(RouterKind, &str, &[&str], &str, &str); 4] = [
     (RouterKind::HttpRoute, "gateway.networking.k8s.io", &["v1"], "HTTPRoute", "httproutes"),
     (RouterKind::TraefikService, "traefik.io", &["v1alpha1"], "TraefikService", "traefikservices"),
     (RouterKind::VirtualService, "networking.istio.io", &["v1alpha3"], "VirtualService", "virtualservices"),
-    (RouterKind::DestinationRule, "networking.istio.io", &["v1alpha3"], "DestinationRule", "destinationrules"),
+    (
+        RouterKind::DestinationRule,
+        "networking.istio.io",
+        &["v1alpha3"],
+        "DestinationRule",
+        "destinationrules",
+    ),
 ];
 const INGRESS: (&str, &str) = ("networking.k8s.io", "Ingress");
 
@@ -73,7 +79,10 @@ pub fn definitions() -> Vec<Value> {
             "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": versions},
         })
     };
-    CUSTOM.iter().map(|(_, group, versions, kind, plural)| definition(group, versions, kind, plural)).collect()
+    CUSTOM
+        .iter()
+        .map(|(_, group, versions, kind, plural)| definition(group, versions, kind, plural))
+        .collect()
 }
 
 /// A route: its kind, namespace and name.
@@ -248,9 +257,8 @@ fn weight_of(ingress: &Value) -> (i64, i64) {
 /// Hosts and paths of an Ingress, with the Service of each.
 fn paths(ingress: &Value) -> Vec<((&str, &str), &str)> {
     let of_rule = |rule| {
-        let path = move |entry| {
-            ((text(rule, "/host"), text(entry, "/path")), text(entry, "/backend/service/name"))
-        };
+        let path =
+            move |entry| ((text(rule, "/host"), text(entry, "/path")), text(entry, "/backend/service/name"));
         list(rule, "/http/paths").iter().map(path)
     };
     list(ingress, "/spec/rules").iter().flat_map(of_rule).collect()

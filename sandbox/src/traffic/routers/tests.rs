@@ -127,9 +127,11 @@ fn answered(traffic: &Traffic, version: &str) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn a_late_router_goes_on_as_it_was_told_before() {
     let (cluster, traffic) = cluster(RouterKind::HttpRoute).await;
-    let rules = |canary: u32| json!({"rules": [{"backendRefs": [
-        {"name": "stable", "weight": 100 - canary}, {"name": "canary", "weight": canary},
-    ]}]});
+    let rules = |canary: u32| {
+        json!({"rules": [{"backendRefs": [
+            {"name": "stable", "weight": 100 - canary}, {"name": "canary", "weight": canary},
+        ]}]})
+    };
     let route = json!({"metadata": {"name": "web"}, "spec": rules(0)});
     cluster.create("gateway.networking.k8s.io/v1", "HTTPRoute", "default", route).unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// `maxUnavailable` of a canary as a number; percentages are rounded down, and without a surge at least one pod may
 /// go.
-fn max_unavailable(web: Look<'_>) -> i64 {
+pub(super) fn max_unavailable(web: Look<'_>) -> i64 {
     let replicas = web.replicas();
     let share =
         |key: &str, up: bool, default: i64| match web.0.pointer(&format!("/spec/strategy/canary/{key}")) {
@@ -55,6 +55,7 @@ impl Checker {
         }
         let (total, own) = (self.world.all_available(), self.world.available_of(&before.uid));
         let left = total - own + own.min(size);
+        self.shrinks_while_served(&before, size, now);
         self.capacity(&before.hash, (total, own), (left, own.min(size)), now);
         if size == 0 && own > 0 {
             let name = self
