@@ -76,6 +76,13 @@ pub(super) fn run(pass: &mut Pass<'_>) {
                     // A write of our own that is not seen yet may have given these pods up.
                     services::confirm_set(pass, new);
                 }
+                if is_dynamic(pass)
+                    && wanted.stable.weight > observed.stable(wanted.total)
+                    && is_held_by_pods(pass)
+                {
+                    // The same for a stable version that shrinks and grows.
+                    pass.stable.into_iter().for_each(|stable| services::confirm_set(pass, stable));
+                }
                 let why = format!(
                     "{}: the canary is to have {} of {}",
                     router.name, wanted.canary.weight, wanted.total
@@ -87,6 +94,26 @@ pub(super) fn run(pass: &mut Pass<'_>) {
     }
     pass.intent = Some(intent);
     tell(pass);
+}
+
+/// Writes that change nothing but fail when a router's objects are not as they were seen: what they show decides which
+/// pods may go, and where a Service may lead. What is about to be edited says so itself.
+pub(super) fn confirm(pass: &mut Pass<'_>) {
+    if !is_routed(pass) {
+        return;
+    }
+    let Some(intent) = intent(pass) else { return };
+    for router in &pass.world.routers {
+        let wanted = intent.within(router.abilities);
+        let shows = router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
+        let is_it =
+            |write: &Write| matches!(write, Write::RouteTraffic { router: name, .. } if *name == router.name);
+        let planned = pass.plan.writes.iter().any(|planned| is_it(&planned.write));
+        if shows && !planned && router.asked.as_ref() != Some(&wanted) {
+            let why = format!("{} is to be as it was seen", router.name);
+            pass.write(Write::RouteTraffic { router: router.name, intent: wanted }, why);
+        }
+    }
 }
 
 /// What traffic is to do now; `None` while nothing can be asked for.
@@ -207,7 +234,26 @@ fn abort_weight(pass: &Pass<'_>) -> i32 {
     let total = total(pass);
     let Some(stable) = pass.stable.filter(|_| pass.replicas > 0 && !defect!(AllBackAtOnce)) else { return 0 };
     let carried = weight_for(pass.replicas, pass.world.available(stable), total);
-    total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary))
+    // A dead version keeps nothing. `[traffic.away-at-once]`
+    let behind = |set| weight_for(pass.replicas, pass.world.available(set), total);
+    let most = behind_canary(pass).map_or(total, behind);
+    total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary)).min(most)
+}
+
+/// Whether the version behind the canary's weight has pods that carry it: it can wait until the stable one is known.
+fn is_held_by_pods(pass: &Pass<'_>) -> bool {
+    let shown = shown(pass, traffic::ObservedTraffic::canary);
+    let carries = |set| weight_for(pass.replicas, pass.world.available(set), total(pass)) >= shown;
+    behind_canary(pass).is_some_and(carries)
+}
+
+/// The version that gets the canary's weight now: a router's own subset, or what the canary's Service selects.
+fn behind_canary<'p>(pass: &'p Pass<'_>) -> Option<&'p ReplicaSet> {
+    let subset = |router: &'p RouterView| Some(router.observed.as_ref().ok()?.subsets.as_ref()?.0.as_str());
+    let subset = pass.world.routers.iter().filter_map(subset).find(|hash| !hash.is_empty());
+    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).canary);
+    let hash = subset.or(service.map(crate::Service::hash))?;
+    pass.all.iter().copied().find(|set| set.hash() == hash)
 }
 
 /// Weights in the status.

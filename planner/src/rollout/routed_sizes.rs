@@ -51,6 +51,9 @@ fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
         return stable.replicas;
     }
     let to = wanted.max(routed::needed(pass, stable).min(stable.replicas));
+    if to < stable.replicas {
+        routed::confirm(pass);
+    }
     if let Some(new) = pass.new.filter(|_| to < stable.replicas) {
         // Its pods are counted on for what these give up.
         services::confirm_set(pass, new);
@@ -68,6 +71,9 @@ fn scale_new(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     if wanted < new.replicas && !apart {
         to = wanted.max(routed::needed(pass, new).min(new.replicas));
     }
+    if to < new.replicas {
+        routed::confirm(pass);
+    }
     pass.scale(new, to, format!("the new version is to have {wanted} pods"))
 }
 
@@ -82,6 +88,9 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     if (routed::is_dynamic(pass) && !explicit) || delay.is_none() {
         // It goes with its weight.
         let (wanted, _) = steps::routed_size(pass);
+        if wanted.max(needed) < new.replicas {
+            routed::confirm(pass);
+        }
         return pass.scale(new, wanted.max(needed), "the aborted version has the pods that its share needs");
     }
     let stable_is_whole = pass.stable.is_some_and(|stable| pass.world.available(stable) >= pass.replicas);
@@ -102,8 +111,12 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     }
 }
 
-/// Pods go only while the Services are as they were seen: somebody, or a leader before this one, may have put one back.
+/// Pods go only while the Services and routers are as they were seen: somebody, or a leader before this one, may have put
+/// one back.
 fn confirm_services(pass: &mut Pass<'_>, goes: bool) {
+    if goes {
+        routed::confirm(pass);
+    }
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     for name in [canary, stable].iter().filter(|_| goes) {
         services::confirm(pass, name);

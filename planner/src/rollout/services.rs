@@ -61,6 +61,10 @@ fn routed_canary(pass: &mut Pass<'_>) {
         let Some(set) = pass.stable.filter(|set| pass.world.available(set) > 0) else { return };
         // A stable version that has shrunk cannot carry both shares: first the weight goes.
         if !routed::is_dynamic(pass) || routed::shows_no_canary(pass) {
+            let moves = pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash());
+            if moves && routed::is_dynamic(pass) {
+                routed::confirm(pass);
+            }
             switch(pass, &canary, set.hash());
         }
         return;
@@ -94,6 +98,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
     };
     if ready {
         confirm_set(pass, set);
+        routed::confirm(pass);
         switch(pass, name, set.hash());
     } else {
         pass.plan.trail.push(format!("service {name} waits: {} has too few available pods", set.name));

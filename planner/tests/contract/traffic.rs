@@ -363,3 +363,14 @@ fn a_stable_version_that_has_shrunk_to_nothing_gets_no_weight_before_it_has_a_po
     });
     assert_eq!(shown(&play), 80);
 }
+
+#[test]
+fn a_dead_canary_keeps_nothing_although_the_stable_version_has_shrunk() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let mut play = routed(&steps, &json!({"dynamicStableScale": true}));
+    play.update("app:2", 60);
+    let canary = play.set("h2").name.clone();
+    play.model.pods.retain(|pod| pod.set != canary);
+    play.act("abort", 0);
+    assert_eq!(shown(&play), 0);
+}

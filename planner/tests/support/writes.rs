@@ -147,6 +147,9 @@ impl Model {
                 let now = self.now;
                 let view =
                     self.world.routers.iter_mut().find(|view| view.name == *router).expect("the router");
+                if view.observed.as_ref().is_ok_and(|observed| observed.shows(intent)) {
+                    return;
+                }
                 let first = view.observed.as_ref().unwrap().splits.is_empty();
                 let splits = vec![intent.split()];
                 let routes = intent.routes.clone();

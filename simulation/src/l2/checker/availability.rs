@@ -31,6 +31,11 @@ impl Checker {
         names.into_iter().map(move |pointer| web.text(pointer)).filter(|name| !name.is_empty())
     }
 
+    /// Whether routers split the traffic.
+    pub(super) fn is_routed(&self) -> bool {
+        self.world.look().0.pointer("/spec/strategy/canary/trafficRouting").is_some()
+    }
+
     pub(super) fn is_blue_green(&self) -> bool {
         self.world.look().0.pointer("/spec/strategy/blueGreen").is_some()
     }
@@ -57,7 +62,8 @@ impl Checker {
         let left = total - own + own.min(size);
         self.shrinks_while_served(&before, size, now);
         self.capacity(&before.hash, (total, own), (left, own.min(size)), now);
-        if size == 0 && own > 0 {
+        // Behind routers a Service is asked as much as its weight says: S3 has judged that.
+        if size == 0 && own > 0 && !self.is_routed() {
             let name = self
                 .production_services()
                 .find(|service| self.world.services.get(*service) == Some(&before.hash))

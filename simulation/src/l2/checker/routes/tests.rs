@@ -38,7 +38,8 @@ fn routed(status: &Value, canary_pods: usize) -> Checker {
         }
     }
     for (name, hash) in [("stable", "a"), ("canary", "b")] {
-        let service = json!({"metadata": {"name": name}, "spec": {"selector": {"rollouts-pod-template-hash": hash}}});
+        let service =
+            json!({"metadata": {"name": name}, "spec": {"selector": {"rollouts-pod-template-hash": hash}}});
         checker.saw(&Actor::World, Kind::Service, None, Some(&service), at(0));
     }
     checker.saw(&Actor::World, Kind::Route, None, Some(&route(100, 0)), at(0));
