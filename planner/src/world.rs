@@ -68,6 +68,16 @@ impl World {
         own.unwrap_or(self.settings.settle_seconds).max(0)
     }
 
+    /// Whether a router keeps lists of pods of its own: one that is known to, or the Rollout's annotation says so.
+    /// `[traffic.targets]`
+    #[must_use]
+    pub fn routers_list_pods(&self) -> bool {
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        let said = annotations.and_then(|map| map.get(crds::meta::TRAFFIC_LISTS_ANNOTATION));
+        said.is_some_and(|said| said == "true")
+            || self.routers.iter().any(|router| router.abilities.registers)
+    }
+
     /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.
     #[must_use]
     pub fn selector(&self) -> Option<&LabelSelector> {

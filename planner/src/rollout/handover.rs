@@ -8,7 +8,8 @@ use crds::Time;
 
 /// After a promotion the canary's Service and the stable one are to select the same version. First routers send all to
 /// the one, then the other moves, then weight comes back to it, with the settle time between: a load balancer must know
-/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864).
+/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864). Other routers are not waited for:
+/// whatever they have heard first, the pods that they send to are there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Handover {
     /// The stable Service still selects the version before.
@@ -24,7 +25,12 @@ fn handover(pass: &Pass<'_>) -> Option<Handover> {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     let (canary, stable) = (hash(pass, &canary), hash(pass, &stable));
     let both = pass.is_fully_promoted() && !routed::takes_turns(pass) && canary == version;
-    if !both || stable.is_empty() || pass.world.settle_seconds() == 0 || defect!(SelectorMovesWithTheWeight) {
+    if !both
+        || !pass.world.routers_list_pods()
+        || stable.is_empty()
+        || pass.world.settle_seconds() == 0
+        || defect!(SelectorMovesWithTheWeight)
+    {
         return None;
     }
     let settles = || routed::settles_at(pass).map(|_| Handover::After);
@@ -58,13 +64,13 @@ pub(super) fn behind_stable_service<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSe
 }
 
 /// Until when the canary's weight does not rise to `wanted`: its Service has moved a moment ago, and routers may not know
-/// the pods yet that it selects now. A router that selects versions itself does not ask the Service.
+/// the pods yet that it selects now.
 pub(super) fn held_rise(pass: &Pass<'_>, wanted: i32) -> Option<Time> {
     let canary = traffic::roles(&pass.world.rollout).canary;
     let moved = services::moved_at(pass, &canary)?;
-    let asks = pass.world.routers.iter().any(|router| !router.abilities.subsets);
     let rises = wanted > routed::shown(pass, ObservedTraffic::canary);
-    (asks && rises && !defect!(WeightBeforeTargets)).then(|| routed::settled(pass, std::iter::once(moved)))?
+    (pass.world.routers_list_pods() && rises && !defect!(WeightBeforeTargets))
+        .then(|| routed::settled(pass, std::iter::once(moved)))?
 }
 
 /// Whether what routers know as the canary is another version than the new one, and still serves.

@@ -233,9 +233,17 @@ fn the_canary_service_stays_with_a_version_that_can_carry_what_routers_show() {
     assert_eq!((play.selected("canary").as_str(), play.set("h2").replicas, shown(&play)), ("h3", 0, 25));
 }
 
-#[test]
-fn weight_waits_until_routers_know_the_service() {
+/// Behind a load balancer that keeps lists of pods.
+fn balanced() -> Play {
     let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.patch(&json!({"metadata": {"annotations": {"stepgate.dev/traffic-lists-pods": "true"}}}));
+    play.run(5);
+    play
+}
+
+#[test]
+fn weight_waits_until_a_load_balancer_knows_the_service() {
+    let mut play = balanced();
     play.model.set_image("app:2");
     let (mut moved, mut sent) = (None, None);
     play.watch(40, |play| {
@@ -264,7 +272,7 @@ fn unlimited(more: &Value) -> Value {
 #[test]
 fn the_stable_service_moves_while_nothing_is_sent_there() {
     for promote in ["promote", "promoteFull"] {
-        let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+        let mut play = balanced();
         play.update("app:2", 40);
         play.model.act(promote, &Value::Null);
         let (mut all, mut moved, mut back) = (None, None, None);
@@ -288,7 +296,7 @@ fn the_stable_service_moves_while_nothing_is_sent_there() {
 
 #[test]
 fn a_stable_service_that_is_sent_requests_again_moves() {
-    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    let mut play = balanced();
     play.update("app:2", 40);
     play.model.act("promote", &Value::Null);
     play.run(4);
@@ -320,7 +328,10 @@ fn an_overtaken_canary_keeps_what_the_stable_version_cannot_carry() {
 fn the_stable_version_shrinks_beside_a_canary_that_carries() {
     let more = unlimited(&json!({"dynamicStableScale": true}));
     let mut play = routed(&json!([{"setWeight": 75}, {"pause": {}}]), &more);
-    play.update("app:2", 30);
+    play.model.set_image("app:2");
+    while shown(&play) < 75 {
+        play.run(1);
+    }
     assert_eq!((shown(&play), play.set("h1").replicas), (75, 4));
     let set = play.set("h2").name.clone();
     play.model.pods.iter_mut().find(|pod| pod.set == set).unwrap().ready = None;

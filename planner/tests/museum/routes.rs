@@ -220,6 +220,9 @@ pub(crate) fn load_balancer_behind_the_selector() {
         (&gateway, json!({"dynamicStableScale": true}), &route),
     ] {
         let mut play = healthy(6, &steps, routing, &more, std::slice::from_ref(object), &known);
+        let lists = json!({"stepgate.dev/traffic-lists-pods": "true"});
+        play.model.patch(&json!({"metadata": {"annotations": lists}}));
+        play.run(5);
         let mut balancer = LoadBalancer::default();
         balancer.look(&play);
         play.watch(LAG as u64 + 1, |play| balancer.look(play));
