@@ -32,6 +32,9 @@ pub const ADOPTED_ANNOTATION: &str = "stepgate.dev/adopted";
 pub const FENCE_ANNOTATION: &str = "stepgate.dev/fence";
 /// Annotation of a Rollout: how long its routers may take to do what their objects say, as a duration such as `35s`.
 pub const TRAFFIC_SETTLE_ANNOTATION: &str = "stepgate.dev/traffic-settle";
+/// On a Rollout: `true` when its router keeps lists of pods that follow those of a Service only after a while, as the load
+/// balancers of clouds do. ALB is known to.
+pub const TRAFFIC_LISTS_ANNOTATION: &str = "stepgate.dev/traffic-lists-pods";
 /// State of the notification engine on a Rollout; never copied to ReplicaSets.
 pub const NOTIFIED_ANNOTATION: &str = "notified.notifications.argoproj.io";
 /// What client-side `kubectl apply` remembers; never copied to ReplicaSets.

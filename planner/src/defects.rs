@@ -29,7 +29,11 @@ pub const fn off(_: &str) -> bool {
 }
 
 #[cfg(feature = "defects")]
+mod about;
+#[cfg(feature = "defects")]
 mod list;
 
 #[cfg(feature = "defects")]
-pub use list::{About, Defect, MARKER, Rung};
+pub use about::{About, Rung};
+#[cfg(feature = "defects")]
+pub use list::{Defect, MARKER};

@@ -132,7 +132,8 @@ pub enum Write {
         /// Name of the managing Rollout to record; `None` removes the record.
         managed_by: Option<String>,
     },
-    /// Edit a router's objects until they show what is wanted.
+    /// Edit a router's objects until they show what is wanted. Where they do already, they are to be as they were seen:
+    /// nothing is changed, and it fails when they are not.
     RouteTraffic {
         /// The router's key in `trafficRouting`.
         router: &'static str,

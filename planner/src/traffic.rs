@@ -151,6 +151,9 @@ pub struct Abilities {
     pub additional: bool,
     /// Select versions itself, by pod template hash.
     pub subsets: bool,
+    /// Keep lists of pods of its own, which follow those of a Service that moves only after a while, as the target groups
+    /// of a load balancer do. Others send what a Service gets to the pods that they last knew of it, and those stay.
+    pub registers: bool,
 }
 
 /// What a router's objects show: what it has been told, by whomever. What it does may lag behind.
@@ -312,7 +315,8 @@ mod tests {
         wanted.routes.push(Route::Header { name: "route".to_owned(), matches: Vec::new() });
         let plain = wanted.within(Abilities::default());
         assert_eq!((plain.stable.weight, plain.additional.len(), plain.routes.len()), (80, 0, 0));
-        let able = Abilities { headers: true, mirrors: true, additional: true, subsets: true };
+        let able =
+            Abilities { headers: true, mirrors: true, additional: true, subsets: true, registers: true };
         assert_eq!(wanted.within(able), wanted);
     }
 }

@@ -3,7 +3,7 @@
 use crate::traffic::RouterView;
 use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
 use crds::rollout::workload::ScaleDown;
-use crds::{LabelSelector, PodTemplate, Rollout, Time};
+use crds::{GoDuration, LabelSelector, PodTemplate, Rollout, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -56,6 +56,26 @@ impl World {
             .iter()
             .filter(with_pods)
             .any(|set| asked || set.annotations.contains_key(crds::meta::EPHEMERAL_METADATA_ANNOTATION))
+    }
+
+    /// How long routers may take, in seconds: what the Rollout's annotation says, or the controller's setting.
+    /// `[traffic.settle]`
+    #[must_use]
+    pub fn settle_seconds(&self) -> i64 {
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        let own = annotations.and_then(|map| map.get(crds::meta::TRAFFIC_SETTLE_ANNOTATION));
+        let own = own.and_then(|text| GoDuration::parse(text).ok()).map(GoDuration::whole_seconds);
+        own.unwrap_or(self.settings.settle_seconds).max(0)
+    }
+
+    /// Whether a router keeps lists of pods of its own: one that is known to, or the Rollout's annotation says so.
+    /// `[traffic.targets]`
+    #[must_use]
+    pub fn routers_list_pods(&self) -> bool {
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        let said = annotations.and_then(|map| map.get(crds::meta::TRAFFIC_LISTS_ANNOTATION));
+        said.is_some_and(|said| said == "true")
+            || self.routers.iter().any(|router| router.abilities.registers)
     }
 
     /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.

@@ -27,7 +27,7 @@ const TRACE_LINES: usize = 40;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// States that the gate must meet: a simulator that never sees them is blind.
-const SOMETIMES: [&str; 39] = [
+const SOMETIMES: [&str; 41] = [
     "a controller died before a write",
     "a controller died after a write",
     "a write was carried out and its answer lost",
@@ -52,6 +52,7 @@ const SOMETIMES: [&str; 39] = [
     "a write of a controller that leads no more was refused",
     "a syncer took the size back",
     "a syncer took selectors of Services back",
+    "a syncer took weights back",
     "a syncer took annotations away",
     "a syncer deleted an AnalysisRun",
     "a syncer applied an older version and the newest within a second",
@@ -65,6 +66,7 @@ const SOMETIMES: [&str; 39] = [
     "pods flapped",
     "gates did not answer well",
     "a request was answered",
+    "a router sent a request by weights that were no more",
     "what Argo Rollouts had left at rest was taken over",
     "an update that Argo Rollouts had begun was taken over",
 ];
@@ -79,6 +81,9 @@ struct Args {
     /// Every single fault of every base scenario.
     #[arg(long)]
     singles: bool,
+    /// Single faults at every write, where else a part of them is left out.
+    #[arg(long)]
+    whole: bool,
     /// How many swarm seeds.
     #[arg(long, default_value_t = 0)]
     seeds: u64,
@@ -103,6 +108,9 @@ struct Args {
     /// Plays one swarm seed again, with its trace.
     #[arg(long)]
     replay: Option<u64>,
+    /// Plays the scenarios with these faults, as a line of `regressions.jsonl` has them, with their traces.
+    #[arg(long)]
+    with: Option<String>,
     /// Plays the scenarios without faults, with their traces.
     #[arg(long)]
     calm: bool,
@@ -131,8 +139,11 @@ pub fn run() -> anyhow::Result<()> {
     if args.defects {
         return crate::defects::run(&args.only, args.threads, args.show > 20);
     }
-    let scenarios: Vec<_> =
+    let mut scenarios: Vec<_> =
         l2::scenarios::all().into_iter().filter(|scenario| scenario.name.contains(&args.only)).collect();
+    if args.whole {
+        scenarios.iter_mut().for_each(|scenario| scenario.stride = 1);
+    }
     if let (Some(seed), true) = (args.replay, args.lasting > 0) {
         return replay_lasting(&scenarios, seed);
     }
@@ -142,8 +153,8 @@ pub fn run() -> anyhow::Result<()> {
     if let Some(seed) = args.replay {
         return replay(&scenarios, seed);
     }
-    if args.calm {
-        return calm(&scenarios);
+    if args.calm || args.with.is_some() {
+        return told(&scenarios, args.with.as_deref().unwrap_or("[]"));
     }
     if args.museum {
         return crate::museum::run(&args.only, args.show > 20);
@@ -358,10 +369,11 @@ fn replay_planner(seed: u64) -> anyhow::Result<()> {
     }
 }
 
-fn calm(scenarios: &[Scenario]) -> anyhow::Result<()> {
+fn told(scenarios: &[Scenario], faults: &str) -> anyhow::Result<()> {
+    let faults = Faults { set: serde_json::from_str(faults)?, swarm: None };
     for scenario in scenarios {
         println!("== {}: {}", scenario.name, scenario.shows);
-        show(&Run { scenario, seed: 1, faults: Faults::default(), overlay: true, trace: true })?;
+        show(&Run { scenario, seed: 1, faults: faults.clone(), overlay: true, trace: true })?;
     }
     Ok(())
 }

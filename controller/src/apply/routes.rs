@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use planner::traffic::Intent;
 use serde_json::{Value, json};
-use traffic::{Edit, Problem, Services};
+use traffic::{Edit, Objects, Problem, Services};
 
 /// The code of an object that the server does not take.
 const UNPROCESSABLE: u16 = 422;
@@ -28,9 +28,21 @@ pub(super) async fn carry_out(
     told.clear();
     let objects = applier.caches.routes.find(&router.references(), crds::Time::default()).objects;
     let edits = router.edit(&objects, intent).map_err(|problem| unfit(&problem))?;
+    if edits.is_empty() {
+        return confirm(requests, &objects).await;
+    }
     for edit in edits {
         send(requests, objects.get(&edit.object), &edit).await?;
         told.extend(router.notice(&objects, &edit, intent));
+    }
+    Ok(())
+}
+
+/// Nothing is to change: the objects are to be as they were seen, which the server tells by their versions.
+async fn confirm(requests: &Requests<'_>, objects: &Objects) -> kube::Result<()> {
+    for (reference, object) in &objects.0 {
+        let edit = Edit { object: reference.clone(), to: object.as_ref().clone() };
+        send(requests, Some(object), &edit).await?;
     }
     Ok(())
 }
@@ -51,7 +63,7 @@ async fn send(requests: &Requests<'_>, before: Option<&Value>, edit: &Edit) -> k
     let answer = match before {
         None => api.create(&params, &whole(&edit.to)?).await?,
         Some(before) if kind.patchable => {
-            let Some(mut patch) = difference(before, &edit.to) else { return Ok(()) };
+            let mut patch = difference(before, &edit.to).unwrap_or_else(|| json!({}));
             let version = before.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
             if let Some(patch) = patch.as_object_mut() {
                 let metadata = patch.entry("metadata").or_insert_with(|| json!({}));

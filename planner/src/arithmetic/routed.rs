@@ -19,7 +19,8 @@ pub fn weight_for(replicas: i32, pods: i32, total: i32) -> i32 {
     if replicas <= 0 {
         return total;
     }
-    let product = i64::from(total.max(0)).saturating_mul(i64::from(pods.clamp(0, replicas)));
+    let pods = if crate::defect!(WeightBeyondTheWhole) { pods } else { pods.clamp(0, replicas) };
+    let product = i64::from(total.max(0)).saturating_mul(i64::from(pods));
     i32::try_from(product / i64::from(replicas)).unwrap_or(total)
 }
 

@@ -3,10 +3,12 @@
 
 mod bounds;
 mod gates;
+mod routes;
 #[cfg(test)]
 mod tests;
 
 use crate::rollout::fold;
+use crate::traffic::ObservedTraffic;
 use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::{Time, defaults, meta};
 use std::borrow::Cow;
@@ -35,6 +37,10 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("no_skipped_gate", gates::no_skipped_gate(world, plan, now)),
         ("no_ignored_abort", gates::no_ignored_abort(world, plan)),
         ("wake_is_present", gates::wake_is_present(world, plan, now)),
+        ("weights_add_up", routes::weights_add_up(world, plan)),
+        ("weights_keep_to_the_step", routes::weights_keep_to_the_step(world, plan)),
+        ("weights_are_carried", routes::weights_are_carried(world, plan, &after)),
+        ("served_pods_stay", routes::served_pods_stay(world, plan, now)),
         ("surge", bounds::surge(world, &after)),
         ("oldest_go_first", bounds::oldest_go_first(world, plan)),
         ("delays_have_a_limit", bounds::delays_have_a_limit(world, plan, now)),
@@ -233,6 +239,11 @@ fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<Strin
     moved.or_else(|| {
         let name = stable.filter(|_| unavailable < wanted).or(active)?;
         let hash = after.services.get(name)?.hash();
+        // Routers that send nothing there do not ask it.
+        let idle = !world.routers.is_empty() && routes::shown(world, ObservedTraffic::stable) == 0;
+        if idle {
+            return None;
+        }
         let emptied = available(world, hash) > 0 && available(after, hash) <= 0;
         emptied.then(|| format!("Service {name} selects {hash}, which is scaled down to no available pods"))
     })

@@ -1,39 +1,10 @@
 //! The list of the seeded defects, and the switch.
 
+use super::about::{About, Rung};
 use std::cell::Cell;
 
 /// Text that is in every binary with seeded defects. No image may have it.
 pub const MARKER: &str = "stepgate: seeded defects are compiled into this binary";
-
-/// Where a defect shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
-    /// A play of the museum of outages has been made for it: the invariants of such a defect are names of pieces.
-    Museum,
-    /// The planner against models.
-    L1,
-    /// The whole controller over the cluster in memory.
-    L2,
-}
-
-/// What is known of a defect.
-#[derive(Clone, Copy, Debug)]
-pub struct About {
-    /// Its name.
-    pub name: &'static str,
-    /// The place in the source.
-    pub place: &'static str,
-    /// What is wrong with it on.
-    pub what: &'static str,
-    /// Where it shows.
-    pub rung: Rung,
-    /// The invariants that may catch it.
-    pub invariants: &'static [&'static str],
-    /// Most runs until it is caught; 0 when no invariant is known to see it.
-    pub bound: u64,
-    /// Scenarios of L2 that are tried first.
-    pub hints: &'static [&'static str],
-}
 
 thread_local! {
     // A thread of the simulation runs one defect at a time, and a run stays on its thread.
@@ -145,6 +116,44 @@ defects! {
     MendingWakesNobody: Museum, "controller services.rs look, watches.rs", ["missing-service-is-never-looked-for-again"], 1, [];
     /// An object that cannot be read ends its watch.
     UnreadableIsFatal: Museum, "controller cache/watch.rs readable", ["one-bad-object-stops-all"], 1, [];
+    /// Behind routers the stable version has the pods of its wish, whatever they still send it.
+    StableByWish: Museum, "rollout/routed_sizes.rs stable_size", ["stable-shrinks-before-the-weight-is-verified"], 1, [];
+    /// The stable version shrinks though the new one cannot carry what it has got.
+    StableGoesUnbacked: Museum, "rollout/routed_sizes.rs stable_size", ["stable-shrinks-while-canary-pods-are-missing"], 1, [];
+    /// The stable version comes back only as far as the weight has.
+    AbortWaitsForWeight: Museum, "rollout/routed_sizes.rs stable_size", ["abort-that-waits-for-itself"], 1, [];
+    /// A Service that still leads to a version does not keep it.
+    ReferencesForgotten: Museum, "rollout/routed.rs is_referenced", ["selector-switched-after-old-pods-went"], 1, [];
+    /// A canary that is overtaken loses all of its weight at once.
+    OvertakenLosesAll: Museum, "rollout/routed.rs canary_weight", ["third-version-on-a-shrunken-stable"], 1, [];
+    /// Weight rises before the pods of its step are there.
+    RoutesBeforePods: Museum, "rollout/routed.rs canary_weight", ["weight-before-destination"], 1, [];
+    /// All weight goes back to a stable version that has shrunk.
+    AllBackAtOnce: Museum, "rollout/routed.rs abort_weight", ["rollback-below-availability"], 1, [];
+    /// The canary's subset selects the new version before that can carry its weight.
+    SubsetMovesFirst: Museum, "rollout/routed.rs canary_hash", ["weight-before-destination"], 1, [];
+    /// The DestinationRule is always written after the VirtualServices.
+    RuleAlwaysLast: Museum, "traffic istio/order.rs rule_goes_first", ["weight-before-destination"], 1, [];
+    /// Routers are asked for weights before any version is stable, and whatever pods it has.
+    RoutesBeforeStable: Museum, "rollout/routed.rs intent", ["first-deploy-behind-a-mesh"], 1, [];
+    /// Routers do at once what their objects say.
+    NothingSettles: Museum, "rollout/routed.rs settles_at", ["abort-before-the-router-has-heard"], 1, [];
+    /// A Service that an earlier write of the plan has moved counts as settled.
+    SwitchIsNoChange: Museum, "rollout/fold.rs select", ["load-balancer-behind-the-selector"], 1, [];
+    /// Weight rises in the moment in which the canary's Service moves.
+    WeightBeforeTargets: Museum, "rollout/handover.rs held_rise", ["load-balancer-behind-the-selector"], 1, [];
+    /// At the end of an update the stable Service moves in the moment in which weight leaves it and comes back.
+    SelectorMovesWithTheWeight: Museum, "rollout/handover.rs handover", ["load-balancer-behind-the-selector"], 1, [];
+    /// The canary's Service goes back to an aborted version while the stable one lacks a pod.
+    KeptCanaryIsServed: Museum, "rollout/services.rs routed_canary", ["canary-service-flaps-after-abort"], 1, [];
+    /// Pods above the wanted number carry more than everything.
+    WeightBeyondTheWhole: Museum, "arithmetic/routed.rs weight_for", ["weights-out-of-range"], 1, [];
+    /// Managed routes stay when the update is over.
+    RoutesOutlive: Museum, "rollout/routed.rs sends_to_canary", ["foreign-routes-removed"], 1, [];
+    /// Subsets of others are taken for those of experiments that have ended.
+    ForeignSubsetsGo: Museum, "traffic istio/destination_rule.rs has_ended", ["foreign-routes-removed"], 1, [];
+    /// A version that is kept behind routers is late.
+    KeptOnesAreLate: Museum, "rollout/status.rs deadline", ["kept-version-times-out"], 1, [];
     /// An abort is obeyed although nothing is in progress.
     AbortsNothing: L1, "rollout/pass.rs run", ["V1"], 100, [];
     /// Versions without pods wait for their scale-down again and again.

@@ -233,6 +233,10 @@ fn merge(into: &mut BTreeMap<String, String>, changes: &BTreeMap<String, Option<
 
 fn select(world: &mut World, name: &str, hash: &Option<String>, managed_by: &Option<String>) {
     let Some(service) = world.services.get_mut(name) else { return };
+    if service.hash() != hash.as_deref().unwrap_or_default() && !defect!(SwitchIsNoChange) {
+        // The API server stamps it; until then nothing has changed later.
+        service.changed = Some(Time(chrono::DateTime::<chrono::Utc>::MAX_UTC));
+    }
     let set = |map: &mut BTreeMap<String, String>, key: &str, value: &Option<String>| match value {
         Some(value) => map.insert(key.to_owned(), value.clone()),
         None => map.remove(key),

@@ -9,6 +9,7 @@ mod counts;
 mod duration;
 pub(crate) mod fold;
 mod gate;
+mod handover;
 mod history;
 mod identify;
 mod injected;

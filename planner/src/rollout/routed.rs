@@ -5,14 +5,15 @@
 //! Service leaves it, only when every router shows that it sends nothing there, and has had the settle time to do so.
 
 use super::pass::Pass;
-use super::{services, status, steps};
+use super::{handover, services, status, steps};
 use crate::arithmetic::{pods_for, weight_for};
+use crate::defect;
 use crate::traffic::{self, Intent, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT};
 use crate::{EventType, OF_ROUTER, ReplicaSet, Write};
+use crds::Time;
 use crds::rollout::canary::CanaryStep;
 use crds::rollout::status::{TrafficWeights, WeightDestination};
 use crds::rollout::traffic::RolloutTrafficRouting;
-use crds::{GoDuration, Time, meta};
 
 /// `trafficRouting`, where the Rollout has it.
 pub(super) fn routing<'w>(pass: &Pass<'w>) -> Option<&'w RolloutTrafficRouting> {
@@ -54,6 +55,12 @@ pub(super) fn run(pass: &mut Pass<'_>) {
             .push("weights stay: the stable version has too few available pods for its share".to_owned());
         return;
     };
+    let held = handover::held_weight(pass).and_then(|_| settles_at(pass));
+    if let Some(end) = held.or_else(|| handover::held_rise(pass, wanted_weight(pass))) {
+        let why = "weight stays: routers may not know yet which pods a Service has now";
+        pass.plan.trail.push(why.to_owned());
+        pass.plan.wake_at(end, why);
+    }
     for router in &pass.world.routers {
         let wanted = intent.within(router.abilities);
         match &router.observed {
@@ -69,6 +76,13 @@ pub(super) fn run(pass: &mut Pass<'_>) {
                     // A write of our own that is not seen yet may have given these pods up.
                     services::confirm_set(pass, new);
                 }
+                if is_dynamic(pass)
+                    && wanted.stable.weight > observed.stable(wanted.total)
+                    && is_held_by_pods(pass)
+                {
+                    // The same for a stable version that shrinks and grows.
+                    pass.stable.into_iter().for_each(|stable| services::confirm_set(pass, stable));
+                }
                 let why = format!(
                     "{}: the canary is to have {} of {}",
                     router.name, wanted.canary.weight, wanted.total
@@ -82,16 +96,39 @@ pub(super) fn run(pass: &mut Pass<'_>) {
     tell(pass);
 }
 
+/// Writes that change nothing but fail when a router's objects are not as they were seen: what they show decides which
+/// pods may go, and where a Service may lead. What is about to be edited says so itself.
+pub(super) fn confirm(pass: &mut Pass<'_>) {
+    if !is_routed(pass) {
+        return;
+    }
+    let Some(intent) = intent(pass) else { return };
+    for router in &pass.world.routers {
+        let wanted = intent.within(router.abilities);
+        let shows = router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
+        let is_it =
+            |write: &Write| matches!(write, Write::RouteTraffic { router: name, .. } if *name == router.name);
+        let planned = pass.plan.writes.iter().any(|planned| is_it(&planned.write));
+        if shows && !planned && router.asked.as_ref() != Some(&wanted) {
+            let why = format!("{} is to be as it was seen", router.name);
+            pass.write(Write::RouteTraffic { router: router.name, intent: wanted }, why);
+        }
+    }
+}
+
 /// What traffic is to do now; `None` while nothing can be asked for.
 fn intent(pass: &Pass<'_>) -> Option<Intent> {
-    let (total, stable) = (total(pass), pass.stable?);
+    let first = || pass.new.filter(|_| defect!(RoutesBeforeStable));
+    let (total, stable) = (total(pass), pass.stable.or_else(first)?);
     let weight = canary_weight(pass);
     let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);
-    let needed = weight_to_pods_down(pass.replicas, total - weight, total);
-    let available = pass.world.available(stable);
+    // One that has shrunk to nothing gets nothing before it has a pod, however small its share.
+    let least = i32::from(is_dynamic(pass) && weight < total && pass.replicas > 0);
+    let needed = weight_to_pods_down(pass.replicas, total - weight, total).max(least);
+    let available = pass.world.available(handover::behind_stable_service(pass).unwrap_or(stable));
     let reaches = |threshold| crate::arithmetic::reaches(threshold, available, needed);
     let is_short = available < needed && !steps::threshold(pass).is_some_and(reaches);
-    if is_short && (available == 0 || is_canary_fit(pass)) {
+    if is_short && (available == 0 || is_canary_fit(pass)) && !defect!(RoutesBeforeStable) {
         return None;
     }
     let share = |service: String, hash: &str, weight: i32| Share { service, hash: hash.to_owned(), weight };
@@ -125,27 +162,43 @@ fn canary_hash<'p>(pass: &'p Pass<'_>) -> &'p str {
     let Some(new) = pass.new else { return "" };
     let subset = |router: &'p RouterView| router.observed.as_ref().ok()?.subsets.as_ref();
     let kept = pass.world.routers.iter().filter_map(subset).map(|(canary, _)| canary.as_str());
-    let kept = kept.into_iter().find(|hash| !hash.is_empty()).filter(|_| !can_carry_canary(pass, new));
+    let is_kept = !can_carry_canary(pass, new) && !defect!(SubsetMovesFirst);
+    let kept = kept.into_iter().find(|hash| !hash.is_empty()).filter(|_| is_kept);
     kept.unwrap_or(new.hash())
 }
 
 /// The update goes on, and the new version has pods: managed routes may lead there.
 fn sends_to_canary(pass: &Pass<'_>) -> bool {
-    !pass.is_fully_promoted()
+    (!pass.is_fully_promoted() || defect!(RoutesOutlive))
         && !pass.old.stable_rs.is_empty()
         && !pass.is_aborted()
         && !pass.old.promote_full
         && pass.new.is_some_and(|new| pass.world.available(new) > 0)
 }
 
-/// The weight of the new version now: that of the current step once its pods are there, and until then that of the step
-/// before.
+/// The weight of the new version now.
 fn canary_weight(pass: &Pass<'_>) -> i32 {
+    let wanted = wanted_weight(pass);
+    match handover::held_rise(pass, wanted) {
+        Some(_) => shown(pass, traffic::ObservedTraffic::canary),
+        None => wanted,
+    }
+}
+
+/// The weight that it is to have: that of the current step once its pods are there, and until then that of the step
+/// before.
+fn wanted_weight(pass: &Pass<'_>) -> i32 {
     let Some(new) = pass.new else { return 0 };
     let available = pass.world.available(new);
+    if let Some(weight) = handover::held_weight(pass) {
+        return weight;
+    }
     if pass.is_fully_promoted() || pass.old.stable_rs.is_empty() || pass.is_aborted() {
         // Back to a stable version that has shrunk, too.
         return if is_dynamic(pass) { abort_weight(pass) } else { 0 };
+    }
+    if is_dynamic(pass) && handover::is_overtaken(pass) && !defect!(OvertakenLosesAll) {
+        return abort_weight(pass);
     }
     if available == 0 {
         return 0;
@@ -157,18 +210,50 @@ fn canary_weight(pass: &Pass<'_>) -> i32 {
     let Some(index) = status::step_index(pass).and_then(|index| usize::try_from(index).ok()) else {
         return 0;
     };
-    if !steps::has_reached_replicas(pass) {
-        return steps::weight_before(pass, index).unwrap_or(0);
+    if !steps::has_reached_replicas(pass) && !defect!(RoutesBeforePods) {
+        return carried(pass, new, steps::weight_before(pass, index).unwrap_or(0));
     }
     if index >= pass.steps().len() { total(pass) } else { steps::weight(pass) }
 }
 
-/// The weight that goes back step by step after an abort, as far as the stable version has pods again.
+/// As much of a weight as the pods of the new version carry, or as routers show already: a person may have skipped the
+/// step that waits for them. Where steps set the size apart, they have said what carries it.
+/// `[traffic.skipped]`
+fn carried(pass: &Pass<'_>, new: &ReplicaSet, weight: i32) -> i32 {
+    let (_, apart) = steps::routed_size(pass);
+    if apart {
+        return weight;
+    }
+    let most = weight_for(pass.replicas, pass.world.available(new), total(pass));
+    weight.min(most.max(shown(pass, traffic::ObservedTraffic::canary)))
+}
+
+/// The weight that goes back step by step, as far as the stable version has pods again: after an abort, and when the
+/// version that routers know as the canary is overtaken.
 fn abort_weight(pass: &Pass<'_>) -> i32 {
     let total = total(pass);
-    let Some(stable) = pass.stable.filter(|_| pass.replicas > 0) else { return 0 };
+    let Some(stable) = pass.stable.filter(|_| pass.replicas > 0 && !defect!(AllBackAtOnce)) else { return 0 };
     let carried = weight_for(pass.replicas, pass.world.available(stable), total);
-    total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary))
+    // A dead version keeps nothing. `[traffic.away-at-once]`
+    let behind = |set| weight_for(pass.replicas, pass.world.available(set), total);
+    let most = behind_canary(pass).map_or(total, behind);
+    total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary)).min(most)
+}
+
+/// Whether the version behind the canary's weight has pods that carry it: it can wait until the stable one is known.
+fn is_held_by_pods(pass: &Pass<'_>) -> bool {
+    let shown = shown(pass, traffic::ObservedTraffic::canary);
+    let carries = |set| weight_for(pass.replicas, pass.world.available(set), total(pass)) >= shown;
+    behind_canary(pass).is_some_and(carries)
+}
+
+/// The version that gets the canary's weight now: a router's own subset, or what the canary's Service selects.
+fn behind_canary<'p>(pass: &'p Pass<'_>) -> Option<&'p ReplicaSet> {
+    let subset = |router: &'p RouterView| Some(router.observed.as_ref().ok()?.subsets.as_ref()?.0.as_str());
+    let subset = pass.world.routers.iter().filter_map(subset).find(|hash| !hash.is_empty());
+    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).canary);
+    let hash = subset.or(service.map(crate::Service::hash))?;
+    pass.all.iter().copied().find(|set| set.hash() == hash)
 }
 
 /// Weights in the status.
@@ -208,7 +293,11 @@ fn managed(pass: &Pass<'_>) -> Vec<String> {
 /// Whether every router shows what this pass wants of it, or an earlier write of the plan has asked for it: a step may
 /// be recorded as done then, because nothing is recorded unless that write has succeeded.
 pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
-    let Some(intent) = &pass.intent else { return false };
+    let Some(intent) =
+        pass.intent.as_ref().filter(|_| handover::held_rise(pass, wanted_weight(pass)).is_none())
+    else {
+        return false;
+    };
     pass.world.routers.iter().all(|router| {
         let wanted = intent.within(router.abilities);
         router.asked.as_ref() == Some(&wanted)
@@ -247,31 +336,28 @@ fn tell(pass: &mut Pass<'_>) {
     pass.tell("TrafficWeightUpdated", message);
 }
 
-/// How long routers may take, in seconds: what the Rollout's annotation says, or the controller's setting.
-fn settle_seconds(pass: &Pass<'_>) -> i64 {
-    let annotations = pass.world.rollout.metadata.annotations.as_ref();
-    let own = annotations.and_then(|map| map.get(meta::TRAFFIC_SETTLE_ANNOTATION));
-    let own = own.and_then(|text| GoDuration::parse(text).ok()).map(GoDuration::whole_seconds);
-    own.unwrap_or(pass.world.settings.settle_seconds).max(0)
-}
-
 /// When the routers, and the Services that they ask, have had the time to do what they show; `None` once they have.
 pub(super) fn settles_at(pass: &Pass<'_>) -> Option<Time> {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    let services = [&canary, &stable].into_iter().filter_map(|name| pass.world.services.get(name));
-    let changes =
-        services.map(|service| service.changed).chain(pass.world.routers.iter().map(|router| router.changed));
+    let services = [&canary, &stable].into_iter().filter_map(|name| services::moved_at(pass, name));
+    settled(pass, services.chain(pass.world.routers.iter().filter_map(|router| router.changed)))
+}
+
+/// When what was changed then has settled; `None` once it has.
+pub(super) fn settled(pass: &Pass<'_>, changes: impl Iterator<Item = Time>) -> Option<Time> {
     // The API server's times have whole seconds, rounded down.
-    let seconds = match settle_seconds(pass) {
+    let seconds = match pass.world.settle_seconds() {
         0 => 0,
         seconds => seconds.saturating_add(1),
     };
-    changes.flatten().map(|at| at.plus_seconds(seconds)).max().filter(|end| *end > pass.now)
+    // What an earlier write of this plan has changed is changed now.
+    let ends = changes.map(|at| at.min(pass.now).plus_seconds(seconds));
+    ends.max().filter(|end| *end > pass.now && !defect!(NothingSettles))
 }
 
 /// What every router shows of a version's share, in parts of the total; the largest counts, and all of it where one
 /// cannot be read.
-fn shown(pass: &Pass<'_>, of: impl Fn(&traffic::ObservedTraffic, i32) -> i32) -> i32 {
+pub(super) fn shown(pass: &Pass<'_>, of: impl Fn(&traffic::ObservedTraffic, i32) -> i32) -> i32 {
     let total = total(pass);
     let share = |router: &RouterView| router.observed.as_ref().map_or(total, |observed| of(observed, total));
     pass.world.routers.iter().map(share).max().unwrap_or(0)
@@ -319,7 +405,7 @@ pub(super) fn is_referenced(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
                 .as_ref()
                 .is_some_and(|(canary, stable)| canary == set.hash() || stable == set.hash())
         });
-    in_status || in_services || in_subsets
+    (in_status || in_services || in_subsets) && !defect!(ReferencesForgotten)
 }
 
 /// Whether no router shows any share of the canary.

@@ -3,9 +3,9 @@
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
 use super::{routed, services, steps};
-use crate::ReplicaSet;
 use crate::arithmetic::{at_least, pods_for};
-use crate::traffic::{self, Roles};
+use crate::traffic::{self, ObservedTraffic, Roles};
+use crate::{ReplicaSet, defect};
 use crds::defaults;
 
 /// Scales stable, then new, then the others. True when a size has changed.
@@ -26,7 +26,11 @@ fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
         return pass.replicas;
     }
     let (replicas, total) = (pass.replicas, routed::total(pass));
-    let weight = if pass.is_aborted() { 0 } else { steps::weight(pass) };
+    let weight = match pass.is_aborted() {
+        true if defect!(AbortWaitsForWeight) => routed::shown(pass, ObservedTraffic::canary),
+        true => 0,
+        false => steps::weight(pass),
+    };
     let wanted = pods_for(replicas, total.saturating_sub(weight), total);
     let least = pass.canary().and_then(|canary| canary.min_pods_per_replica_set);
     let mut wanted = at_least(wanted, least, replicas);
@@ -35,10 +39,21 @@ fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
         // (argoproj/argo-rollouts#1820). `[canary.one-stable]`
         wanted = wanted.max(1);
     }
-    if wanted >= stable.replicas {
+    if wanted >= stable.replicas || defect!(StableByWish) {
         return wanted;
     }
+    let is_backed = pass.new.is_some_and(|new| routed::can_carry_canary(pass, new));
+    if !is_backed && !defect!(StableGoesUnbacked) {
+        // What the new version lacks may have to be served here (argoproj/argo-rollouts#2050).
+        pass.plan
+            .trail
+            .push("the stable version keeps its pods: the new one cannot carry its weight".to_owned());
+        return stable.replicas;
+    }
     let to = wanted.max(routed::needed(pass, stable).min(stable.replicas));
+    if to < stable.replicas {
+        routed::confirm(pass);
+    }
     if let Some(new) = pass.new.filter(|_| to < stable.replicas) {
         // Its pods are counted on for what these give up.
         services::confirm_set(pass, new);
@@ -56,6 +71,9 @@ fn scale_new(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     if wanted < new.replicas && !apart {
         to = wanted.max(routed::needed(pass, new).min(new.replicas));
     }
+    if to < new.replicas {
+        routed::confirm(pass);
+    }
     pass.scale(new, to, format!("the new version is to have {wanted} pods"))
 }
 
@@ -70,6 +88,9 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     if (routed::is_dynamic(pass) && !explicit) || delay.is_none() {
         // It goes with its weight.
         let (wanted, _) = steps::routed_size(pass);
+        if wanted.max(needed) < new.replicas {
+            routed::confirm(pass);
+        }
         return pass.scale(new, wanted.max(needed), "the aborted version has the pods that its share needs");
     }
     let stable_is_whole = pass.stable.is_some_and(|stable| pass.world.available(stable) >= pass.replicas);
@@ -90,8 +111,12 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     }
 }
 
-/// Pods go only while the Services are as they were seen: somebody, or a leader before this one, may have put one back.
+/// Pods go only while the Services and routers are as they were seen: somebody, or a leader before this one, may have put
+/// one back.
 fn confirm_services(pass: &mut Pass<'_>, goes: bool) {
+    if goes {
+        routed::confirm(pass);
+    }
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     for name in [canary, stable].iter().filter(|_| goes) {
         services::confirm(pass, name);

@@ -1,10 +1,11 @@
 //! Which version each Service selects. `[services]`
 
 use super::pass::{Pass, target};
-use super::routed;
+use super::{handover, routed};
 use crate::defect;
 use crate::traffic::{self, Roles};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
+use crds::Time;
 use std::collections::BTreeMap;
 
 /// Hashes that the active and the preview Service select; empty where they select none.
@@ -47,13 +48,23 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
 fn routed_canary(pass: &mut Pass<'_>) {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     if let Some(set) = pass.stable {
-        ensure(pass, &stable, set);
+        if handover::stable_service_stays(pass) {
+            pass.plan.trail.push(format!("service {stable} stays until routers send nothing there"));
+        } else {
+            ensure(pass, &stable, set);
+        }
     }
-    if pass.is_aborted() {
+    let flaps = defect!(KeptCanaryIsServed)
+        && pass.stable.is_some_and(|set| pass.world.available(set) < pass.replicas);
+    if pass.is_aborted() && !flaps {
         // Whoever is still sent there is to be answered.
         let Some(set) = pass.stable.filter(|set| pass.world.available(set) > 0) else { return };
         // A stable version that has shrunk cannot carry both shares: first the weight goes.
         if !routed::is_dynamic(pass) || routed::shows_no_canary(pass) {
+            let moves = pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash());
+            if moves && routed::is_dynamic(pass) {
+                routed::confirm(pass);
+            }
             switch(pass, &canary, set.hash());
         }
         return;
@@ -87,6 +98,7 @@ fn ensure(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) {
     };
     if ready {
         confirm_set(pass, set);
+        routed::confirm(pass);
         switch(pass, name, set.hash());
     } else {
         pass.plan.trail.push(format!("service {name} waits: {} has too few available pods", set.name));
@@ -130,6 +142,17 @@ fn select(pass: &Pass<'_>, service: &Service, to: &str) -> Write {
         hash: Some(to.to_owned()),
         managed_by: (!defect!(ManagedNotRecorded)).then(|| pass.name().to_owned()),
     }
+}
+
+/// When a Service last came to select another version: now, where this pass has moved it.
+pub(super) fn moved_at(pass: &Pass<'_>, name: &str) -> Option<Time> {
+    let service = pass.world.services.get(name)?;
+    let moves = |write: &Write| {
+        matches!(write, Write::SelectService { target, hash, .. }
+            if target.name == name && hash.as_deref() != Some(service.hash()))
+    };
+    let moved = pass.plan.writes.iter().any(|planned| moves(&planned.write));
+    if moved { Some(pass.now) } else { service.changed }
 }
 
 /// Points a Service at a version.

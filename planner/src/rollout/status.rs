@@ -319,7 +319,8 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let goes = |set: &&ReplicaSet| {
         (set.replicas > 0 || defect!(EmptyOnesHoldTheDeadline)) && set.hash() != active_of(status)
     };
-    let delayed = pass.others().into_iter().filter(goes).any(|set| set.scale_down_deadline().is_some());
+    let delayed = pass.others().into_iter().filter(goes).any(|set| set.scale_down_deadline().is_some())
+        && !defect!(KeptOnesAreLate);
     let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
         && progressing.status == "True"
         && is_healthy(pass, status);

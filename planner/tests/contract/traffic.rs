@@ -48,19 +48,23 @@ fn pods_of_an_aborted_canary_outlive_the_settle_time() {
 #[test]
 fn the_previous_version_outlives_the_settle_time_too() {
     let mut play = routed(&json!([{"setWeight": 50}]), &json!({"scaleDownDelaySeconds": 1}));
-    let mut since = None;
-    let mut gone = None;
+    let (mut promoted, mut led, mut gone) = (None, None, None);
     play.model.set_image("app:2");
-    play.watch(90, |play| {
-        if play.stable() == "h2" && shown(play) == 0 {
-            since.get_or_insert(play.model.now);
+    play.watch(150, |play| {
+        if play.stable() == "h2" {
+            promoted.get_or_insert(play.model.now);
+        }
+        if play.selected("stable") == "h1" {
+            led = Some(play.model.now);
         }
         if play.set("h1").replicas == 0 {
             gone.get_or_insert(play.model.now);
         }
     });
-    let (since, gone) = (since.expect("it is promoted"), gone.expect("it goes"));
-    assert!(gone >= since.plus_seconds(SETTLE), "promoted at {since}, gone at {gone}");
+    let (promoted, gone) = (promoted.expect("it is promoted"), gone.expect("it goes"));
+    let led = led.expect("the stable Service led to it").max(promoted);
+    assert!(gone >= led.plus_seconds(SETTLE), "promoted at {promoted}, selected until {led}, gone at {gone}");
+    assert_eq!((shown(&play), play.selected("stable").as_str()), (0, "h2"));
 }
 
 #[test]
@@ -227,4 +231,157 @@ fn the_canary_service_stays_with_a_version_that_can_carry_what_routers_show() {
     play.model.router_is_stuck = false;
     play.run(60);
     assert_eq!((play.selected("canary").as_str(), play.set("h2").replicas, shown(&play)), ("h3", 0, 25));
+}
+
+/// Behind a load balancer that keeps lists of pods.
+fn balanced() -> Play {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.patch(&json!({"metadata": {"annotations": {"stepgate.dev/traffic-lists-pods": "true"}}}));
+    play.run(5);
+    play
+}
+
+#[test]
+fn weight_waits_until_a_load_balancer_knows_the_service() {
+    let mut play = balanced();
+    play.model.set_image("app:2");
+    let (mut moved, mut sent) = (None, None);
+    play.watch(40, |play| {
+        if play.selected("canary") == "h2" {
+            moved.get_or_insert(play.model.now);
+        }
+        if shown(play) > 0 {
+            sent.get_or_insert(play.model.now);
+        } else {
+            assert_eq!(play.status().current_step_index, Some(0), "the step is not done");
+        }
+    });
+    let (moved, sent) = (moved.expect("it moves"), sent.expect("weight comes"));
+    assert!(sent >= moved.plus_seconds(SETTLE), "moved at {moved}, weight at {sent}");
+}
+
+/// Behind a router that lets the stable version go.
+fn unlimited(more: &Value) -> Value {
+    let mut all = json!({"trafficRouting": {"traefik": {"weightedTraefikServiceName": "web"}}});
+    for (key, value) in more.as_object().into_iter().flatten() {
+        all[key] = value.clone();
+    }
+    all
+}
+
+#[test]
+fn the_stable_service_moves_while_nothing_is_sent_there() {
+    for promote in ["promote", "promoteFull"] {
+        let mut play = balanced();
+        play.update("app:2", 40);
+        play.model.act(promote, &Value::Null);
+        let (mut all, mut moved, mut back) = (None, None, None);
+        play.watch(120, |play| {
+            let now = play.model.now;
+            if shown(play) == 100 {
+                all.get_or_insert(now);
+            }
+            if play.selected("stable") == "h2" {
+                moved.get_or_insert(now);
+            }
+            if moved.is_some() && shown(play) == 0 {
+                back.get_or_insert(now);
+            }
+        });
+        let (all, moved, back) = (all.unwrap(), moved.unwrap(), back.unwrap());
+        assert!(moved >= all.plus_seconds(SETTLE), "{promote}: all at {all}, moved at {moved}");
+        assert!(back >= moved.plus_seconds(SETTLE), "{promote}: moved at {moved}, back at {back}");
+    }
+}
+
+#[test]
+fn a_stable_service_that_is_sent_requests_again_moves() {
+    let mut play = balanced();
+    play.update("app:2", 40);
+    play.model.act("promote", &Value::Null);
+    play.run(4);
+    assert_eq!((play.stable().as_str(), play.selected("stable").as_str(), shown(&play)), ("h2", "h1", 100));
+    // A syncer puts back what is in Git.
+    let split = &mut play.model.world.routers[0].observed.as_mut().unwrap().splits[0];
+    (split.canary, split.stable) = (0, 100);
+    play.run(0);
+    assert_eq!(play.selected("stable"), "h2");
+}
+
+#[test]
+fn an_overtaken_canary_keeps_what_the_stable_version_cannot_carry() {
+    let more = unlimited(&json!({"dynamicStableScale": true}));
+    let mut play = routed(&json!([{"setWeight": 75}, {"pause": {}}]), &more);
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), play.set("h1").replicas), (75, 1));
+    let steps = json!([{"setWeight": 25}, {"pause": {}}]);
+    play.model.patch(&json!({"spec": {"strategy": {"canary": {"steps": steps}}}}));
+    play.model.set_image("app:3");
+    play.watch(60, |play| {
+        let stable = play.set("h1").counts.available.min(play.set("h1").replicas);
+        assert!(shown(play) >= 100 - 25 * stable, "{} % with {stable} stable pods", shown(play));
+    });
+    assert_eq!((shown(&play), play.selected("canary").as_str(), play.set("h2").replicas), (25, "h3", 0));
+}
+
+#[test]
+fn the_stable_version_shrinks_beside_a_canary_that_carries() {
+    let more = unlimited(&json!({"dynamicStableScale": true}));
+    let mut play = routed(&json!([{"setWeight": 75}, {"pause": {}}]), &more);
+    play.model.set_image("app:2");
+    while shown(&play) < 75 {
+        play.run(1);
+    }
+    assert_eq!((shown(&play), play.set("h1").replicas), (75, 4));
+    let set = play.set("h2").name.clone();
+    play.model.pods.iter_mut().find(|pod| pod.set == set).unwrap().ready = None;
+    play.run(100);
+    assert_eq!(play.set("h1").replicas, 4, "two of four pods carry 50");
+    let now = play.model.now;
+    play.model.pods.iter_mut().for_each(|pod| pod.ready = pod.ready.or(Some(now)));
+    play.run(0);
+    assert_eq!(play.set("h1").replicas, 1);
+}
+
+#[test]
+fn a_weight_whose_step_was_skipped_waits_for_its_pods() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.set_image("app:2");
+    let set = |play: &Play| play.find("h2").map(|set| set.name.clone());
+    play.run(1);
+    // One of its two pods takes longer.
+    let name = set(&play).unwrap();
+    play.model.pods.iter_mut().find(|pod| pod.set == name).unwrap().ready = None;
+    play.act("promote", 60);
+    assert_eq!((play.status().current_step_index, shown(&play)), (Some(1), 25));
+    let now = play.model.now;
+    play.model.pods.iter_mut().for_each(|pod| pod.ready = pod.ready.or(Some(now)));
+    play.run(30);
+    assert_eq!(shown(&play), 50);
+}
+
+#[test]
+fn a_stable_version_that_has_shrunk_to_nothing_gets_no_weight_before_it_has_a_pod() {
+    let more = unlimited(&json!({"dynamicStableScale": true}));
+    let steps = json!([{"setWeight": 100}, {"pause": {}}, {"setWeight": 80}, {"pause": {}}]);
+    let mut play = routed(&steps, &more);
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), play.set("h1").replicas), (100, 0));
+    play.model.act("promote", &Value::Null);
+    play.watch(60, |play| {
+        let set = play.set("h1");
+        assert!(shown(play) == 100 || set.counts.available.min(set.replicas) > 0, "{} %", shown(play));
+    });
+    assert_eq!(shown(&play), 80);
+}
+
+#[test]
+fn a_dead_canary_keeps_nothing_although_the_stable_version_has_shrunk() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let mut play = routed(&steps, &json!({"dynamicStableScale": true}));
+    play.update("app:2", 60);
+    let canary = play.set("h2").name.clone();
+    play.model.pods.retain(|pod| pod.set != canary);
+    play.act("abort", 0);
+    assert_eq!(shown(&play), 0);
 }

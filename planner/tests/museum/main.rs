@@ -8,8 +8,11 @@ mod support;
 mod analysis;
 mod blue_green;
 mod canary;
+mod mesh;
 mod play;
 mod restart;
+mod routed;
+mod routes;
 #[cfg(feature = "defects")]
 mod switches;
 mod versions;

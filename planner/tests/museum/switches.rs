@@ -1,7 +1,7 @@
 //! Each play fails when the rule that prevents its outage is switched off, and passes when it is not: a play that
 //! cannot fail shows nothing.
 
-use crate::{analysis, blue_green, canary, restart, versions};
+use crate::{analysis, blue_green, canary, restart, routed, routes, versions};
 use planner::defects::Defect;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -101,6 +101,57 @@ const PIECES: &[(&str, fn(), Defect)] = &[
         analysis::undecided_background_analysis_is_promoted,
         Defect::UndecidedIsPromoted,
     ),
+    ("abort-before-the-router-has-heard", routed::abort_before_the_router_has_heard, Defect::NothingSettles),
+    ("abort-that-waits-for-itself", routed::abort_that_waits_for_itself, Defect::AbortWaitsForWeight),
+    (
+        "canary-service-flaps-after-abort",
+        routed::canary_service_flaps_after_abort,
+        Defect::KeptCanaryIsServed,
+    ),
+    ("first-deploy-behind-a-mesh", routes::first_deploy_behind_a_mesh, Defect::RoutesBeforeStable),
+    ("foreign-routes-removed", routes::foreign_routes_removed, Defect::RoutesOutlive),
+    ("foreign-routes-removed", routes::foreign_routes_removed, Defect::ForeignSubsetsGo),
+    ("kept-version-times-out", routed::kept_version_times_out, Defect::KeptOnesAreLate),
+    (
+        "load-balancer-behind-the-selector",
+        routes::load_balancer_behind_the_selector,
+        Defect::SelectorMovesWithTheWeight,
+    ),
+    (
+        "load-balancer-behind-the-selector",
+        routes::load_balancer_behind_the_selector,
+        Defect::WeightBeforeTargets,
+    ),
+    (
+        "load-balancer-behind-the-selector",
+        routes::load_balancer_behind_the_selector,
+        Defect::SwitchIsNoChange,
+    ),
+    ("rollback-below-availability", routed::rollback_below_availability, Defect::AllBackAtOnce),
+    (
+        "selector-switched-after-old-pods-went",
+        routed::selector_stays_and_old_pods_stay_with_it,
+        Defect::ReferencesForgotten,
+    ),
+    (
+        "stable-shrinks-before-the-weight-is-verified",
+        routed::stable_shrinks_before_the_weight_is_verified,
+        Defect::StableByWish,
+    ),
+    (
+        "stable-shrinks-while-canary-pods-are-missing",
+        routed::stable_shrinks_while_canary_pods_are_missing,
+        Defect::StableGoesUnbacked,
+    ),
+    (
+        "third-version-on-a-shrunken-stable",
+        routed::third_version_on_a_shrunken_stable,
+        Defect::OvertakenLosesAll,
+    ),
+    ("weight-before-destination", routes::weight_before_destination, Defect::SubsetMovesFirst),
+    ("weight-before-destination", routes::weight_before_destination, Defect::RuleAlwaysLast),
+    ("weight-before-destination", routes::weight_before_destination, Defect::RoutesBeforePods),
+    ("weights-out-of-range", routes::weights_out_of_range, Defect::WeightBeyondTheWhole),
     ("workloads-nobody-asked-about", versions::workloads_nobody_asked_about, Defect::TakesForeign),
 ];
 

@@ -10,6 +10,7 @@
 
 mod actions;
 pub mod demo;
+pub mod routers;
 mod writes;
 
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
@@ -50,6 +51,12 @@ pub struct Model {
     pub events: Vec<(String, String)>,
     /// The router does not show what it is asked for: somebody puts it back.
     pub router_is_stuck: bool,
+    /// Objects of real routers; without them the router does at once what it is asked for.
+    pub objects: Option<traffic::Objects>,
+    /// Edits of those objects.
+    pub edits: usize,
+    /// What data planes were told, one after the other.
+    pub told: Vec<routers::Told>,
     /// What a router has just said of its edits.
     pub told_by_routers: Vec<(String, String)>,
     /// Phase, message and step of each status that differs from the one before.
@@ -115,6 +122,9 @@ impl Model {
             pods: Vec::new(),
             events: Vec::new(),
             router_is_stuck: false,
+            objects: None,
+            edits: 0,
+            told: Vec::new(),
             told_by_routers: Vec::new(),
             phases: Vec::new(),
             states: Vec::new(),
@@ -227,6 +237,7 @@ impl Model {
     /// ReplicaSet controller, kubelet and analysis controller.
     pub fn surroundings(&mut self) {
         let now = self.now;
+        self.look_at_routers();
         for index in 0..self.world.replica_sets.len() {
             self.follow_size(index);
         }

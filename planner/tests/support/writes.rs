@@ -133,14 +133,23 @@ impl Model {
                 let service = self.world.services.get_mut(&target.name).expect("the Service is there");
                 let hash = BTreeMap::from([(crds::meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash.clone())]);
                 let by = BTreeMap::from([(crds::meta::MANAGED_BY_ANNOTATION.to_owned(), managed_by.clone())]);
+                let before = service.selector.clone();
                 merge(&mut service.selector, &hash);
                 merge(&mut service.annotations, &by);
+                if service.selector != before {
+                    service.changed = Some(self.now.whole_seconds());
+                }
+                self.tell();
             }
             Write::RouteTraffic { .. } if self.router_is_stuck => {}
+            Write::RouteTraffic { router, intent } if self.objects.is_some() => self.route(router, intent),
             Write::RouteTraffic { router, intent } => {
                 let now = self.now;
                 let view =
                     self.world.routers.iter_mut().find(|view| view.name == *router).expect("the router");
+                if view.observed.as_ref().is_ok_and(|observed| observed.shows(intent)) {
+                    return;
+                }
                 let first = view.observed.as_ref().unwrap().splits.is_empty();
                 let splits = vec![intent.split()];
                 let routes = intent.routes.clone();

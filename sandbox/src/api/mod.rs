@@ -8,6 +8,7 @@ mod delete;
 pub(crate) mod failure;
 pub(crate) mod kinds;
 mod list;
+mod managers;
 mod metadata;
 mod names;
 mod patching;
@@ -48,7 +49,12 @@ pub struct ApiServer {
     clock: Clock,
     /// What the answer to the request of the moment warns of.
     pub(crate) warnings: Vec<String>,
+    /// Who writes at the moment: the manager that the request names.
+    manager: String,
 }
+
+/// Manager of what is written without a request.
+const BY_HAND: &str = "by-hand";
 
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +75,7 @@ impl ApiServer {
             random: fastrand::Rng::with_seed(seed),
             clock,
             warnings: Vec::new(),
+            manager: BY_HAND.to_owned(),
         }
     }
 

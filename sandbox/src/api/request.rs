@@ -78,6 +78,7 @@ pub(crate) struct Query {
     pub(crate) propagation: Option<String>,
     pub(crate) grace_seconds: Option<i64>,
     pub(crate) include_object: Option<String>,
+    pub(crate) field_manager: Option<String>,
 }
 
 /// What happens to fields that are not known.
@@ -153,6 +154,7 @@ impl Query {
                 "propagationPolicy" => parsed.propagation = Some(value),
                 "gracePeriodSeconds" => parsed.grace_seconds = value.parse().ok(),
                 "includeObject" => parsed.include_object = Some(value),
+                "fieldManager" => parsed.field_manager = Some(value).filter(|name| !name.is_empty()),
                 _ => {}
             }
         }
@@ -192,6 +194,8 @@ pub(crate) struct Request {
     /// `None` when no form that the client takes is served.
     pub(crate) form: Option<Form>,
     pub(crate) content_type: String,
+    /// Who writes, as `managedFields` names it: what the query says, or the first word of the user agent.
+    pub(crate) manager: String,
     pub(crate) body: bytes::Bytes,
 }
 
@@ -212,6 +216,8 @@ impl Request {
             };
             return Err(Failure::invalid(Of::options(options), "", &query.faults));
         }
+        let agent = header(http::header::USER_AGENT).split('/').next().unwrap_or_default();
+        let manager = query.field_manager.clone().unwrap_or_else(|| agent.to_owned());
         Ok(Self {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
@@ -220,6 +226,7 @@ impl Request {
             form: Form::of(&accept),
             accept,
             content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
+            manager,
             body,
         })
     }

@@ -26,6 +26,13 @@ const SHOWN_WHEN_DELETED: [&str; 7] = [
 impl ApiServer {
     /// Answers a request.
     pub(crate) fn answer(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.manager.clone_from(&request.manager);
+        let answer = self.answer_by(request);
+        super::BY_HAND.clone_into(&mut self.manager);
+        answer
+    }
+
+    fn answer_by(&mut self, request: &Request) -> Result<Reply, Failure> {
         self.warnings.clear();
         if let Some(reply) = self.answer_about_itself(request) {
             return Ok(reply);

@@ -3,7 +3,7 @@
 use super::failure::{Cause, Failure, Of};
 use super::registry::ResourceType;
 use super::store::Stored;
-use super::{ApiServer, At, ResourceId, kinds, metadata, names, stamp, text};
+use super::{ApiServer, At, ResourceId, kinds, managers, metadata, names, stamp, text};
 use crate::Dig;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -77,6 +77,7 @@ impl ApiServer {
             return Err(Failure::invalid(kind.of(), &name, &causes));
         }
         kinds::admit(self, &kind, &object)?;
+        managers::note(&kind, Part::Main, &self.manager, self.now(), &mut object, None);
         if kind.custom.is_some() {
             self.warnings.extend(metadata::warnings(&object, None));
         }
@@ -195,6 +196,7 @@ impl ApiServer {
         let mut causes =
             metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
         metadata::keep(&mut new, &old.value);
+        managers::keep(&mut new, &old.value);
         if let Some(map) = new.as_object_mut() {
             map.insert("apiVersion".to_owned(), kind.api_version().into());
             map.insert("kind".to_owned(), kind.kind.clone().into());
@@ -215,6 +217,7 @@ impl ApiServer {
         if new == old.value && !goes(&new) {
             return Ok(old);
         }
+        managers::note(&kind, part, &self.manager, self.now(), &mut new, Some(&old.value));
         if dry_run {
             return Ok(Arc::new(Stored::unstored(new)));
         }

@@ -1,9 +1,11 @@
 //! Clients: a steady stream of requests, each of which goes to one pod.
 
 use super::journal::{Journal, Outcome, Record};
-use super::plane::{Endpoints, Key, Plane};
+use super::plane::{Endpoints, Manner, Plane, Split};
 use super::pods::Pods;
+use super::routers::{RouteKey, RouterKind};
 use super::time_of;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +33,25 @@ pub enum Route {
         /// Its name.
         name: String,
     },
+    /// To Services as an object of a router says, and on to their pods.
+    Object {
+        /// Its kind.
+        kind: RouterKind,
+        /// Its namespace, and that of its Services.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Route {
-    fn key(&self) -> Key {
-        let (Self::Service { namespace, name } | Self::Split { namespace, name }) = self;
-        (namespace.clone(), name.clone())
+    fn key(&self) -> RouteKey {
+        match self {
+            Self::Service { namespace, name } | Self::Split { namespace, name } => {
+                (None, namespace.clone(), name.clone())
+            }
+            Self::Object { kind, namespace, name } => (Some(*kind), namespace.clone(), name.clone()),
+        }
     }
 }
 
@@ -63,6 +78,13 @@ impl Clients {
     #[must_use]
     pub fn of_split(namespace: &str, name: &str, per_second: u32) -> Self {
         let route = Route::Split { namespace: namespace.to_owned(), name: name.to_owned() };
+        Self { route, plane: ROUTER.to_owned(), per_second }
+    }
+
+    /// Clients of a route that an object of a router describes.
+    #[must_use]
+    pub fn of_object(kind: RouterKind, namespace: &str, name: &str, per_second: u32) -> Self {
+        let route = Route::Object { kind, namespace: namespace.to_owned(), name: name.to_owned() };
         Self { route, plane: ROUTER.to_owned(), per_second }
     }
 }
@@ -133,22 +155,38 @@ impl Stream {
 
     fn look_up(&self, plane: &Plane) -> Vec<Target> {
         let key = self.clients.route.key();
-        let target = |service: &str, weight: u32| Target {
+        let target = |service: &str, weight: u32, labels: &BTreeMap<String, String>| Target {
             service: Arc::from(service),
             weight: u64::from(weight),
-            endpoints: plane.view.endpoints(&(key.0.clone(), service.to_owned())),
+            endpoints: plane.view.endpoints(&(key.1.clone(), service.to_owned()), labels),
         };
         match &self.clients.route {
-            Route::Service { name, .. } => vec![target(name, 1)],
-            Route::Split { .. } => {
-                let shares = plane.view.shares(&key).iter();
-                shares
-                    .filter(|share| share.weight > 0)
-                    .map(|share| target(&share.service, share.weight))
-                    .collect()
+            Route::Service { name, .. } => vec![target(name, 1, &BTreeMap::new())],
+            Route::Split { .. } | Route::Object { .. } => {
+                let Some(split) = plane.view.split(&key) else { return Vec::new() };
+                let shares = split.shares.iter();
+                let all = shares.map(|share| target(&share.service, share.weight, &share.labels)).collect();
+                served(split, all).into_iter().filter(|target| target.weight > 0).collect()
             }
         }
     }
+}
+
+/// Who gets requests in the end.
+fn served(split: &Split, mut targets: Vec<Target>) -> Vec<Target> {
+    let Some(first) = targets.first_mut().filter(|_| split.manner == Manner::Nginx) else { return targets };
+    if first.endpoints.is_empty() {
+        first.weight = first.weight.max(1);
+        targets.truncate(1);
+        return targets;
+    }
+    // What a canary without pods does not take stays with the first.
+    let lost: u64 = targets.iter().filter(|one| one.endpoints.is_empty()).map(|one| one.weight).sum();
+    targets.retain(|target| !target.endpoints.is_empty());
+    if let Some(first) = targets.first_mut() {
+        first.weight = first.weight.saturating_add(lost);
+    }
+    targets
 }
 
 /// Sends one request.

@@ -2,7 +2,8 @@
 //! of the pods meanwhile.
 //!
 //! Those who pass requests on are late: a data plane learns what has changed in the cluster after its lag, and sends
-//! requests to pods that are gone until then. What clients saw is a record for each request.
+//! requests to pods that are gone until then. What clients saw is a record for each request. A route with weights is one
+//! that a simulation sets itself, or one that the objects of a router describe.
 //!
 //! There is no task: everything up to now is computed when someone asks, or when the cluster changes. Given the seed,
 //! the same changes at the same times give the same records.
@@ -13,6 +14,7 @@ mod journal;
 mod plane;
 mod pods;
 mod prometheus;
+mod routers;
 mod scrape;
 mod state;
 
@@ -22,14 +24,16 @@ mod tests;
 pub use answers::{AnswerChange, AnswerRule};
 pub use clients::{Clients, NODES, ROUTER, Route};
 pub use journal::{Outcome, RECORDS_MAX, Record, SECONDS_MAX, Second, Tally};
-pub use plane::{Backend, Share};
+pub use plane::{Backend, Manner, Share, Split};
 pub use prometheus::Prometheus;
+pub use routers::{RouteKey, RouterKind, Routers, definitions};
 
 use crate::api::registry::ResourceId;
 use crate::api::store::Change;
 use crate::{ApiServer, Clock, Cluster, Witness};
 use crds::Time;
 use state::State;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -87,6 +91,7 @@ impl Traffic {
             traffic: traffic.clone(),
             pods: api.resource_of("v1", "Pod"),
             services: api.resource_of("v1", "Service"),
+            routers: BTreeMap::new(),
         });
         let (pods, services) = (eyes.pods, eyes.services);
         cluster.add_witness(eyes);
@@ -97,6 +102,12 @@ impl Traffic {
                 }
                 for service in services.into_iter().flat_map(|services| api.objects(services, None)) {
                     state.saw_service(&service.value, false);
+                }
+                for (id, resource) in api.registry.all() {
+                    let Some(kind) = RouterKind::of(&resource.group, &resource.kind) else { continue };
+                    for object in api.objects(id, None) {
+                        state.saw_router(kind, &object.value, false);
+                    }
                 }
             });
         });
@@ -188,20 +199,27 @@ impl Traffic {
     }
 }
 
-/// Sees the cluster's pods and Services.
+/// Sees the cluster's pods, Services and objects of routers.
 struct Eyes {
     traffic: Traffic,
     pods: Option<ResourceId>,
     services: Option<ResourceId>,
+    /// Which kind of a router each resource is, as far as it was looked up.
+    routers: BTreeMap<ResourceId, Option<RouterKind>>,
 }
 
 impl Witness for Eyes {
-    fn saw(&mut self, _: &ApiServer, resource: ResourceId, change: &Change, _: Time) {
+    fn saw(&mut self, api: &ApiServer, resource: ResourceId, change: &Change, _: Time) {
         let object = &change.object.value;
         if Some(resource) == self.pods {
             self.traffic.with(|state| state.saw_pod(object, change.deleted));
         } else if Some(resource) == self.services {
             self.traffic.with(|state| state.saw_service(object, change.deleted));
+        } else if let Some(kind) = *self.routers.entry(resource).or_insert_with(|| {
+            let resource = api.resource(resource).ok()?;
+            RouterKind::of(&resource.group, &resource.kind)
+        }) {
+            self.traffic.with(|state| state.saw_router(kind, object, change.deleted));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Data planes: what those who pass requests on know of pods, Services and weights, some time after it came true.
 
+use super::routers::RouteKey;
 use crate::models::endpoints::{Candidate, slice};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -45,6 +46,28 @@ pub struct Share {
     pub service: String,
     /// Its weight among those of the route.
     pub weight: u32,
+    /// Labels that its pods must have beside those that the Service selects: a subset.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What happens to requests whose Service has no pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// They are not answered.
+    #[default]
+    Plain,
+    /// As in ingress-nginx: a canary without pods leaves its requests to the stable Service, which is the first share;
+    /// while that one has no pods, nothing is answered, whatever the canary's weight is.
+    Nginx,
+}
+
+/// How a route splits its requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// Who gets how much.
+    pub shares: Arc<[Share]>,
+    /// What happens where there are no pods.
+    pub manner: Manner,
 }
 
 /// A change that a data plane learns; without a value it is gone.
@@ -52,7 +75,7 @@ pub struct Share {
 pub(super) enum News {
     Pod(PodId, Option<Arc<Facts>>),
     Service(Key, Option<Arc<Front>>),
-    Split(Key, Arc<[Share]>),
+    Split(RouteKey, Option<Arc<Split>>),
 }
 
 /// Pods, Services and weights as someone knows them.
@@ -60,7 +83,7 @@ pub(super) enum News {
 pub(super) struct View {
     pods: BTreeMap<PodId, Arc<Facts>>,
     services: BTreeMap<Key, Arc<Front>>,
-    splits: BTreeMap<Key, Arc<[Share]>>,
+    splits: BTreeMap<RouteKey, Arc<Split>>,
 }
 
 /// Pods that a Service's requests go to.
@@ -73,7 +96,8 @@ impl View {
             News::Pod(id, None) => drop(self.pods.remove(&id)),
             News::Service(key, Some(front)) => drop(self.services.insert(key, front)),
             News::Service(key, None) => drop(self.services.remove(&key)),
-            News::Split(key, shares) => drop(self.splits.insert(key, shares)),
+            News::Split(key, Some(split)) => drop(self.splits.insert(key, split)),
+            News::Split(key, None) => drop(self.splits.remove(&key)),
         }
     }
 
@@ -82,19 +106,19 @@ impl View {
         match news {
             News::Pod(id, facts) => self.pods.get(id) == facts.as_ref(),
             News::Service(key, front) => self.services.get(key) == front.as_ref(),
-            News::Split(key, shares) => self.splits.get(key) == Some(shares),
+            News::Split(key, split) => self.splits.get(key) == split.as_ref(),
         }
     }
 
     /// Pods that get the requests to a Service: those that are ready; where there is none, those on their way out that
-    /// still answer, as kube-proxy does it. None for a Service that is not known.
-    pub(super) fn endpoints(&self, service: &Key) -> Endpoints {
+    /// still answer, as kube-proxy does it. None for a Service that is not known. Only pods with all `labels` count.
+    pub(super) fn endpoints(&self, service: &Key, labels: &BTreeMap<String, String>) -> Endpoints {
         let Some(front) = self.services.get(service).filter(|front| !front.selector.is_empty()) else {
             return Vec::new();
         };
         let selected = |facts: &Facts| {
             let has = |(key, value): (&String, &String)| facts.labels.get(key) == Some(value);
-            facts.backend.namespace == service.0 && front.selector.iter().all(has)
+            facts.backend.namespace == service.0 && front.selector.iter().chain(labels).all(has)
         };
         let chosen: Vec<(&PodId, &Arc<Facts>)> = self.pods.iter().filter(|(_, pod)| selected(pod)).collect();
         let candidates: Vec<Candidate> = chosen.iter().map(|(_, facts)| facts.candidate).collect();
@@ -105,9 +129,9 @@ impl View {
         takes.filter_map(|end| chosen.get(end.pod)).map(|(id, facts)| (**id, facts.backend.clone())).collect()
     }
 
-    /// The weights of a route.
-    pub(super) fn shares(&self, route: &Key) -> &[Share] {
-        self.splits.get(route).map_or(&[], |shares| shares)
+    /// How a route splits its requests.
+    pub(super) fn split(&self, route: &RouteKey) -> Option<&Arc<Split>> {
+        self.splits.get(route)
     }
 }
 

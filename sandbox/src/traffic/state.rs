@@ -1,8 +1,9 @@
 //! Time goes by: requests, what data planes hear, and scrapes, in order. Times are microseconds since the epoch.
 
 use super::clients::{Clients, Stream};
-use super::plane::{Front, Key, News, Plane, Share, View};
+use super::plane::{Front, Key, Manner, News, Plane, Share, Split, View};
 use super::pods::Pods;
+use super::routers::{RouterKind, Routers};
 use super::scrape::scrape;
 use crate::Dig;
 use crate::api::text;
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) pods: Pods,
     /// As it is, for data planes that come later.
     truth: View,
+    routers: Routers,
     planes: BTreeMap<String, Plane>,
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) database: Database,
@@ -38,6 +40,7 @@ impl State {
             at_us: now_us,
             pods: Pods::default(),
             truth: View::default(),
+            routers: Routers::default(),
             planes: BTreeMap::new(),
             streams: BTreeMap::new(),
             database: Database::default(),
@@ -107,7 +110,15 @@ impl State {
     }
 
     pub(super) fn weigh(&mut self, route: Key, shares: &[Share]) {
-        self.tell(News::Split(route, shares.into()));
+        let split = Split { shares: shares.into(), manner: Manner::Plain };
+        self.tell(News::Split((None, route.0, route.1), Some(Arc::new(split))));
+    }
+
+    /// An object of a router is now so, or gone.
+    pub(super) fn saw_router(&mut self, kind: RouterKind, object: &Value, deleted: bool) {
+        for (route, split) in self.routers.saw(kind, object, deleted) {
+            self.tell(News::Split(route, split));
+        }
     }
 
     /// The data plane of this name, which knows all that is true when it is new.

@@ -143,7 +143,8 @@ fn weights_split_requests_once_the_router_has_heard_of_them() {
     for track in ["v1", "v2"] {
         state.saw_service(&service(track, &json!({"track": track})), false);
     }
-    let share = |service: &str, weight| Share { service: service.to_owned(), weight };
+    let share =
+        |service: &str, weight| Share { service: service.to_owned(), weight, labels: BTreeMap::new() };
     let route = || ("default".to_owned(), "split".to_owned());
     state.send("users", Clients::of_split("default", "split", 100));
     state.advance(SECOND);

@@ -2,7 +2,7 @@
 
 use super::checker::Verb;
 use super::deeds::{self, ROLLOUTS};
-use super::house::NAMESPACE;
+use super::house::{NAMESPACE, ROUTE};
 use super::look::Look;
 use super::observed::lock;
 use super::run::{Driver, Run};
@@ -11,6 +11,7 @@ use super::scenarios::{ROLLOUT, template};
 use super::weather::{FLAP, Fault, LATE_SETS, Manners, Mishap, SLOW_STOP};
 use crds::Time;
 use sandbox::api::{At, Deletion, Part, Propagation};
+use sandbox::traffic::RouterKind;
 use sandbox::{Nature, PodChange, PodRule};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -146,6 +147,11 @@ fn name(object: &Value) -> &str {
     object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
 }
 
+fn router_kind(object: &Value) -> Option<RouterKind> {
+    let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    RouterKind::of(version.split('/').next().unwrap_or_default(), kind_of(object))
+}
+
 fn is_rollout(object: &Value) -> bool {
     kind_of(object) == "Rollout"
 }
@@ -191,7 +197,7 @@ impl Driver<'_> {
             let mut core = lock(&self.core);
             core.note(now, || format!("MISHAP {mishap:?}"));
             core.blind_until = core.blind_until.max(until);
-            core.troubled |= !matches!(mishap, Mishap::Customers(_) | Mishap::Beside(_));
+            core.troubled |= !matches!(mishap, Mishap::Customers(_) | Mishap::Routers(_) | Mishap::Beside(_));
             core.checker.lag = core.checker.lag.max(mishap.delays());
             match mishap {
                 Mishap::LeaseLost(_) => core.lease_lost.extend(leader.clone().map(|who| (Some(who), until))),
@@ -246,6 +252,7 @@ impl Driver<'_> {
                 lock(&self.core).checker.reach("gates did not answer well");
             }
             Mishap::Customers(lag) => self.customers(Duration::from_secs(lag.into())),
+            Mishap::Routers(lag) => self.clients_of_routes(Duration::from_secs(lag.into())),
             Mishap::Beside(count) => self.fate.beside = count.into(),
             Mishap::LeaseLost(_) | Mishap::LeaseDown(_) | Mishap::Freeze(_) => {}
         }
@@ -268,11 +275,30 @@ impl Driver<'_> {
     }
 
     fn customers(&mut self, lag: Duration) {
+        if !self.routes().is_empty() {
+            // They come through the routes already, which are to be late no more than settles.
+            return;
+        }
         let services = self.fate.git.iter().filter(|object| kind_of(object) == "Service");
         let names: Vec<String> = services.map(|service| name(service).to_owned()).collect();
         self.house.open_doors(&names, lag);
         self.fate.judged = self.house.now();
         lock(&self.core).checker.planes_lag(lag);
+    }
+
+    fn routes(&self) -> Vec<(RouterKind, String)> {
+        let route = |object: &Value| {
+            let kind = router_kind(object).filter(|kind| *kind != RouterKind::DestinationRule)?;
+            Some((kind, name(object).to_owned()))
+        };
+        self.fate.git.iter().filter_map(route).collect()
+    }
+
+    fn clients_of_routes(&mut self, lag: Duration) {
+        let routes = self.routes();
+        self.house.open_routes(&routes, lag);
+        self.fate.judged = self.house.now();
+        lock(&self.core).checker.routers_lag(lag);
     }
 
     /// Judges what the clients have met since.
@@ -286,7 +312,10 @@ impl Driver<'_> {
         let mut core = lock(&self.core);
         for (records, name) in met {
             for record in records.iter().filter(|record| record.at < now) {
-                core.checker.judge(&name, record, now);
+                match name.strip_prefix(ROUTE) {
+                    Some(route) => core.checker.judge_route(route, record, now),
+                    None => core.checker.judge(&name, record, now),
+                }
             }
         }
         drop(core);
@@ -365,6 +394,7 @@ impl Driver<'_> {
             Manners::Gentle => "a syncer applied what was there",
             Manners::Replicas => "a syncer took the size back",
             Manners::Selectors => "a syncer took selectors of Services back",
+            Manners::Weights => "a syncer took weights back",
             Manners::Annotations => "a syncer took annotations away",
             Manners::Prunes => "a syncer deleted an AnalysisRun",
             Manners::OldThenNew => "a syncer applied an older version and the newest within a second",
@@ -406,6 +436,7 @@ impl Driver<'_> {
         let mut new = old.clone();
         for (key, value) in wanted.get("spec").and_then(Value::as_object).into_iter().flatten() {
             let others = match key.as_str() {
+                _ if router_kind(wanted).is_some() => manners != Manners::Weights,
                 "replicas" => manners != Manners::Replicas,
                 "selector" if kind == "Service" => manners != Manners::Selectors,
                 _ => false,

@@ -7,6 +7,7 @@ use super::scenarios::{ROLLOUT, template};
 use crds::meta::POD_TEMPLATE_HASH_LABEL;
 use sandbox::Cluster;
 use sandbox::api::{At, Deletion, Part, Propagation};
+use sandbox::traffic::{RouterKind, Routers};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -186,6 +187,33 @@ pub(super) fn label(object: &Value) -> &str {
     labels.and_then(|labels| labels.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Kinds of routes, with their API versions.
+const ROUTES: [(RouterKind, &str, &str); 4] = [
+    (RouterKind::HttpRoute, "gateway.networking.k8s.io/v1", "HTTPRoute"),
+    (RouterKind::TraefikService, "traefik.io/v1alpha1", "TraefikService"),
+    (RouterKind::VirtualService, "networking.istio.io/v1alpha3", "VirtualService"),
+    (RouterKind::Ingress, "networking.k8s.io/v1", "Ingress"),
+];
+
+/// How each route splits at the end.
+fn routes(cluster: &Cluster) -> BTreeMap<String, String> {
+    let mut end = BTreeMap::new();
+    for (kind, version, name) in ROUTES {
+        let mut routers = Routers::default();
+        for object in cluster.objects(version, name, NAMESPACE) {
+            for ((_, _, route), split) in routers.saw(kind, &object, false) {
+                let shares: Vec<String> = split
+                    .iter()
+                    .flat_map(|split| split.shares.iter())
+                    .map(|share| format!("{} {}", share.service, share.weight))
+                    .collect();
+                end.insert(format!("route {route}"), shares.join(", "));
+            }
+        }
+    }
+    end
+}
+
 /// The end of a run, without times, names by chance and counts of tries: that of a run without faults is the same.
 pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
     let mut end = BTreeMap::new();
@@ -201,6 +229,7 @@ pub(super) fn ending(cluster: &Cluster) -> BTreeMap<String, String> {
         let selector = service.pointer("/spec/selector").cloned().unwrap_or_default();
         end.insert(format!("Service {name}"), selector.to_string());
     }
+    end.extend(routes(cluster));
     let mut pods: BTreeMap<String, u32> = BTreeMap::new();
     for pod in cluster.objects("v1", "Pod", NAMESPACE) {
         *pods.entry(label(&pod).to_owned()).or_default() += 1;

@@ -4,7 +4,7 @@ use super::metrics::Answers;
 use controller::args::Args;
 use controller::{Controller, Surroundings};
 use crds::Time;
-use sandbox::traffic::{self, Traffic};
+use sandbox::traffic::{self, RouterKind, Traffic};
 use sandbox::{Blueprint, Cluster, Nature, Options};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,11 +18,14 @@ pub const NAMESPACE: &str = "default";
 /// Requests of the clients of each Service: enough that each state of some seconds meets some.
 const REQUESTS_PER_SECOND: u32 = 2;
 
+/// How the names of clients of routes begin; no name of a Service has a slash.
+pub(super) const ROUTE: &str = "route/";
+
 /// Our own definitions, read once.
 static BLUEPRINT: LazyLock<Blueprint> = LazyLock::new(|| Blueprint::default().with(&definitions()));
 
-/// CustomResourceDefinitions of all kinds that the controller serves, of a day to come: pods have fields that nobody
-/// here knows, and which must survive.
+/// CustomResourceDefinitions of the kinds that routers read, and of all that the controller serves, of a day to come: pods
+/// have fields that nobody here knows, and which must survive.
 fn definitions() -> Vec<Value> {
     let ours = crds::manifest::all(crds::manifest::Detail::Slim).into_iter();
     let mut all: Vec<Value> = ours.map(|(_, definition)| definition).collect();
@@ -34,6 +37,7 @@ fn definitions() -> Vec<Value> {
             pod.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
         }
     }
+    all.extend(traffic::definitions());
     all
 }
 
@@ -136,6 +140,17 @@ impl House {
         traffic.set_lag(traffic::NODES, lag);
         for name in services {
             traffic.send(name, traffic::Clients::of_service(NAMESPACE, name, REQUESTS_PER_SECOND));
+        }
+    }
+
+    /// Lets clients of these routes come, through routers that are so late.
+    pub fn open_routes(&mut self, routes: &[(RouterKind, String)], lag: Duration) {
+        let settings = traffic::Settings { seed: self.settings.seed, scrape: None };
+        let traffic = self.traffic.get_or_insert_with(|| Traffic::over(&self.cluster, settings));
+        traffic.set_lag(traffic::ROUTER, lag);
+        for (kind, name) in routes {
+            let clients = traffic::Clients::of_object(*kind, NAMESPACE, name, REQUESTS_PER_SECOND);
+            traffic.send(&format!("{ROUTE}{name}"), clients);
         }
     }
 

@@ -417,6 +417,9 @@ impl Driver<'_> {
                 format!("{own} of {wanted} pods of the stable version {hash} are available ({have} in all)"),
             );
         }
+        if let Some(what) = checker.strays_at_rest() {
+            checker.fail("V1", now, what);
+        }
         if let Some(what) = checker.world.active_with_deadline() {
             checker.fail("V1", now, what);
         }

@@ -112,7 +112,7 @@ impl Router for Alb {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { headers: true, mirrors: false, additional: true, subsets: false }
+        Abilities { headers: true, mirrors: false, additional: true, subsets: false, registers: true }
     }
 
     fn references(&self) -> Vec<Reference> {

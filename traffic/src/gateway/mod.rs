@@ -104,6 +104,7 @@ impl Router for Gateway {
             mirrors: any(Target::mirrors),
             additional: true,
             subsets: false,
+            registers: false,
         }
     }
 

@@ -88,7 +88,13 @@ impl Router for Istio {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { headers: true, mirrors: true, additional: true, subsets: self.rule.is_some() }
+        Abilities {
+            headers: true,
+            mirrors: true,
+            additional: true,
+            subsets: self.rule.is_some(),
+            registers: false,
+        }
     }
 
     /// The rule first; [`order`] says when it is edited last.

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// DIFFERS: Argo Rollouts writes the rule first unless the canary has no pods.
 pub(super) fn rule_goes_first(observed: &ObservedTraffic, intent: &Intent) -> bool {
     let Some((canary, stable)) = &observed.subsets else { return true };
+    if planner::defect!(RuleAlwaysLast) {
+        return false;
+    }
     let wanted = ObservedTraffic { splits: vec![intent.split()], ..ObservedTraffic::default() };
     let weights = |traffic: &ObservedTraffic| (traffic.canary(intent.total), traffic.stable(intent.total));
     let (old_hashes, old_weights) = ((canary.as_str(), stable.as_str()), weights(observed));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// `maxUnavailable` of a canary as a number; percentages are rounded down, and without a surge at least one pod may
 /// go.
-fn max_unavailable(web: Look<'_>) -> i64 {
+pub(super) fn max_unavailable(web: Look<'_>) -> i64 {
     let replicas = web.replicas();
     let share =
         |key: &str, up: bool, default: i64| match web.0.pointer(&format!("/spec/strategy/canary/{key}")) {
@@ -29,6 +29,11 @@ impl Checker {
         let web = self.world.look();
         let names = ["/spec/strategy/canary/stableService", "/spec/strategy/blueGreen/activeService"];
         names.into_iter().map(move |pointer| web.text(pointer)).filter(|name| !name.is_empty())
+    }
+
+    /// Whether routers split the traffic.
+    pub(super) fn is_routed(&self) -> bool {
+        self.world.look().0.pointer("/spec/strategy/canary/trafficRouting").is_some()
     }
 
     pub(super) fn is_blue_green(&self) -> bool {
@@ -55,8 +60,10 @@ impl Checker {
         }
         let (total, own) = (self.world.all_available(), self.world.available_of(&before.uid));
         let left = total - own + own.min(size);
+        self.shrinks_while_served(&before, size, now);
         self.capacity(&before.hash, (total, own), (left, own.min(size)), now);
-        if size == 0 && own > 0 {
+        // Behind routers a Service is asked as much as its weight says: S3 has judged that.
+        if size == 0 && own > 0 && !self.is_routed() {
             let name = self
                 .production_services()
                 .find(|service| self.world.services.get(*service) == Some(&before.hash))

@@ -7,6 +7,7 @@ mod gates;
 mod promptness;
 mod records;
 mod requests;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -105,6 +106,7 @@ pub(super) struct Checker {
     /// When others than the people of the scenario wrote, and when the world took pods: answers to that are no loop.
     upsets: VecDeque<Time>,
     requests: requests::Requests,
+    routes: routes::Routes,
     /// Nobody has done anything yet about what another controller has left: there is nothing to change.
     pub(super) taken_over: bool,
     /// Whose clock shows what.
@@ -134,6 +136,7 @@ impl Checker {
             born: None,
             upsets: VecDeque::new(),
             requests: requests::Requests::default(),
+            routes: routes::Routes::default(),
             taken_over: false,
             clocks: clocks::Clocks::default(),
             fast: 0,
@@ -248,6 +251,7 @@ impl Checker {
             return;
         }
         self.past.take(kind, after);
+        let weights = self.weights_now(kind);
         if let Actor::Controller(name) = actor {
             self.fast = self.clocks.of(name, now);
             self.owned(kind, before, after, now);
@@ -262,7 +266,7 @@ impl Checker {
                     self.rollout_written(before, after, now);
                 }
                 Kind::Pod => self.pod_written(before, after, now),
-                Kind::Run | Kind::Job | Kind::Template => {}
+                Kind::Run | Kind::Job | Kind::Template | Kind::Route => {}
             }
         }
         if kind == Kind::Run {
@@ -284,6 +288,7 @@ impl Checker {
         }
         self.world.take(kind, before, after);
         self.doors_changed(kind, before, after, now);
+        self.routes_changed((actor, kind), (before, after), &weights, now);
         if kind == Kind::Set {
             self.one_set_per_hash(now);
         }

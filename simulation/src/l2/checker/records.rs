@@ -20,7 +20,12 @@ impl Checker {
     pub(super) fn preconditions(&mut self, call: &Call, now: Time) {
         let body = String::from_utf8_lossy(&call.body);
         let needed = match (call.verb, call.resource.as_str(), call.subresource.as_str()) {
-            ("patch" | "update", "rollouts" | "replicasets" | "services", _) => "resourceVersion",
+            ("patch" | "update", "rollouts" | "replicasets" | "services", _)
+            | (
+                "patch" | "update",
+                "httproutes" | "traefikservices" | "virtualservices" | "destinationrules" | "ingresses",
+                _,
+            ) => "resourceVersion",
             ("patch" | "update", "analysisruns", _)
             | ("delete", "replicasets" | "analysisruns", _)
             | ("create", "pods", "eviction") => "uid",
@@ -83,6 +88,8 @@ impl Checker {
             Kind::Service => {
                 let web = self.world.look();
                 let names = [
+                    "/spec/strategy/canary/pingPong/pingService",
+                    "/spec/strategy/canary/pingPong/pongService",
                     "/spec/strategy/canary/stableService",
                     "/spec/strategy/canary/canaryService",
                     "/spec/strategy/blueGreen/activeService",
@@ -96,10 +103,28 @@ impl Checker {
             }
             Kind::Job => true,
             Kind::Template => false,
+            // The stable Ingress is never edited: the canary's own stands beside it.
+            Kind::Route if world::text(object, "/kind") == "Ingress" => {
+                after.is_some_and(|ingress| world::controller_uid(ingress) == uid)
+            }
+            Kind::Route => self.names_route(name),
         };
         if !ours {
             self.fail("S9", now, format!("{kind:?} {name} is written and is not ours"));
         }
+    }
+
+    /// Whether the Rollout names an object of a router.
+    fn names_route(&self, name: &str) -> bool {
+        let web = self.world.look();
+        let names = [
+            "/gatewayAPI/httpRoute",
+            "/traefik/weightedTraefikServiceName",
+            "/istio/virtualService/name",
+            "/istio/destinationRule/name",
+        ];
+        let at = |key| web.text(&format!("/spec/strategy/canary/trafficRouting{key}"));
+        names.into_iter().any(|key| at(key) == name)
     }
 
     /// S8: a version has one ReplicaSet.

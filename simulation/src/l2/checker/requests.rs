@@ -92,15 +92,7 @@ impl Checker {
             self.reach("a request was answered");
             return;
         }
-        let window = self.requests.lag + CROSSING + self.lag;
-        let recent = |at: Option<Time>| at.is_some_and(|at| at.plus(window) >= record.at);
-        let opened =
-            self.requests.open_since.is_some_and(|at| at.plus(self.requests.lag + MOMENT) < record.at);
-        if !opened || recent(self.requests.closed_until) {
-            return;
-        }
-        if recent(self.requests.hurt_until) || recent(self.last_loss) {
-            self.reach("a request was not answered as pods had been lost");
+        if self.is_excused(record.at, self.requests.lag) {
             return;
         }
         let production = self.production_services().any(|name| name == service);
@@ -110,6 +102,70 @@ impl Checker {
             }
             (Outcome::Refused, Some(backend)) => self.refused(service, &backend.hash.clone(), record.at, now),
             _ => {}
+        }
+    }
+
+    /// Whether a request that began at this time may have failed for what no controller did; its data plane is so late.
+    fn is_excused(&mut self, at: Time, lag: Duration) -> bool {
+        let window = lag + CROSSING + self.lag;
+        let recent = |past: Option<Time>| past.is_some_and(|past| past.plus(window) >= at);
+        let opened = self.requests.open_since.is_some_and(|since| since.plus(lag + MOMENT) < at);
+        if !opened || recent(self.requests.closed_until) {
+            return true;
+        }
+        let hurt = recent(self.requests.hurt_until) || recent(self.last_loss);
+        if hurt {
+            self.reach("a request was not answered as pods had been lost");
+        }
+        hurt
+    }
+
+    /// Judges one request of a client of a route.
+    pub(in crate::l2) fn judge_route(&mut self, route: &str, record: &Record, now: Time) {
+        let lag = self.routes.lag;
+        let hash = record.backend.as_ref().map(|backend| backend.hash.clone()).unwrap_or_default();
+        let written = self.routes.written(&hash, &self.world.services);
+        if !matches!(record.outcome, Outcome::NoEndpoint | Outcome::Refused) {
+            if written == 0 && self.routes.is_late() {
+                self.reach("a router sent a request by weights that were no more");
+            }
+            self.reach("a request was answered");
+            return;
+        }
+        if self.is_excused(record.at, lag) || self.is_meddled_with(record.at) {
+            return;
+        }
+        let at = record.at;
+        let service = &record.service;
+        // `[traffic.settle]`: a clock that is fast shortens it.
+        let hastened = !lag.is_zero() && self.clocks.fastest() > 0;
+        match record.outcome {
+            _ if hastened => {}
+            Outcome::NoEndpoint => {
+                self.fail(
+                    "S2",
+                    now,
+                    format!("a request to route {route} at {at} finds no pod of Service {service}"),
+                );
+            }
+            // Routers that know at once send nothing to a pod that is gone.
+            _ if lag.is_zero() => {
+                self.fail(
+                    "S2",
+                    now,
+                    format!("a request to route {route} at {at} is refused by a pod of {hash}"),
+                );
+            }
+            // Fewer pods of a version that is served still: as with any smaller Rollout, some requests find one gone.
+            _ if written > 0 || self.world.set_of(&hash).is_some_and(|set| set.replicas > 0) => {
+                self.reach("a pod that a scale-down took was still sent requests");
+            }
+            _ => {
+                let what = format!(
+                    "a request to route {route} at {at} is refused: {hash} went before the router could know that it was left"
+                );
+                self.fail("S3", now, what);
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use super::*;
 use serde_json::json;
 
-fn at(seconds: i64) -> Time {
+pub(super) fn at(seconds: i64) -> Time {
     Time::default().plus_seconds(1_000_000 + seconds)
 }
 
@@ -21,7 +21,7 @@ fn call(resource: &str) -> Call {
 }
 
 /// A canary with a stable version `a` and a new one `b`, at step 1 of 25 %, a pause and 50 %.
-fn web(status: &Value) -> Value {
+pub(super) fn web(status: &Value) -> Value {
     let mut web = json!({
         "metadata": {"name": "web", "uid": "web", "generation": 1},
         "spec": {"replicas": 4, "strategy": {"canary": {"steps": [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}]}}},
@@ -31,7 +31,7 @@ fn web(status: &Value) -> Value {
     web
 }
 
-fn set(hash: &str, replicas: i64) -> Value {
+pub(super) fn set(hash: &str, replicas: i64) -> Value {
     json!({
         "metadata": {"name": format!("web-{hash}"), "uid": hash,
             "labels": {"rollouts-pod-template-hash": hash},
@@ -40,7 +40,7 @@ fn set(hash: &str, replicas: i64) -> Value {
     })
 }
 
-fn checker(status: &Value) -> Checker {
+pub(super) fn checker(status: &Value) -> Checker {
     let mut checker = Checker::new(Duration::ZERO);
     for hash in ["a", "b"] {
         checker.saw(&Actor::World, Kind::Set, None, Some(&set(hash, 0)), at(0));
@@ -49,7 +49,7 @@ fn checker(status: &Value) -> Checker {
     checker
 }
 
-fn broken(checker: &Checker) -> Option<&'static str> {
+pub(super) fn broken(checker: &Checker) -> Option<&'static str> {
     checker.violation.as_ref().map(|violation| violation.invariant)
 }
 

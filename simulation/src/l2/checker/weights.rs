@@ -1,11 +1,11 @@
-//! S4 without a router: the weight of a step is the share of the pods that the new version may have.
+//! S4 for pods: the weight of a step is the share of the pods that the new version may have.
 
 use super::{Checker, world};
 use crds::Time;
 use serde_json::Value;
 
 /// The weight at a step: that of the last `setWeight` up to it.
-fn weight_at(steps: &[Value], step: i64) -> i64 {
+pub(super) fn weight_at(steps: &[Value], step: i64) -> i64 {
     let upto = usize::try_from(step.saturating_add(1)).unwrap_or(0);
     if step >= i64::try_from(steps.len()).unwrap_or(i64::MAX) {
         return 100;

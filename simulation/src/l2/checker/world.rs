@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Run,
     Job,
     Template,
+    /// An object of a router.
+    Route,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             "AnalysisRun" => Self::Run,
             "Job" => Self::Job,
             "AnalysisTemplate" | "ClusterAnalysisTemplate" => Self::Template,
+            "HTTPRoute" | "TraefikService" | "VirtualService" | "DestinationRule" | "Ingress" => Self::Route,
             _ => return None,
         })
     }
@@ -200,7 +203,7 @@ impl World {
                 self.past_runs.extend(gone.filter(|run| run.phase == "Successful"));
                 put(&mut self.runs, name, after.map(run));
             }
-            Kind::Job => {}
+            Kind::Job | Kind::Route => {}
             Kind::Template if after.is_some() => {
                 self.templates.insert(name);
             }

@@ -8,6 +8,7 @@ mod gates;
 mod narrow;
 pub mod outages;
 mod people;
+mod routed;
 mod takeover;
 pub mod traps;
 
@@ -87,6 +88,8 @@ fn paused_steps() -> Value {
 const VARIANTS_SAMPLED: u32 = 5;
 /// Of takeovers, which go on like other updates.
 const TAKEOVERS_SAMPLED: u32 = 7;
+/// Of canaries behind routers, which are many.
+const ROUTED_SAMPLED: u32 = 5;
 /// Where something goes wrong by design already, so that the fault is the second one.
 const SECOND_SAMPLED: u32 = 20;
 
@@ -102,6 +105,7 @@ pub fn all() -> Vec<Scenario> {
         (takeover::all(), TAKEOVERS_SAMPLED),
         (days::all(), SECOND_SAMPLED),
         (customers::all(), SECOND_SAMPLED),
+        (routed::all(), ROUTED_SAMPLED),
     ];
     all.extend(
         sampled.into_iter().flat_map(|(some, stride)| some.into_iter().map(move |s| s.sampled(stride))),

@@ -35,6 +35,8 @@ pub enum Mishap {
     Gates(Mood, u16),
     /// F12: clients come through all Services, whose data plane is so many seconds late; from the beginning only.
     Customers(u8),
+    /// F12: clients come through all routes, whose routers are so many seconds late; from the beginning only.
+    Routers(u8),
     /// F5: so many controllers run side by side; from the beginning only.
     Beside(u8),
 }
@@ -48,6 +50,8 @@ pub enum Manners {
     Replicas,
     /// It takes the selectors of Services back to what Git says.
     Selectors,
+    /// It takes the weights of routes back to what Git says.
+    Weights,
     /// It takes annotations away that Git does not have.
     Annotations,
     /// It deletes AnalysisRuns, which are not in Git.
@@ -71,10 +75,11 @@ pub enum Mood {
     Flips,
 }
 
-const MANNERS: [Manners; 6] = [
+const MANNERS: [Manners; 7] = [
     Manners::Gentle,
     Manners::Replicas,
     Manners::Selectors,
+    Manners::Weights,
     Manners::Annotations,
     Manners::Prunes,
     Manners::OldThenNew,
@@ -103,7 +108,12 @@ impl Mishap {
     #[must_use]
     pub fn lasts(self) -> Duration {
         let seconds = match self {
-            Self::Clock(_) | Self::Crash | Self::Drain | Self::Customers(_) | Self::Beside(_) => 0,
+            Self::Clock(_)
+            | Self::Crash
+            | Self::Drain
+            | Self::Customers(_)
+            | Self::Routers(_)
+            | Self::Beside(_) => 0,
             Self::LeaseLost(seconds)
             | Self::LeaseDown(seconds)
             | Self::Freeze(seconds)

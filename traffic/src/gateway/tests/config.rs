@@ -64,8 +64,8 @@ fn what_is_wrong_is_told() {
 #[test]
 fn abilities_follow_the_routes() {
     let abilities = |config: Value| {
-        let Abilities { headers, mirrors, additional, subsets } = router(&config).abilities();
-        assert!(additional && !subsets);
+        let Abilities { headers, mirrors, additional, subsets, registers } = router(&config).abilities();
+        assert!(additional && !subsets && !registers);
         (headers, mirrors)
     };
     assert_eq!(abilities(json!({"httpRoute": "a"})), (true, true));

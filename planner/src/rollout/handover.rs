@@ -1,0 +1,83 @@
+//! One version takes over from another behind routers: what must not change in the same moment. `[traffic.handover]`
+
+use super::pass::Pass;
+use super::{routed, services};
+use crate::traffic::{self, ObservedTraffic, Roles};
+use crate::{ReplicaSet, defect};
+use crds::Time;
+
+/// After a promotion the canary's Service and the stable one are to select the same version. First routers send all to
+/// the one, then the other moves, then weight comes back to it, with the settle time between: a load balancer must know
+/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864). Other routers are not waited for:
+/// whatever they have heard first, the pods that they send to are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Handover {
+    /// The stable Service still selects the version before.
+    Before,
+    /// It has moved a moment ago.
+    After,
+}
+
+/// How far it is; `None` where it is over, where routers take no time, and while the version lacks pods: then whatever
+/// still leads to the one before is a help.
+fn handover(pass: &Pass<'_>) -> Option<Handover> {
+    let version = pass.stable.filter(|set| pass.world.available(set) >= pass.replicas)?.hash();
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    let (canary, stable) = (hash(pass, &canary), hash(pass, &stable));
+    let both = pass.is_fully_promoted() && !routed::takes_turns(pass) && canary == version;
+    if !both
+        || !pass.world.routers_list_pods()
+        || stable.is_empty()
+        || pass.world.settle_seconds() == 0
+        || defect!(SelectorMovesWithTheWeight)
+    {
+        return None;
+    }
+    let settles = || routed::settles_at(pass).map(|_| Handover::After);
+    if stable == version { settles() } else { Some(Handover::Before) }
+}
+
+fn hash<'w>(pass: &Pass<'w>, service: &str) -> &'w str {
+    pass.world.services.get(service).map_or("", |service| service.hash())
+}
+
+/// The weight that the canary's Service has for the moment: the same version is behind both.
+pub(super) fn held_weight(pass: &Pass<'_>) -> Option<i32> {
+    match handover(pass)? {
+        Handover::Before => Some(routed::total(pass)),
+        Handover::After => Some(routed::shown(pass, ObservedTraffic::canary)).filter(|shown| *shown > 0),
+    }
+}
+
+/// Whether the stable Service stays: until routers were asked to send it nothing, and have settled. One that is sent
+/// requests again, by whomever, moves.
+pub(super) fn stable_service_stays(pass: &Pass<'_>) -> bool {
+    let asked = routed::recorded(pass).is_some_and(|weights| weights.canary.weight == routed::total(pass));
+    let idle = routed::shown(pass, ObservedTraffic::stable) == 0;
+    handover(pass) == Some(Handover::Before) && (!asked || (idle && routed::settles_at(pass).is_some()))
+}
+
+/// The version that gets the stable Service's requests, where that has not come to the promoted one yet.
+pub(super) fn behind_stable_service<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
+    let selected = hash(pass, &traffic::roles(&pass.world.rollout).stable);
+    pass.others().into_iter().find(|set| pass.is_fully_promoted() && set.hash() == selected)
+}
+
+/// Until when the canary's weight does not rise to `wanted`: its Service has moved a moment ago, and routers may not know
+/// the pods yet that it selects now.
+pub(super) fn held_rise(pass: &Pass<'_>, wanted: i32) -> Option<Time> {
+    let canary = traffic::roles(&pass.world.rollout).canary;
+    let moved = services::moved_at(pass, &canary)?;
+    let rises = wanted > routed::shown(pass, ObservedTraffic::canary);
+    (pass.world.routers_list_pods() && rises && !defect!(WeightBeforeTargets))
+        .then(|| routed::settled(pass, std::iter::once(moved)))?
+}
+
+/// Whether what routers know as the canary is another version than the new one, and still serves.
+pub(super) fn is_overtaken(pass: &Pass<'_>) -> bool {
+    let canary = traffic::roles(&pass.world.rollout).canary;
+    let subsets =
+        pass.world.routers.iter().filter_map(|router| router.observed.as_ref().ok()?.subsets.as_ref());
+    let known: Vec<&str> = subsets.map(|(subset, _)| subset.as_str()).chain([hash(pass, &canary)]).collect();
+    pass.others().iter().any(|set| known.contains(&set.hash()) && pass.world.available(set) > 0)
+}

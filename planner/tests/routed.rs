@@ -1,0 +1,114 @@
+//! Canaries behind routers under whatever people do: at every moment each version has the available pods for the share
+//! that a router up to a minute behind may send it, every plan is linted, and it comes to rest.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(dead_code, reason = "shared with the museum, of which this uses a part")]
+
+#[path = "museum/mesh.rs"]
+mod mesh;
+#[path = "museum/play.rs"]
+mod play;
+#[path = "support/mod.rs"]
+mod support;
+
+use mesh::{LAG, behind_a_mesh, behind_a_route, everybody_is_served, has_pods, weight};
+use play::Play;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// What a person does, and how many seconds pass then.
+#[derive(Clone, Debug)]
+enum Act {
+    Image(u8),
+    Steps(Vec<i32>),
+    Scale(i32),
+    Verb(&'static str),
+}
+
+fn act() -> impl Strategy<Value = (Act, u64)> {
+    let verbs = ["promote", "promote", "promoteFull", "abort", "retry"];
+    let weights = prop::sample::select(vec![10, 25, 50, 75, 100]);
+    let act = prop_oneof![
+        3 => (1..5_u8).prop_map(Act::Image),
+        1 => prop::collection::vec(weights, 1..3).prop_map(Act::Steps),
+        1 => prop::sample::select(vec![1, 4, 16]).prop_map(Act::Scale),
+        4 => prop::sample::select(verbs.to_vec()).prop_map(Act::Verb),
+    ];
+    (act, prop::sample::select(vec![0, 1, 2, 5, 30, 70, 200]))
+}
+
+fn steps(weights: &[i32]) -> Value {
+    weights.iter().flat_map(|weight| [json!({"setWeight": weight}), json!({"pause": {}})]).collect()
+}
+
+fn carry_out(play: &mut Play, act: &Act) {
+    match act {
+        Act::Image(version) => play.model.set_image(&format!("app:{version}")),
+        Act::Steps(weights) => {
+            play.model.patch(&json!({"spec": {"strategy": {"canary": {"steps": steps(weights)}}}}));
+        }
+        Act::Scale(replicas) => assert!(play.model.act("scale", &json!(replicas))),
+        Act::Verb(verb) => assert!(play.model.act(verb, &Value::Null)),
+    }
+}
+
+/// Another number of pods is wanted at once, and there later: then nobody meets a version without pods, but it may have
+/// fewer than its share.
+fn judge(play: &Play, scaled: bool) {
+    if scaled { has_pods(play, |_| 1) } else { everybody_is_served(play) }
+}
+
+/// Everything is where the phase says that it is.
+fn is_at_rest(play: &Play) {
+    let (status, replicas) = (play.status(), play.model.world.rollout.spec.replicas.unwrap());
+    assert!(
+        ["Healthy", "Paused", "Degraded"].contains(&status.phase.as_str()),
+        "{}: {}",
+        status.phase,
+        status.message
+    );
+    if status.phase == "Healthy" {
+        assert_eq!(weight(play), 0);
+        for set in &play.model.world.replica_sets {
+            let wanted = if set.hash() == status.stable_rs { replicas } else { 0 };
+            assert_eq!(set.replicas, wanted, "{}", play.model.plain(set.hash()));
+        }
+    }
+    let carried: i32 = play.model.world.replica_sets.iter().map(|set| set.counts.available).sum();
+    assert!(carried >= replicas, "{carried} pods");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everybody_is_served_whatever_people_do(
+        mesh in any::<bool>(),
+        services in any::<bool>(),
+        dynamic in any::<bool>(),
+        delay in prop::sample::select(vec![1, 30, 90]),
+        first in prop::sample::select(vec![10, 50, 75, 100]),
+        acts in prop::collection::vec(act(), 1..7),
+    ) {
+        let mut more = json!({"dynamicStableScale": dynamic, "abortScaleDownDelaySeconds": delay});
+        if !dynamic {
+            more["scaleDownDelaySeconds"] = json!(delay);
+        }
+        if mesh && !services {
+            more["stableService"] = Value::Null;
+            more["canaryService"] = Value::Null;
+        }
+        let made = if mesh { behind_a_mesh } else { behind_a_route as fn(i32, &Value, &Value) -> Play };
+        let mut play = made(8, &steps(&[first, 80]), &more);
+        let mut scaled = false;
+        for (act, seconds) in &acts {
+            carry_out(&mut play, act);
+            scaled |= matches!(act, Act::Scale(_));
+            play.watch(*seconds, |play| judge(play, scaled));
+        }
+        play.watch(4 * LAG as u64 + 200, |play| judge(play, scaled));
+        is_at_rest(&play);
+        let writes = play.model.writes;
+        play.run(600);
+        prop_assert_eq!(play.model.writes, writes);
+    }
+}
