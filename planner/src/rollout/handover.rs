@@ -1,6 +1,7 @@
 //! One version takes over from another behind routers: what must not change in the same moment. `[traffic.handover]`
 
 use super::pass::Pass;
+use super::routed::weight_to_pods_down;
 use super::{routed, services};
 use crate::traffic::{self, ObservedTraffic, Roles};
 use crate::{ReplicaSet, defect};
@@ -8,8 +9,8 @@ use crds::Time;
 
 /// After a promotion the canary's Service and the stable one are to select the same version. First routers send all to
 /// the one, then the other moves, then weight comes back to it, with the settle time between: a load balancer must know
-/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864). Other routers are not waited for:
-/// whatever they have heard first, the pods that they send to are there.
+/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864). Other routers are not waited for
+/// where the version that a Service leaves can still carry what they send there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Handover {
     /// The stable Service still selects the version before.
@@ -25,16 +26,23 @@ fn handover(pass: &Pass<'_>) -> Option<Handover> {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     let (canary, stable) = (hash(pass, &canary), hash(pass, &stable));
     let both = pass.is_fully_promoted() && !routed::takes_turns(pass) && canary == version;
-    if !both
-        || !pass.world.routers_list_pods()
-        || stable.is_empty()
-        || pass.world.settle_seconds() == 0
-        || defect!(SelectorMovesWithTheWeight)
-    {
+    if !both || stable.is_empty() || pass.world.settle_seconds() == 0 || defect!(SelectorMovesWithTheWeight) {
         return None;
     }
-    let settles = || routed::settles_at(pass).map(|_| Handover::After);
-    if stable == version { settles() } else { Some(Handover::Before) }
+    if stable != version {
+        return pass.world.routers_list_pods().then_some(Handover::Before);
+    }
+    let waits = pass.world.routers_list_pods() || !carried_before(pass, routed::total(pass));
+    routed::settles_at(pass).filter(|_| waits).map(|_| Handover::After)
+}
+
+/// Whether each version that a Service may have selected a moment ago can still carry this weight: a router that has
+/// heard of the weight and not of the Service sends it there.
+fn carried_before(pass: &Pass<'_>, weight: i32) -> bool {
+    let needed = weight_to_pods_down(pass.replicas, weight, routed::total(pass)).max(1);
+    let mut before = pass.others().into_iter().map(|set| pass.world.available(set)).filter(|pods| *pods > 0);
+    let first = before.next();
+    first.is_some_and(|pods| pods >= needed) && before.all(|pods| pods >= needed)
 }
 
 fn hash<'w>(pass: &Pass<'w>, service: &str) -> &'w str {
@@ -69,7 +77,8 @@ pub(super) fn held_rise(pass: &Pass<'_>, wanted: i32) -> Option<Time> {
     let canary = traffic::roles(&pass.world.rollout).canary;
     let moved = services::moved_at(pass, &canary)?;
     let rises = wanted > routed::shown(pass, ObservedTraffic::canary);
-    (pass.world.routers_list_pods() && rises && !defect!(WeightBeforeTargets))
+    let waits = pass.world.routers_list_pods() || !carried_before(pass, wanted);
+    (waits && rises && !defect!(WeightBeforeTargets))
         .then(|| routed::settled(pass, std::iter::once(moved)))?
 }
 

@@ -151,7 +151,7 @@ fn is_canary_fit(pass: &Pass<'_>) -> bool {
 }
 
 /// PARITY: rounded down, as Argo Rollouts counts what the stable version needs.
-fn weight_to_pods_down(replicas: i32, weight: i32, total: i32) -> i32 {
+pub(super) fn weight_to_pods_down(replicas: i32, weight: i32, total: i32) -> i32 {
     let product = i64::from(replicas).saturating_mul(i64::from(weight));
     i32::try_from(product / i64::from(total.max(1))).unwrap_or(replicas)
 }

@@ -385,3 +385,36 @@ fn a_dead_canary_keeps_nothing_although_the_stable_version_has_shrunk() {
     play.act("abort", 0);
     assert_eq!(shown(&play), 0);
 }
+
+#[test]
+fn weight_comes_back_at_once_to_a_service_whose_pods_before_still_carry_it() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.update("app:2", 40);
+    play.model.act("promote", &Value::Null);
+    while play.selected("stable") != "h2" {
+        play.run(1);
+    }
+    play.run(0);
+    assert_eq!((shown(&play), play.set("h1").replicas), (0, 4), "no settle time between");
+}
+
+#[test]
+fn weight_waits_for_a_service_whose_pods_before_are_gone() {
+    let more = unlimited(&json!({"dynamicStableScale": true}));
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &more);
+    play.update("app:2", 40);
+    play.model.act("promote", &Value::Null);
+    let mut moved = None;
+    play.watch(120, |play| {
+        if play.selected("stable") == "h2" {
+            let moved = *moved.get_or_insert(play.model.now);
+            let waits = play.model.now < moved.plus_seconds(SETTLE);
+            let before = 25 * play.set("h1").counts.available;
+            assert!(
+                !waits || 100 - shown(play) <= before,
+                "a router that has not heard of it sends it there"
+            );
+        }
+    });
+    assert_eq!((shown(&play), play.set("h1").replicas), (0, 0));
+}
