@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use sandbox::Nature;
-use scenarios::{Play, STORIES, StoryError, tell};
+use scenarios::{Play, ROUTED, STORIES, Story, StoryError, tell, tell_routed};
 use simulation::stage::{SandboxStage, Settings};
 use std::time::Duration;
 
@@ -32,18 +32,27 @@ fn busy() -> Settings {
 /// Tells a story, and gives how it ended and its log, with what users saw as the last lines.
 fn told(name: &str, seed: u64, settings: Settings) -> (Result<(), StoryError>, Vec<String>) {
     let story = STORIES.iter().find(|story| story.name == name).unwrap();
+    on_a_stage(story, seed, settings, async |play| tell(name, play).await)
+}
+
+fn on_a_stage(
+    story: &Story,
+    seed: u64,
+    settings: Settings,
+    tell: impl AsyncFn(&Play<'_, SandboxStage>) -> Result<(), StoryError>,
+) -> (Result<(), StoryError>, Vec<String>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let own = story.controllers > 0;
         let stage = SandboxStage::open(&Settings {
             seed,
-            instance_id: if own { name.to_owned() } else { String::new() },
+            instance_id: if own { story.name.to_owned() } else { String::new() },
             controllers: story.controllers.max(1),
             ..settings
         });
         let play = Play::on(&stage);
-        let ended = tell(name, &play).await;
+        let ended = tell(&play).await;
         let mut log = play.log();
         for users in stage.traffic().clients() {
             log.push(format!("users of {users}: {}", play.seen(&users).await.unwrap()));
@@ -108,4 +117,63 @@ fn users_suffer_when_the_nodes_hear_too_late() {
     assert!(error.contains("no user of verbs saw an error"), "{error}");
     let last = log.last().unwrap();
     assert!(last.starts_with("users of verbs:") && !last.ends_with("no answer 0"), "{last}");
+}
+
+/// Routers that hear of changes soon, and half a minute late; quiet and busy clusters behind them.
+const ROUTERS: [(u64, fn() -> Settings); 3] = [
+    (21, || Settings { router_lag: Duration::from_secs(1), ..quiet() }),
+    (22, || Settings { router_lag: Duration::from_secs(3), ..busy() }),
+    (23, || Settings { router_lag: Duration::from_secs(30), ..busy() }),
+];
+
+/// Tells one of the stories of routes on each of them.
+fn play_routed(name: &str) {
+    let story = ROUTED.iter().find(|story| story.name == name).unwrap();
+    for (seed, settings) in ROUTERS {
+        let (ended, log) = on_a_stage(story, seed, settings(), async |play| tell_routed(name, play).await);
+        if let Err(error) = ended {
+            panic!("{name} with seed {seed}: {error}\n{}", log.join("\n"));
+        }
+    }
+}
+
+macro_rules! routed {
+    ($($test:ident: $name:literal,)*) => {
+        const ROUTED_TOLD: &[&str] = &[$($name),*];
+        mod routed {
+            $(#[test] fn $test() { super::play_routed($name); })*
+        }
+    };
+}
+
+routed! {
+    steps: "steps",
+    traefik_steps: "traefik-steps",
+    aborts: "aborts",
+    rollback: "rollback",
+    superseded: "superseded",
+    promoted: "promoted",
+    scaled: "scaled",
+    killed: "killed",
+    blue_green: "blue-green",
+    exchanged: "exchanged",
+}
+
+/// A crash needs a process that one can kill.
+#[test]
+fn every_story_of_routes_is_told() {
+    let all: Vec<&str> = ROUTED.iter().map(|story| story.name).filter(|name| *name != "crash").collect();
+    assert_eq!(all, ROUTED_TOLD);
+}
+
+/// A router that is later than its Rollout waits loses requests, and the story says so.
+#[test]
+fn users_suffer_when_a_router_hears_too_late() {
+    let story = ROUTED.iter().find(|story| story.name == "superseded").unwrap();
+    let settings = Settings { router_lag: Duration::from_secs(4), ..quiet() };
+    let (ended, log) = on_a_stage(story, 24, settings, async |play| {
+        play.stage().traffic().set_lag(sandbox::traffic::ROUTER, Duration::from_secs(40));
+        tell_routed("superseded", play).await
+    });
+    assert!(ended.is_err(), "{}", log.join("\n"));
 }

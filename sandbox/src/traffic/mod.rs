@@ -26,7 +26,7 @@ pub use clients::{Clients, NODES, ROUTER, Route};
 pub use journal::{Outcome, RECORDS_MAX, Record, SECONDS_MAX, Second, Tally};
 pub use plane::{Backend, Manner, Share, Split};
 pub use prometheus::Prometheus;
-pub use routers::{RouteKey, RouterKind, Routers, definitions};
+pub use routers::{RouteKey, RouterKind, Routers, definition, definitions};
 
 use crate::api::registry::ResourceId;
 use crate::api::store::Change;

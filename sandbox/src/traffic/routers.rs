@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub enum RouterKind {
     /// Of the Gateway API.
     HttpRoute,
+    /// Of the Gateway API.
+    GrpcRoute,
     /// Of Traefik.
     TraefikService,
     /// Of Istio.
@@ -27,8 +29,9 @@ pub enum RouterKind {
 }
 
 /// Group, versions and names of the kinds that a cluster does not have by itself.
-const CUSTOM: [(RouterKind, &str, &[&str], &str, &str); 4] = [
+const CUSTOM: [(RouterKind, &str, &[&str], &str, &str); 5] = [
     (RouterKind::HttpRoute, "gateway.networking.k8s.io", &["v1"], "HTTPRoute", "httproutes"),
+    (RouterKind::GrpcRoute, "gateway.networking.k8s.io", &["v1"], "GRPCRoute", "grpcroutes"),
     (RouterKind::TraefikService, "traefik.io", &["v1alpha1"], "TraefikService", "traefikservices"),
     (RouterKind::VirtualService, "networking.istio.io", &["v1alpha3"], "VirtualService", "virtualservices"),
     (
@@ -62,27 +65,30 @@ impl RouterKind {
 /// own.
 #[must_use]
 pub fn definitions() -> Vec<Value> {
-    let definition = |group: &str, versions: &[&str], kind: &str, plural: &str| {
-        let version = |(index, name): (usize, &&str)| {
-            serde_json::json!({
-                "name": name, "served": true, "storage": index == 0, "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-            })
-        };
-        let versions: Vec<Value> = versions.iter().enumerate().map(version).collect();
-        let names = serde_json::json!({
-            "kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List"),
-        });
-        serde_json::json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.{group}")},
-            "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": versions},
-        })
-    };
     CUSTOM
         .iter()
         .map(|(_, group, versions, kind, plural)| definition(group, versions, kind, plural))
         .collect()
+}
+
+/// A definition of a kind that takes every field.
+#[must_use]
+pub fn definition(group: &str, versions: &[&str], kind: &str, plural: &str) -> Value {
+    let version = |(index, name): (usize, &&str)| {
+        serde_json::json!({
+            "name": name, "served": true, "storage": index == 0, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+        })
+    };
+    let versions: Vec<Value> = versions.iter().enumerate().map(version).collect();
+    let names = serde_json::json!({
+        "kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List"),
+    });
+    serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": versions},
+    })
 }
 
 /// A route: its kind, namespace and name.
@@ -132,7 +138,7 @@ impl Routers {
     pub fn split(&self, kind: RouterKind, namespace: &str, name: &str) -> Option<Split> {
         let object = self.objects.get(&(kind, (namespace.to_owned(), name.to_owned())))?;
         match kind {
-            RouterKind::HttpRoute => http_route(object),
+            RouterKind::HttpRoute | RouterKind::GrpcRoute => http_route(object),
             RouterKind::TraefikService => traefik_service(object),
             RouterKind::VirtualService => self.virtual_service(object, namespace),
             RouterKind::DestinationRule => None,

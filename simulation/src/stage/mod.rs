@@ -3,6 +3,7 @@
 
 mod controllers;
 mod network;
+mod routes;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, PropagationPolicy,
 };
 use kube::core::{ApiResource, GroupVersionKind};
-use sandbox::traffic::{Clients, NODES, Outcome, Traffic};
+use sandbox::traffic::{Clients, NODES, Outcome, ROUTER, Traffic};
 use sandbox::{Blueprint, Cluster, Nature, Options, traffic};
 use scenarios::{Kind, Plane, Seen, Stage, Users};
 use serde_json::Value;
@@ -35,7 +36,8 @@ const IMAGE: &str = "demo-server:sandbox";
 /// Our own definitions, read once.
 static BLUEPRINT: LazyLock<Blueprint> = LazyLock::new(|| {
     let definitions = crds::manifest::all(crds::manifest::Detail::Slim);
-    Blueprint::default().with(&definitions.into_iter().map(|(_, definition)| definition).collect::<Vec<_>>())
+    let ours = definitions.into_iter().map(|(_, definition)| definition);
+    Blueprint::default().with(&ours.chain(routes::definitions()).collect::<Vec<_>>())
 });
 
 /// How a stage is set.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub nature: Nature,
     /// How late the nodes hear of changes of pods and Services.
     pub lag: Duration,
+    /// How late routers hear of changes of routes, Services and pods.
+    pub router_lag: Duration,
     /// Instance id of the controllers; empty for none.
     pub instance_id: String,
     /// How many controllers run, of which one leads.
@@ -62,6 +66,7 @@ impl Default for Settings {
             begin: Options::default().begin,
             nature: Nature::default(),
             lag: Duration::ZERO,
+            router_lag: Duration::ZERO,
             instance_id: String::new(),
             controllers: 1,
         }
@@ -83,6 +88,12 @@ pub enum StageError {
     /// The command failed, with what it says.
     #[error("{0}")]
     Command(String),
+    /// No route serves a host.
+    #[error("no route serves the host {0}")]
+    Route(String),
+    /// Only a real cluster has it.
+    #[error("the cluster in memory does not have {0}")]
+    NotHere(&'static str),
     /// There is no such controller.
     #[error("no controller {name:?} runs; those that run: {running:?}")]
     Controller {
@@ -99,6 +110,7 @@ pub struct SandboxStage {
     traffic: Traffic,
     client: kube::Client,
     instance_id: Option<String>,
+    router_lag: Duration,
     controllers: RefCell<Controllers>,
     _tasks: JoinSet<()>,
 }
@@ -123,6 +135,7 @@ impl SandboxStage {
         let traffic =
             Traffic::over(&cluster, traffic::Settings { seed: settings.seed, scrape: Some(SCRAPE) });
         traffic.set_lag(NODES, settings.lag);
+        traffic.set_lag(ROUTER, settings.router_lag);
         let mut tasks = JoinSet::new();
         tasks.spawn(cluster.clone().run());
         let executor = executor(traffic.prometheus());
@@ -135,6 +148,7 @@ impl SandboxStage {
             cluster,
             traffic,
             instance_id: Some(settings.instance_id.clone()).filter(|id| !id.is_empty()),
+            router_lag: settings.router_lag,
             controllers: RefCell::new(controllers),
             _tasks: tasks,
         }
@@ -233,23 +247,31 @@ impl Stage for SandboxStage {
     }
 
     fn plane(&self) -> Plane {
-        let seconds = Duration::from_secs(5);
-        Plane { class: "sandbox".to_owned(), port: 80, settle: seconds, linger: seconds }
+        routes::plane(self.router_lag)
     }
 
-    async fn send_through(&self, host: &str, _: Users) -> Result<(), StageError> {
-        Err(StageError::Object(host.to_owned()))
+    async fn send_through(&self, host: &str, users: Users) -> Result<(), StageError> {
+        let (Users::Requests(per_second) | Users::Streams(per_second)) = users;
+        let mut objects = Vec::new();
+        for kind in routes::KINDS {
+            objects.extend(self.list(kind).await?);
+        }
+        let (kind, name) =
+            routes::of_host(&objects, host).ok_or_else(|| StageError::Route(host.to_owned()))?;
+        self.traffic.send(host, Clients::of_object(kind, NAMESPACE, &name, per_second));
+        Ok(())
     }
 
     async fn failed_at(&self, _: &str) -> Result<BTreeMap<String, u64>, StageError> {
-        Ok(BTreeMap::new())
+        Err(StageError::NotHere("what a data plane writes down"))
     }
 
-    async fn crash(&self, pod: &str) -> Result<(), StageError> {
-        Err(StageError::Object(pod.to_owned()))
+    async fn crash(&self, _: &str) -> Result<(), StageError> {
+        Err(StageError::NotHere("a process that one could kill"))
     }
 
     async fn seen(&self, service: &str) -> Result<Seen, StageError> {
+        // Which pods were leaving is not written down here: what they fail to answer is.
         let mut seen = Seen::default();
         for ((version, outcome), count) in self.traffic.tally(service) {
             let of_version = || version.to_string();
