@@ -30,6 +30,9 @@ const BADLY_WRONG_SECONDS: u64 = 600;
 /// With faults a run may take so much longer: two leases, a resync, waits for what is slow or silent.
 const PATIENCE: Duration = Duration::from_secs(1_500);
 
+/// Settle times that a scenario waits for, one after the other, at most: two releases with three each.
+const SETTLES_MAX: u32 = 6;
+
 /// With faults for ever a run takes so long.
 const FOR_EVER: Duration = Duration::from_secs(900);
 /// With faults for ever people wait so long for what they want to see before they act, and then act all the same.
@@ -253,9 +256,12 @@ impl Driver<'_> {
             && lock(&self.core).is_quiet(self.house.now())
     }
 
-    /// A clock that is slow makes what is timed by it so much longer.
+    /// A clock that is slow makes what is timed by it so much longer; behind routers each weight and each Service that
+    /// moves is, since the settle time is counted from a time of the API server's.
     fn spread(&self) -> Duration {
-        lock(&self.core).checker.clocks.spread()
+        let core = lock(&self.core);
+        let times = if core.checker.has_routes() { SETTLES_MAX } else { 1 };
+        core.checker.clocks.spread() * times
     }
 
     /// Whether things went another way than the people of the scenario foresaw, and have come to rest there.

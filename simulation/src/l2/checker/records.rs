@@ -20,12 +20,8 @@ impl Checker {
     pub(super) fn preconditions(&mut self, call: &Call, now: Time) {
         let body = String::from_utf8_lossy(&call.body);
         let needed = match (call.verb, call.resource.as_str(), call.subresource.as_str()) {
-            ("patch" | "update", "rollouts" | "replicasets" | "services", _)
-            | (
-                "patch" | "update",
-                "httproutes" | "traefikservices" | "virtualservices" | "destinationrules" | "ingresses",
-                _,
-            ) => "resourceVersion",
+            ("patch" | "update", "rollouts" | "replicasets" | "services", _) => "resourceVersion",
+            ("patch" | "update", resource, _) if super::routes::is_of_router(resource) => "resourceVersion",
             ("patch" | "update", "analysisruns", _)
             | ("delete", "replicasets" | "analysisruns", _)
             | ("create", "pods", "eviction") => "uid",
