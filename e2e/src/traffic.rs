@@ -13,7 +13,7 @@ use std::time::Instant;
 /// Each brings 300 requests a second; more at once would make users wait for the processor.
 const AT_ONCE: usize = 2;
 /// What the test command plays: the fast plane by both of its interfaces, and the late one.
-pub const OF_THE_TESTS: [&str; 3] = ["late-aborts", "fast-steps", "fast-traefik-steps"];
+pub const OF_THE_TESTS: [&str; 3] = ["late-steps", "fast-aborts", "fast-traefik-steps"];
 
 /// A story with one of the planes.
 #[derive(Debug, Clone, Copy)]
