@@ -88,8 +88,8 @@ fn paused_steps() -> Value {
 const VARIANTS_SAMPLED: u32 = 5;
 /// Of takeovers, which go on like other updates.
 const TAKEOVERS_SAMPLED: u32 = 7;
-/// Of canaries behind routers, which are many.
-const ROUTED_SAMPLED: u32 = 5;
+/// Of canaries behind routers, which are many, and whose runs are long.
+const ROUTED_SAMPLED: u32 = 10;
 /// Where something goes wrong by design already, so that the fault is the second one.
 const SECOND_SAMPLED: u32 = 20;
 
