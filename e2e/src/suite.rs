@@ -2,7 +2,7 @@
 
 use crate::stage::{CONTROLLER_SELECTOR, RealStage, Theatre, connect};
 use crate::{Cluster, audit, beside_syncer, install, interleavings};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use futures::{StreamExt, stream};
 use scenarios::{Play, STORIES, Seen, tell};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -58,13 +58,13 @@ pub fn play(cluster: &Cluster, theatre: &Theatre, only: &[String]) -> Result<()>
     let chosen: Vec<Act> = REAL.into_iter().chain(stories).filter(wanted).collect();
     ensure!(!chosen.is_empty(), "nothing to play is named {}", only.join(" or "));
     let act = async |client, act| one(cluster, theatre, client, act).await;
-    all_of(theatre, chosen, STORIES_AT_ONCE, act).map(drop)
+    well(&all_of(theatre, chosen, STORIES_AT_ONCE, act)?)
 }
 
 /// Plays acts, so many at once, and prints how each ended.
 ///
 /// # Errors
-/// When one does not end well.
+/// When the stage itself fails.
 pub(crate) fn all_of<A>(
     theatre: &Theatre,
     acts: Vec<A>,
@@ -84,13 +84,20 @@ pub(crate) fn all_of<A>(
         }
         anyhow::Ok(all)
     })?;
+    println!("played in {} s", begun.elapsed().as_secs());
+    Ok(ended)
+}
+
+/// All acts ended well.
+///
+/// # Errors
+/// When one did not, with its name.
+pub(crate) fn well(ended: &[Ended]) -> Result<()> {
     let bad = ended.iter().filter(|ended| ended.result.is_err());
     let failed: Vec<&str> = bad.map(|ended| ended.name.as_str()).collect();
-    if !failed.is_empty() {
-        bail!("did not end well: {}", failed.join(", "));
-    }
-    println!("all ended well in {} s", begun.elapsed().as_secs());
-    Ok(ended)
+    ensure!(failed.is_empty(), "did not end well: {}", failed.join(", "));
+    println!("all ended well");
+    Ok(())
 }
 
 async fn one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, act: Act) -> Result<Ended> {

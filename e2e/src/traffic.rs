@@ -56,7 +56,7 @@ pub fn play(cluster: &Cluster, theatre: &Theatre, only: &[&str]) -> Result<()> {
     let act = async |client, act| one(cluster, theatre, client, act).await;
     let ended = suite::all_of(theatre, chosen, AT_ONCE, act)?;
     table(&ended);
-    Ok(())
+    suite::well(&ended)
 }
 
 async fn one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, act: Act) -> Result<Ended> {

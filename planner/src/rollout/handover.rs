@@ -40,7 +40,8 @@ fn handover(pass: &Pass<'_>) -> Option<Handover> {
 /// heard of the weight and not of the Service sends it there.
 fn carried_before(pass: &Pass<'_>, weight: i32) -> bool {
     let needed = weight_to_pods_down(pass.replicas, weight, routed::total(pass)).max(1);
-    let mut before = pass.others().into_iter().map(|set| pass.world.available(set)).filter(|pods| *pods > 0);
+    let before = pass.all.iter().copied().filter(|set| !pass.is_new(set));
+    let mut before = before.map(|set| pass.world.available(set)).filter(|pods| *pods > 0);
     let first = before.next();
     first.is_some_and(|pods| pods >= needed) && before.all(|pods| pods >= needed)
 }

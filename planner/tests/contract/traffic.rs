@@ -418,3 +418,14 @@ fn weight_waits_for_a_service_whose_pods_before_are_gone() {
     });
     assert_eq!((shown(&play), play.set("h1").replicas), (0, 0));
 }
+
+#[test]
+fn weight_does_not_wait_for_a_canary_service_that_leaves_the_stable_version() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.set_image("app:2");
+    while play.selected("canary") != "h2" {
+        play.run(1);
+    }
+    play.run(0);
+    assert_eq!((shown(&play), play.phase().as_str()), (50, "Paused"), "h1 carries it meanwhile");
+}

@@ -82,7 +82,7 @@ pub const ROUTED: [Story; 11] = [
     story("rollback", "back to the stable version in the middle"),
     story("superseded", "a third version takes the place of the second, which has half of the users"),
     story("promoted", "promoted to the end from its first step"),
-    story("crash", "the only pod of the canary crashes under way"),
+    story("crash", "one of the two pods of the canary crashes under way"),
     story("scaled", "scaled up and down in the middle"),
     Story {
         name: "killed",
