@@ -90,7 +90,7 @@ struct Args {
     /// How many pairs of faults.
     #[arg(long, default_value_t = 0)]
     pairs: u64,
-    /// How many seeds with faults for ever: nothing forbidden may happen.
+    /// How many seeds with faults for ever: nothing forbidden may happen. With `--replay` of such a seed.
     #[arg(long, default_value_t = 0)]
     safety: u64,
     /// How many seeds with something that stays broken: the end has to be reached. With `--replay` of such a seed.
@@ -146,6 +146,13 @@ pub fn run() -> anyhow::Result<()> {
     }
     if let (Some(seed), true) = (args.replay, args.lasting > 0) {
         return replay_lasting(&scenarios, seed);
+    }
+    if let (Some(seed), true) = (args.replay, args.safety > 0) {
+        let Some((scenario, faults, overlay)) = l2::safety_of_seed(&scenarios, seed) else {
+            bail!("there is no scenario")
+        };
+        println!("{}: {:?}, {faults:?}, overlay {overlay}", scenario.name, scenario.aimed);
+        return show(&Run { scenario: &scenario, seed, faults, overlay, trace: true });
     }
     if let (Some(seed), true) = (args.replay, args.planner_seeds > 0) {
         return replay_planner(seed);

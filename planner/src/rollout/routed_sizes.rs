@@ -131,6 +131,10 @@ fn keeps_size(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
 /// Versions that are neither new nor stable go once nothing leads to them any more: after a promotion when their delay
 /// is over, and in the middle of an update at once.
 fn scale_others(pass: &mut Pass<'_>) -> bool {
+    if pass.stable.is_none() {
+        // No version is stable yet, and Services may reach all pods: they go as the new version comes.
+        return scale_down::canary_others(pass);
+    }
     let mut others = pass.others();
     others.retain(|set| set.replicas > 0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));

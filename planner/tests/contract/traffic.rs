@@ -429,3 +429,15 @@ fn weight_does_not_wait_for_a_canary_service_that_leaves_the_stable_version() {
     play.run(0);
     assert_eq!((shown(&play), play.phase().as_str()), (50, "Paused"), "h1 carries it meanwhile");
 }
+
+#[test]
+fn a_first_version_that_was_never_recorded_as_stable_serves_until_the_next_one_is_there() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.world.rollout.status.as_mut().unwrap().stable_rs = String::new();
+    play.model.set_image("app:2");
+    play.watch(60, |play| {
+        let available = |hash| play.find(hash).map_or(0, |set| set.counts.available.min(set.replicas));
+        assert!(available("h1") + available("h2") >= 3, "{} and {}", available("h1"), available("h2"));
+    });
+    assert_eq!((play.stable().as_str(), play.set("h1").replicas), ("h2", 0));
+}

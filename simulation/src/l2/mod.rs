@@ -23,7 +23,7 @@ pub(crate) use explore::difference;
 pub use explore::{Explored, Failed, of_seed, singles, swarm};
 pub use house::{House, NAMESPACE, Settings};
 pub use look::Look;
-pub use modes::{lasting, lasting_of_seed, pairs, safety};
+pub use modes::{lasting, lasting_of_seed, pairs, safety, safety_of_seed};
 pub use run::{Outcome, Run, play};
 pub use shrink::shrink;
 pub use weather::{

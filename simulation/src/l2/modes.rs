@@ -70,19 +70,26 @@ fn faults_of_a_write() -> u64 {
     u64::try_from(CALL_FAULTS.len()).unwrap_or(u64::MAX)
 }
 
+/// The scenario, faults and overlay of a seed with faults for ever.
+#[must_use]
+pub fn safety_of_seed(scenarios: &[Scenario], seed: u64) -> Option<(Scenario, Faults, bool)> {
+    let mut random = Rng::with_seed(seed);
+    let mut scenario = random.choice(scenarios)?.clone();
+    let swarm = Swarm::random(&mut random, sandbox::Options::default().begin);
+    if random.bool() {
+        scenario = scenario.under(random.choice(REFUSALS)?);
+    }
+    let faults = Faults { set: Vec::new(), swarm: Some(Swarm { until: None, ..swarm }) };
+    Some((scenario, faults, random.bool()))
+}
+
 /// Faults for ever, by seed, and in every second run a kind of write that is always refused: no end is asked for, but
 /// what must never happen must not, and what is refused for long must be told.
 #[must_use]
 pub fn safety(scenarios: &[Scenario], from: u64, count: u64, threads: usize) -> Explored {
     let drawn = |seed| {
-        let mut random = Rng::with_seed(seed);
-        let mut scenario = random.choice(scenarios)?.clone();
-        let swarm = Swarm::random(&mut random, sandbox::Options::default().begin);
-        if random.bool() {
-            scenario = scenario.under(random.choice(REFUSALS)?);
-        }
-        let faults = Faults { set: Vec::new(), swarm: Some(Swarm { until: None, ..swarm }) };
-        Some((seed, scenario, faults, random.bool()))
+        let (scenario, faults, overlay) = safety_of_seed(scenarios, seed)?;
+        Some((seed, scenario, faults, overlay))
     };
     play_all(&(from..from.saturating_add(count)).filter_map(drawn).collect::<Vec<_>>(), threads)
 }

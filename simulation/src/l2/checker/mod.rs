@@ -210,7 +210,7 @@ impl Checker {
             return;
         }
         self.preconditions(call, now);
-        if only_confirms(call) || self.only_confirms_route(call) {
+        if only_confirms(call) || self.changed_nothing(call) {
             // It changes nothing: the write that it goes before counts. At rest it counts as any other (S11).
             return;
         }

@@ -18,7 +18,7 @@ const A_LONG_TIME: i64 = 1_000_000;
 pub(super) struct Requests {
     /// How late the data plane is.
     lag: Duration,
-    /// When all wanted pods were there for the first time.
+    /// When all wanted pods were there for the first time, and all that routes lead to.
     open_since: Option<Time>,
     /// Until when pods were missing that no controller took away; `None` for never.
     hurt_until: Option<Time>,
@@ -64,7 +64,7 @@ impl Checker {
         let (wanted, have) = (web.replicas(), self.world.all_available());
         if web.0.is_null() || wanted == 0 || web.0.pointer("/metadata/deletionTimestamp").is_some() {
             self.requests.closed_until = Some(now.plus_seconds(A_LONG_TIME));
-        } else if have >= wanted {
+        } else if have >= wanted && self.every_share_has_pods() {
             self.requests.open_since.get_or_insert(now);
             self.requests.closed_until = self.requests.closed_until.map(|until| until.min(now));
         }

@@ -98,7 +98,7 @@ pub(super) struct Routes {
     allowed: Past<Allowed>,
     /// When somebody who is no controller last wrote a route or a Service.
     foreign: Option<Time>,
-    /// A controller has changed an object of a router since its last request about one was answered.
+    /// A controller has changed a Service or an object of a router since its last request about one was answered.
     edited: bool,
 }
 
@@ -219,8 +219,8 @@ impl Checker {
             }
             return;
         }
+        self.routes.edited = true;
         if kind == Kind::Route {
-            self.routes.edited = true;
             self.route_written(before, after, now);
         }
         for (hash, weight) in self.weights_now(kind) {
@@ -331,11 +331,11 @@ impl Checker {
         }
     }
 
-    /// Whether a request about an object of a router has changed nothing: it only fails when the object is not as it was
-    /// seen.
-    pub(super) fn only_confirms_route(&mut self, call: &Call) -> bool {
-        let is_route = matches!(call.verb, "patch" | "update") && is_of_router(&call.resource);
-        is_route && !std::mem::take(&mut self.routes.edited)
+    /// Whether a request about a Service or an object of a router has changed nothing: it only fails when that is not as
+    /// it was seen.
+    pub(super) fn changed_nothing(&mut self, call: &Call) -> bool {
+        let is_asked = call.resource == "services" || is_of_router(&call.resource);
+        matches!(call.verb, "patch" | "update") && is_asked && !std::mem::take(&mut self.routes.edited)
     }
 
     /// At rest everything goes to the stable version, after an abort, too. A clock that is slow makes the settle time
@@ -350,6 +350,14 @@ impl Checker {
         }
         let all = weight(&self.routes.now, |share| leads_to(share, web.stable(), &self.world.services));
         (all < WHOLE).then(|| format!("the stable version {} gets {all} percent at rest", web.stable()))
+    }
+
+    /// Whether every version that a route sends requests to has a pod: after nothing was wanted, one that was scaled to
+    /// nothing may come back later than another.
+    pub(super) fn every_share_has_pods(&self) -> bool {
+        let hashes = self.world.sets.values().map(|set| set.hash.as_str());
+        let mut served = hashes.filter(|hash| self.routes.written(hash, &self.world.services) > 0);
+        served.all(|hash| self.world.available(hash) > 0)
     }
 
     /// Whether there are routes.
