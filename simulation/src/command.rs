@@ -144,21 +144,8 @@ pub fn run() -> anyhow::Result<()> {
     if args.whole {
         scenarios.iter_mut().for_each(|scenario| scenario.stride = 1);
     }
-    if let (Some(seed), true) = (args.replay, args.lasting > 0) {
-        return replay_lasting(&scenarios, seed);
-    }
-    if let (Some(seed), true) = (args.replay, args.safety > 0) {
-        let Some((scenario, faults, overlay)) = l2::safety_of_seed(&scenarios, seed) else {
-            bail!("there is no scenario")
-        };
-        println!("{}: {:?}, {faults:?}, overlay {overlay}", scenario.name, scenario.aimed);
-        return show(&Run { scenario: &scenario, seed, faults, overlay, trace: true });
-    }
-    if let (Some(seed), true) = (args.replay, args.planner_seeds > 0) {
-        return replay_planner(seed);
-    }
     if let Some(seed) = args.replay {
-        return replay(&scenarios, seed);
+        return replay_as(&args, &scenarios, seed);
     }
     if args.calm || args.with.is_some() {
         return told(&scenarios, args.with.as_deref().unwrap_or("[]"));
@@ -211,6 +198,24 @@ pub fn run() -> anyhow::Result<()> {
         bail!("{broken} runs broke an invariant");
     }
     Ok(())
+}
+
+/// Plays a seed again, of the kind of runs that is named beside it; without a name, of the swarms.
+fn replay_as(args: &Args, scenarios: &[Scenario], seed: u64) -> anyhow::Result<()> {
+    if args.lasting > 0 {
+        return replay_lasting(scenarios, seed);
+    }
+    if args.safety > 0 {
+        let Some((scenario, faults, overlay)) = l2::safety_of_seed(scenarios, seed) else {
+            bail!("there is no scenario")
+        };
+        println!("{}: {:?}, {faults:?}, overlay {overlay}", scenario.name, scenario.aimed);
+        return show(&Run { scenario: &scenario, seed, faults, overlay, trace: true });
+    }
+    if args.planner_seeds > 0 {
+        return replay_planner(seed);
+    }
+    replay(scenarios, seed)
 }
 
 /// Runs that once broke an invariant.

@@ -30,9 +30,9 @@ fn busy() -> Settings {
 }
 
 /// Tells a story, and gives how it ended and its log, with what users saw as the last lines.
-fn told(name: &str, seed: u64, settings: Settings) -> (Result<(), StoryError>, Vec<String>) {
+fn told(name: &str, seed: u64, settings: &Settings) -> (Result<(), StoryError>, Vec<String>) {
     let story = STORIES.iter().find(|story| story.name == name).unwrap();
-    on_a_stage(story, seed, &settings, async |play| tell(name, play).await)
+    on_a_stage(story, seed, settings, async |play| tell(name, play).await)
 }
 
 fn on_a_stage(
@@ -63,7 +63,7 @@ fn on_a_stage(
 
 fn play(name: &str) {
     for (seed, settings) in SEEDS {
-        let (ended, log) = told(name, seed, settings());
+        let (ended, log) = told(name, seed, &settings());
         if let Err(error) = ended {
             panic!("{name} with seed {seed}: {error}\n{}", log.join("\n"));
         }
@@ -101,9 +101,9 @@ fn every_story_is_told() {
 #[test]
 fn a_seed_tells_the_same_story_again() {
     for name in ["good-canary", "two-controllers"] {
-        let (first, again) = (told(name, 11, quiet()).1, told(name, 11, quiet()).1);
+        let (first, again) = (told(name, 11, &quiet()).1, told(name, 11, &quiet()).1);
         assert_eq!(first, again, "{name}");
-        assert_ne!(first, told(name, 12, quiet()).1, "{name}: another seed has other luck");
+        assert_ne!(first, told(name, 12, &quiet()).1, "{name}: another seed has other luck");
     }
 }
 
@@ -112,7 +112,7 @@ fn a_seed_tells_the_same_story_again() {
 #[test]
 fn users_suffer_when_the_nodes_hear_too_late() {
     let late = Settings { lag: Duration::from_secs(8), ..Settings::default() };
-    let (ended, log) = told("canary-verbs", 1, late);
+    let (ended, log) = told("canary-verbs", 1, &late);
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("no user of verbs saw an error"), "{error}");
     let last = log.last().unwrap();
