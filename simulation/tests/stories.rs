@@ -32,14 +32,14 @@ fn busy() -> Settings {
 /// Tells a story, and gives how it ended and its log, with what users saw as the last lines.
 fn told(name: &str, seed: u64, settings: &Settings) -> (Result<(), StoryError>, Vec<String>) {
     let story = STORIES.iter().find(|story| story.name == name).unwrap();
-    on_a_stage(story, seed, settings, async |play| tell(name, play).await)
+    on_a_stage(story, seed, settings, &async |play| tell(name, play).await)
 }
 
 fn on_a_stage(
     story: &Story,
     seed: u64,
     settings: &Settings,
-    tell: impl AsyncFn(&Play<'_, SandboxStage>) -> Result<(), StoryError>,
+    tell: &impl AsyncFn(&Play<'_, SandboxStage>) -> Result<(), StoryError>,
 ) -> (Result<(), StoryError>, Vec<String>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -130,7 +130,7 @@ const ROUTERS: [(u64, fn() -> Settings); 3] = [
 fn play_routed(name: &str) {
     let story = ROUTED.iter().find(|story| story.name == name).unwrap();
     for (seed, settings) in ROUTERS {
-        let (ended, log) = on_a_stage(story, seed, &settings(), async |play| tell_routed(name, play).await);
+        let (ended, log) = on_a_stage(story, seed, &settings(), &async |play| tell_routed(name, play).await);
         if let Err(error) = ended {
             panic!("{name} with seed {seed}: {error}\n{}", log.join("\n"));
         }
@@ -171,7 +171,7 @@ fn every_story_of_routes_is_told() {
 fn users_suffer_when_a_router_hears_too_late() {
     let story = ROUTED.iter().find(|story| story.name == "superseded").unwrap();
     let settings = Settings { router_lag: Duration::from_secs(4), ..quiet() };
-    let (ended, log) = on_a_stage(story, 24, &settings, async |play| {
+    let (ended, log) = on_a_stage(story, 24, &settings, &async |play| {
         play.stage().traffic().set_lag(sandbox::traffic::ROUTER, Duration::from_secs(40));
         tell_routed("superseded", play).await
     });
