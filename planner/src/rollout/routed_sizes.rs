@@ -128,6 +128,14 @@ fn keeps_size(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
     pass.scale(set, set.replicas, "it keeps its size")
 }
 
+/// Pods that the stable version lacks while its Service has not come to it: until then the others may be reached. A first
+/// deploy is called stable before it has pods, and another version may have been there before it.
+fn lacking(pass: &Pass<'_>) -> i32 {
+    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).stable);
+    let stable = pass.stable.filter(|set| service.is_some_and(|service| service.hash() != set.hash()));
+    stable.map_or(0, |set| pass.replicas.saturating_sub(pass.world.available(set)).max(0))
+}
+
 /// Versions that are neither new nor stable go once nothing leads to them any more: after a promotion when their delay
 /// is over, and in the middle of an update at once.
 fn scale_others(pass: &mut Pass<'_>) -> bool {
@@ -150,7 +158,7 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
             && !routed::is_dynamic(pass)
             && matches!(line.decide(pass, set), Delay::Wait);
         if !waits {
-            let needed = routed::needed(pass, set).min(set.replicas);
+            let needed = routed::needed(pass, set).max(lacking(pass)).min(set.replicas);
             confirm_services(pass, needed < set.replicas);
             scaled |= pass.scale(set, needed, format!("version {} is neither new nor stable", set.hash()));
         }

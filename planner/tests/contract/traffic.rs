@@ -432,8 +432,12 @@ fn weight_does_not_wait_for_a_canary_service_that_leaves_the_stable_version() {
 
 #[test]
 fn a_first_version_that_was_never_recorded_as_stable_serves_until_the_next_one_is_there() {
-    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"dynamicStableScale": true}));
     play.model.world.rollout.status.as_mut().unwrap().stable_rs = String::new();
+    for service in play.model.world.services.values_mut() {
+        service.selector.remove("rollouts-pod-template-hash");
+        service.annotations.clear();
+    }
     play.model.set_image("app:2");
     play.watch(60, |play| {
         let available = |hash| play.find(hash).map_or(0, |set| set.counts.available.min(set.replicas));
