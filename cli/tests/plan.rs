@@ -22,6 +22,7 @@ fn controller_of(cluster: &Cluster) -> tokio::task::JoinHandle<()> {
     let client = kube::Client::new(cluster.client("stepgate"), "default");
     let around = Surroundings {
         jobs: client.clone(),
+        mesh: client.clone(),
         client,
         analyses: providers::Settings::default(),
         executor: Executor::new(nobody),

@@ -69,12 +69,44 @@ pub struct Args {
     /// only after it. The annotation stepgate.dev/traffic-settle of a Rollout says otherwise for that one.
     #[arg(long = "traffic-settle", default_value = "5s", value_parser = duration)]
     pub traffic_settle: std::time::Duration,
+    /// Whether fields of routers' objects that the API server notes as ours are given back when an update is over, so that
+    /// syncers that leave our fields alone see changes of Git in them again.
+    #[arg(long = "traffic-give-back", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub traffic_give_back: bool,
     /// How the cluster is reached; from within it when nothing is said.
     #[command(flatten)]
     pub connection: Connection,
+    /// Which versions of routers' kinds are spoken.
+    #[command(flatten)]
+    pub router_apis: RouterApis,
     /// Flags of Argo Rollouts that have no meaning here.
     #[command(flatten)]
     pub without_meaning: WithoutMeaning,
+}
+
+/// API groups and versions of routers' kinds.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Routers")]
+pub struct RouterApis {
+    /// API version of Istio's VirtualServices and DestinationRules.
+    #[arg(long = "istio-api-version", default_value = "v1alpha3")]
+    pub istio_api_version: String,
+    /// API group of TraefikServices; that of older ones is traefik.containo.us.
+    #[arg(long = "traefik-api-group", default_value = "traefik.io")]
+    pub traefik_api_group: String,
+    /// API version of TraefikServices, alone or behind its group.
+    #[arg(long = "traefik-api-version", default_value = "v1alpha1")]
+    pub traefik_api_version: String,
+}
+
+impl Default for RouterApis {
+    fn default() -> Self {
+        Self {
+            istio_api_version: "v1alpha3".to_owned(),
+            traefik_api_group: "traefik.io".to_owned(),
+            traefik_api_version: "v1alpha1".to_owned(),
+        }
+    }
 }
 
 /// A part of the controller that can work by itself.
@@ -107,16 +139,10 @@ pub struct WithoutMeaning {
     pub aws_target_group_binding_api_version: Option<String>,
     #[arg(long = "alb-tag-key-resource-id", hide = true)]
     pub alb_tag_key_resource_id: Option<String>,
-    #[arg(long = "istio-api-version", hide = true)]
-    pub istio_api_version: Option<String>,
     #[arg(long = "ambassador-api-version", hide = true)]
     pub ambassador_api_version: Option<String>,
     #[arg(long = "traffic-split-api-version", hide = true)]
     pub traffic_split_api_version: Option<String>,
-    #[arg(long = "traefik-api-group", hide = true)]
-    pub traefik_api_group: Option<String>,
-    #[arg(long = "traefik-api-version", hide = true)]
-    pub traefik_api_version: Option<String>,
     #[arg(long = "ingress-api-version", hide = true)]
     pub ingress_api_version: Option<String>,
     #[arg(long = "appmesh-crd-version", hide = true)]
@@ -148,11 +174,8 @@ impl WithoutMeaning {
             one("--ephemeral-metadata-update-pod-retries", &self.ephemeral_metadata_update_pod_retries),
             one("--aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version),
             one("--alb-tag-key-resource-id", &self.alb_tag_key_resource_id),
-            one("--istio-api-version", &self.istio_api_version),
             one("--ambassador-api-version", &self.ambassador_api_version),
             one("--traffic-split-api-version", &self.traffic_split_api_version),
-            one("--traefik-api-group", &self.traefik_api_group),
-            one("--traefik-api-version", &self.traefik_api_version),
             one("--ingress-api-version", &self.ingress_api_version),
             one("--appmesh-crd-version", &self.appmesh_crd_version),
             many("--alb-ingress-classes", &self.alb_ingress_classes),
@@ -227,7 +250,8 @@ mod tests {
         .unwrap();
         assert!(args.namespaced && args.leader_elect);
         assert_eq!(args.lease_duration.as_secs(), 15);
-        assert_eq!(args.without_meaning.given().len(), 7);
+        assert_eq!(args.without_meaning.given().len(), 6);
+        assert_eq!(args.router_apis.istio_api_version, "v1beta1");
         assert!(
             Args::try_parse_from(["stepgate-controller", "--leader-elect=false"])
                 .is_ok_and(|a| !a.leader_elect)

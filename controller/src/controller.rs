@@ -4,7 +4,7 @@
 use crate::analysis_runs::{AnalysisRuns, Jobs};
 use crate::apply::{Applier, Doubts, Pace};
 use crate::args::{Args, Part};
-use crate::cache::{Caches, Watches};
+use crate::cache::{Caches, Clients, Watches};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::lease::{self, Claim};
@@ -14,7 +14,7 @@ use crate::read_only::read_only;
 use crate::requests::RequestCounter;
 use crate::rollouts::{Rollouts, UNTOLD};
 use crate::shadow::Shadow;
-use crate::{services, watches};
+use crate::{routes, services, watches};
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use futures::FutureExt;
@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub client: Client,
     /// The cluster in which Jobs of analyses are made; the same one as a rule.
     pub jobs: Client,
+    /// The cluster with the configuration of Istio; the same one as a rule.
+    pub mesh: Client,
     /// What analyses use when their templates do not say.
     pub analyses: providers::Settings,
     /// Exchanges requests of analyses for answers.
@@ -68,6 +70,7 @@ impl Surroundings {
         Self {
             client: read_only(self.client, metrics.clone()),
             jobs: read_only(self.jobs, metrics.clone()),
+            mesh: read_only(self.mesh, metrics.clone()),
             ..self
         }
     }
@@ -142,7 +145,8 @@ impl Controller {
         let mut watches = Watches::default();
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
         let scope = args.namespaced.then_some(around.namespace.as_str());
-        watches::start_when_wanted(&mut watches, &around.client, &caches, &queue, scope);
+        let of_routes = Clients::new(around.client.clone(), around.mesh.clone(), args.router_apis.clone());
+        watches::start_when_wanted(&mut watches, &around.client, &of_routes, &caches, &queue, scope);
 
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);
@@ -157,6 +161,7 @@ impl Controller {
         };
         let applier = Applier {
             client: around.client,
+            of_routes,
             claim: claim.clone(),
             caches: caches.clone(),
             events,
@@ -168,7 +173,9 @@ impl Controller {
         let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
         let grace = i64::try_from(args.reference_grace.as_secs()).unwrap_or(i64::MAX);
         let settle_seconds = i64::try_from(args.traffic_settle.as_secs()).unwrap_or(i64::MAX);
-        let settings = Settings { instance_id, reference_grace_seconds: grace, settle_seconds };
+        // In the shadow of Argo Rollouts, which never does it, it would be a difference everywhere.
+        let gives_back = args.traffic_give_back && !args.shadow;
+        let settings = Settings { instance_id, reference_grace_seconds: grace, settle_seconds, gives_back };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
         let jobs = Jobs { client: around.jobs, settings: around.analyses };
         let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);
@@ -319,6 +326,7 @@ impl Work {
                 outcome
             }
             (Kind::AnalysisRun, Duty::All | Duty::Analyses) => self.look_at_run(key).await,
+            (Kind::Route, Duty::All) => routes::look(&self.applier, key).await,
             (Kind::Service, Duty::All) => services::look(&self.applier, &self.queue, key).await,
             (Kind::Rollout, Duty::Shadow(shadow)) => shadow.look(&self.rollouts, key).await,
             (Kind::Service, Duty::Shadow(_)) => {
@@ -329,7 +337,9 @@ impl Work {
                 self.begin_runs(key);
                 Outcome::Done
             }
-            (Kind::AnalysisRun, Duty::Shadow(_)) | (Kind::Service, Duty::Analyses) => Outcome::Done,
+            (Kind::AnalysisRun, Duty::Shadow(_))
+            | (Kind::Service, Duty::Analyses)
+            | (Kind::Route, Duty::Shadow(_) | Duty::Analyses) => Outcome::Done,
         }
     }
 

@@ -1,7 +1,8 @@
 //! What would be done next to a Rollout, without doing it: the same observation and the same planner as the controller's,
 //! over lists that are read once. Nothing is written.
 
-use crate::cache::{Caches, RawReplicaSet, RawWorkload, Referable, Shelf, Store};
+use crate::args::RouterApis;
+use crate::cache::{Caches, Clients, RawReplicaSet, RawWorkload, Referable, Shelf, Store};
 use crate::{observe, rollouts};
 use crds::rollout::workload::WorkloadKind;
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout, Time, meta};
@@ -86,8 +87,15 @@ pub async fn preview(
         instance_id,
         reference_grace_seconds: Settings::REFERENCE_GRACE_SECONDS,
         settle_seconds: Settings::SETTLE_SECONDS,
+        // Nothing that people have to think about, and Argo Rollouts does not do it.
+        gives_back: false,
     };
-    caches.routes.read(client, &rollout).await.map_err(|(what, error)| PreviewError::Read { what, error })?;
+    let clients = Clients::new(client.clone(), client.clone(), RouterApis::default());
+    caches
+        .routes
+        .read(&clients, &rollout)
+        .await
+        .map_err(|(what, error)| PreviewError::Read { what, error })?;
     let mut world = observe::world(&caches, &rollout, Vec::new(), &settings, now);
     if rollouts::restart_is_due(&rollout, now) {
         world.pods = pods(client, namespace, &world).await?;

@@ -4,6 +4,7 @@ use crate::admin;
 use crate::args::Args;
 use crate::clock;
 use crate::controller::{Controller, Surroundings};
+use crate::mesh;
 use crate::requests::RequestCounter;
 use anyhow::Context;
 use kube::client::ClientBuilder;
@@ -45,16 +46,25 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
     let requests = RequestCounter::default();
     let client = connect(args.connection.config(USER_AGENT).await?, &requests)?;
     let (jobs, analyses) = jobs(&client, &requests).await?;
+    let namespace = own_namespace(args);
+    let mesh = match mesh::primary(&client, args.namespaced.then_some(namespace.as_str())).await? {
+        Some(mut config) => {
+            config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
+            connect(config, &requests)?
+        }
+        None => client.clone(),
+    };
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let unique = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     Ok(Surroundings {
         client,
         jobs,
+        mesh,
         analyses,
         executor: providers::execute::network(),
         begin: clock::wall(),
         identity: format!("{}_{}", host.trim(), unique.trim()),
-        namespace: own_namespace(args),
+        namespace,
         requests,
         overlay: true,
     })

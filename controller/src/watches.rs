@@ -40,7 +40,7 @@ pub(crate) fn start(
     };
     let rollout = keys(Kind::Rollout);
     let service = keys(Kind::Service);
-    let changed = rollout_changed(caches.clone(), rollout.clone(), service.clone());
+    let changed = rollout_changed(caches.clone(), rollout.clone(), service.clone(), keys(Kind::Route));
     cache::start(watches, api(client, scope), own_kinds(args), caches.rollouts.clone(), changed);
 
     let owner = rollout.clone();
@@ -102,6 +102,7 @@ fn rollout_changed(
     caches: Caches,
     rollout: impl Fn(String, String),
     service: impl Fn(String, String),
+    route: impl Fn(String, String),
 ) -> impl Fn(&crds::Rollout, Option<&crds::Rollout>) {
     move |new, old| {
         caches.workloads.want(new);
@@ -110,6 +111,13 @@ fn rollout_changed(
         // Services that are not referred to any more are released.
         for name in old.into_iter().chain([new]).flat_map(observe::service_names) {
             service(namespace.clone(), name);
+        }
+        // So is what routers read.
+        for object in old.into_iter().chain([new]).flat_map(cache::routes::references) {
+            if traffic::is_marked(object.kind) {
+                let (namespace, key) = cache::routes::key(&object);
+                route(namespace, key);
+            }
         }
         rollout(namespace, new.name_any());
     }
@@ -120,6 +128,7 @@ fn rollout_changed(
 pub(crate) fn start_when_wanted(
     watches: &mut Watches,
     client: &Client,
+    of_routes: &cache::Clients,
     caches: &Caches,
     queue: &Arc<Queue>,
     scope: Option<&str>,
@@ -128,14 +137,14 @@ pub(crate) fn start_when_wanted(
     watch_workloads(watches, &of.deployments, api(client, scope), caches, queue);
     watch_workloads(watches, &of.replica_sets, api(client, scope), caches, queue);
     watch_workloads(watches, &of.pod_templates, api(client, scope), caches, queue);
-    watch_routes(watches, client, caches, queue, scope);
+    watch_routes(watches, of_routes, caches, queue, scope);
 }
 
 /// Watches what routers read. Whoever changes it, its Rollouts are looked at: weights that a syncer has put back are ours
 /// again in that look.
 fn watch_routes(
     watches: &mut Watches,
-    client: &Client,
+    clients: &cache::Clients,
     caches: &Caches,
     queue: &Arc<Queue>,
     scope: Option<&str>,
@@ -148,6 +157,9 @@ fn watch_routes(
                 .collect()
         } else {
             let (namespace, key) = cache::routes::key(object);
+            if traffic::is_marked(object.kind) {
+                queue.add(Key { namespace: namespace.clone(), kind: Kind::Route, name: key.clone() });
+            }
             known.rollouts.find(&namespace, &key)
         };
         for rollout in rollouts {
@@ -158,7 +170,7 @@ fn watch_routes(
             });
         }
     };
-    cache::routes::start(watches.tasks(), client, &caches.routes, scope, changed);
+    cache::routes::start(watches.tasks(), clients, &caches.routes, scope, changed);
 }
 
 /// Watches one kind of workloads once a Rollout refers to it.

@@ -140,6 +140,12 @@ pub enum Write {
         /// What is wanted of it.
         intent: Intent,
     },
+    /// Give back the fields of a router's objects that the API server notes as ours. It decides nothing, and changes
+    /// nothing but these notes.
+    GiveBackRoutes {
+        /// The router's key in `trafficRouting`.
+        router: &'static str,
+    },
     /// Set annotations of the Rollout.
     AnnotateRollout {
         /// Annotations to set.

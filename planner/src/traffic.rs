@@ -4,6 +4,7 @@
 //! its weights become a router's own numbers is the router's business (`traffic`).
 
 use crds::rollout::canary::{HeaderRoutingMatch, RouteMatch};
+use crds::rollout::status::AlbStatus;
 use crds::{Rollout, Time};
 use std::collections::BTreeMap;
 
@@ -83,8 +84,60 @@ pub struct RouterView {
     /// When its objects last changed, by the API server's clock; `None` where they do not say. What it does follows
     /// within the settle time.
     pub changed: Option<Time>,
+    /// Who has changed them.
+    pub authors: Authors,
+    /// What it serves by its own word, or why it does not say; `None` where it is not asked. `[traffic.verified]`
+    pub served: Option<Result<Served, String>>,
     /// Only inside a plan: what an earlier write of the plan has asked it for.
     pub asked: Option<Intent>,
+}
+
+/// What a router serves by its own word.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Served {
+    /// Its weights.
+    pub traffic: ObservedTraffic,
+    /// Where they are.
+    pub balancers: Vec<AlbStatus>,
+}
+
+impl RouterView {
+    /// Whether the router serves these weights by its own word; `None` where it is not asked.
+    #[must_use]
+    pub fn serves(&self, intent: &Intent) -> Option<bool> {
+        let wanted = intent.split();
+        self.served.as_ref().map(|served| served.as_ref().is_ok_and(|served| served.traffic.divides(&wanted)))
+    }
+
+    /// Whether the router is asked, and does not serve what its objects show, or does not say.
+    #[must_use]
+    pub fn is_behind_its_objects(&self) -> bool {
+        let (Some(served), Ok(observed)) = (&self.served, &self.observed) else { return false };
+        let serves = |split: &Split| served.as_ref().is_ok_and(|served| served.traffic.divides(split));
+        !observed.splits.iter().all(serves)
+    }
+}
+
+/// What the API server notes about who has changed a router's objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authors {
+    /// When we last did; `None` where no field is ours, or no more.
+    pub own: Option<Time>,
+    /// Whether others have fields in an object in which we have some: only then can ours be given back.
+    pub shared: bool,
+    /// Who else has changed one since we last did.
+    pub other: Option<String>,
+}
+
+impl Authors {
+    /// Those of this object, too.
+    pub fn add(&mut self, object: &Self) {
+        self.own = self.own.max(object.own);
+        self.shared |= object.shared;
+        if let Some(other) = &object.other {
+            self.other.get_or_insert_with(|| other.clone());
+        }
+    }
 }
 
 /// Why a router cannot be used.
@@ -213,16 +266,19 @@ impl ObservedTraffic {
     /// Whether everything is as it is wanted. `intent` is what [`Intent::within`] gives for the router.
     #[must_use]
     pub fn shows(&self, intent: &Intent) -> bool {
-        let wanted = intent.split();
         let subsets = (intent.canary.hash.as_str(), intent.stable.hash.as_str());
         !self.behind
-            && !self.splits.is_empty()
-            && self.splits.iter().all(|split| split.is_like(&wanted))
+            && self.divides(&intent.split())
             && self
                 .subsets
                 .as_ref()
                 .is_none_or(|(canary, stable)| (canary.as_str(), stable.as_str()) == subsets)
             && self.routes == intent.routes
+    }
+
+    /// Whether traffic is divided like this in every place.
+    fn divides(&self, wanted: &Split) -> bool {
+        !self.splits.is_empty() && self.splits.iter().all(|split| split.is_like(wanted))
     }
 
     /// The largest share of the canary in any place, in parts of `total`, rounded up: what its pods have to carry.

@@ -109,6 +109,9 @@ pub struct Settings {
     /// Seconds that a router may take to do what its objects say, and to learn which pods a Service has.
     /// `[traffic.settle]`
     pub settle_seconds: i64,
+    /// Whether the fields of routers' objects that are noted as ours are given back when an update is over.
+    /// `[traffic.give-back]`
+    pub gives_back: bool,
 }
 
 impl Settings {

@@ -26,7 +26,8 @@ impl Call {
     /// Whether it changes something.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        !matches!(self.verb, "get" | "list" | "watch")
+        // A review is a question, though it is sent as a create.
+        !matches!(self.verb, "get" | "list" | "watch") && !self.resource.ends_with("reviews")
     }
 }
 

@@ -10,19 +10,21 @@ mod gateway;
 mod istio;
 mod nginx;
 mod object;
+mod release;
 mod traefik;
 
 #[cfg(test)]
 mod laws;
 
-pub use alb::release as release_alb_ingress;
 pub use fault::{Fault, fault};
 pub use object::{KINDS, Kind, Objects, Reference};
+pub use release::{is_marked, release, rests_as_it_was, writers};
 
 use crds::Rollout;
 use crds::rollout::traffic::RolloutTrafficRouting;
-use planner::traffic::{Abilities, Intent, ObservedTraffic};
+use planner::traffic::{Abilities, Intent, ObservedTraffic, Split};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// A router of one Rollout.
@@ -48,6 +50,12 @@ pub trait Router: Debug + Send + Sync {
     /// # Errors
     /// As [`Router::observe`].
     fn edit(&self, objects: &Objects, intent: &Intent) -> Result<Vec<Edit>, Problem>;
+
+    /// The load balancers outside the cluster that do what the objects say, where they can be asked.
+    fn balancers(&self, objects: &Objects) -> Vec<Balancer> {
+        let _ = objects;
+        Vec::new()
+    }
 
     /// What to tell people of an edit: the reason and the message of an event.
     fn notice(&self, objects: &Objects, edit: &Edit, intent: &Intent) -> Option<(&'static str, String)> {
@@ -75,6 +83,24 @@ pub fn read(
     }
 }
 
+/// A load balancer outside the cluster. Its target groups are tagged with what they are made for:
+/// `<namespace>/<Ingress>-<Service>:<port>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancer {
+    /// Name of the Ingress that it does what is said in.
+    pub ingress: String,
+    /// Its name in DNS; none while the Ingress does not have it yet.
+    pub host: Option<String>,
+    /// Tag of the canary's target group.
+    pub canary: String,
+    /// Tag of the stable version's.
+    pub stable: String,
+    /// Tags of those of experiments, by Service.
+    pub additional: BTreeMap<String, String>,
+    /// The weights that the Ingress shows.
+    pub shown: Split,
+}
+
 /// One object as it is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
@@ -97,8 +123,8 @@ pub enum Problem {
         /// Its name.
         name: String,
     },
-    /// Objects of a kind cannot be read at all.
-    #[error("{kind}.{group} cannot be read: {why}")]
+    /// Objects of a kind cannot be used at all.
+    #[error("{kind}.{group} cannot be used: {why}")]
     Absent {
         /// The kind, in the plural.
         kind: &'static str,

@@ -56,7 +56,7 @@ fn routers_are_refused_in_the_same_words() {
         compared += 1;
         let extra = case["extra"].as_array().cloned().unwrap_or_default();
         let said = said(&case["manifest"], &extra).map(|text| {
-            text.replace(&format!("virtualservices.networking.istio.io cannot be read: {NO_ISTIO}"), NO_ISTIO)
+            text.replace(&format!("virtualservices.networking.istio.io cannot be used: {NO_ISTIO}"), NO_ISTIO)
         });
         if said.as_deref() != Some(theirs) {
             wrong.push(format!("{}:\n  theirs {theirs}\n  ours   {said:?}", case["case"]));

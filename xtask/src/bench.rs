@@ -22,6 +22,8 @@ pub(crate) struct Args {
 enum Part {
     /// Plans per second.
     Planner,
+    /// Looks at a router's objects, and edits of them, per second.
+    Traffic,
     /// Requests to the cluster in memory, and simulated hours, per second.
     Simulation,
     /// On the real cluster: memory, and an update of 500 Rollouts beside 500 Deployments.
@@ -31,7 +33,8 @@ enum Part {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let helper = std::env::current_exe()?;
     let is_wanted = |part: Part| args.part.is_none_or(|only| only == part);
-    for (part, room) in [(Part::Planner, "planner"), (Part::Simulation, "simulation")] {
+    let rooms = [(Part::Planner, "planner"), (Part::Traffic, "traffic"), (Part::Simulation, "simulation")];
+    for (part, room) in rooms {
         if !is_wanted(part) {
             continue;
         }

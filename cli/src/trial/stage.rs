@@ -255,6 +255,7 @@ fn control(
     };
     let around = Surroundings {
         jobs: client.clone(),
+        mesh: client.clone(),
         client,
         analyses: settings,
         executor: network.executor(),

@@ -89,6 +89,7 @@ pub(super) fn told(write: &Write) -> String {
             let weight = intent.canary.weight;
             format!("have {router} send {weight} of {} to the canary", intent.total)
         }
+        Write::GiveBackRoutes { router } => format!("give back the fields of {router}"),
         Write::AnnotateRollout { annotations } => {
             format!("annotate the Rollout: {}", annotations.keys().cloned().collect::<Vec<_>>().join(", "))
         }

@@ -5,7 +5,7 @@ mod doubts;
 mod pace;
 pub(crate) mod pods;
 mod requests;
-mod routes;
+pub(crate) mod routes;
 pub(crate) mod status;
 mod words;
 
@@ -13,7 +13,7 @@ pub(crate) use doubts::Doubts;
 pub(crate) use pace::Pace;
 pub(crate) use words::describe;
 
-use crate::cache::Caches;
+use crate::cache::{Caches, Clients};
 use crate::events::{Events, Message};
 use crate::lease::Claim;
 use crate::metrics::{Metrics, Written};
@@ -80,6 +80,7 @@ impl ApplyError {
 #[derive(Clone)]
 pub(crate) struct Applier {
     pub(crate) client: Client,
+    pub(crate) of_routes: Clients,
     pub(crate) claim: Claim,
     pub(crate) caches: Caches,
     pub(crate) events: Events,

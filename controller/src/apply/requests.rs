@@ -108,6 +108,7 @@ impl<'a> Requests<'a> {
                 self.told = told;
                 sent
             }
+            Write::GiveBackRoutes { router } => super::routes::give_back(self, router).await,
             Write::AnnotateRollout { annotations } => {
                 let mut patch = json!({"metadata": {"annotations": annotations}});
                 if let (true, Some(patch)) = (defect!(WritesTheSpec), patch.as_object_mut()) {
@@ -226,6 +227,7 @@ impl<'a> Requests<'a> {
             Write::CreateReplicaSet { .. }
             | Write::LabelPod { .. }
             | Write::RouteTraffic { .. }
+            | Write::GiveBackRoutes { .. }
             | Write::AnnotateRollout { .. }
             | Write::SetRolloutReplicas { .. }
             | Write::ScaleWorkload { .. }

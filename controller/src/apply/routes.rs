@@ -1,11 +1,11 @@
 //! A router's objects are edited: as little as the verbs that we have allow, and only while they are as they were seen.
 //! `[traffic.write]`
 
+use super::Applier;
 use super::requests::Requests;
 use super::status::difference;
 use crate::FIELD_MANAGER;
 use crate::cache::routes;
-use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use planner::traffic::Intent;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub(super) async fn carry_out(
         return confirm(requests, &objects).await;
     }
     for edit in edits {
-        send(requests, objects.get(&edit.object), &edit).await?;
+        send(applier, objects.get(&edit.object), &edit).await?;
         told.extend(router.notice(&objects, &edit, intent));
     }
     Ok(())
@@ -42,7 +42,36 @@ pub(super) async fn carry_out(
 async fn confirm(requests: &Requests<'_>, objects: &Objects) -> kube::Result<()> {
     for (reference, object) in &objects.0 {
         let edit = Edit { object: reference.clone(), to: object.as_ref().clone() };
-        send(requests, Some(object), &edit).await?;
+        send(requests.applier, Some(object), &edit).await?;
+    }
+    Ok(())
+}
+
+/// Gives back the fields of a router's objects that the API server notes as ours. Where it refuses, they stay ours: nothing
+/// depends on it. `[traffic.give-back]`
+pub(super) async fn give_back(requests: &Requests<'_>, name: &str) -> kube::Result<()> {
+    let routes = &requests.applier.caches.routes;
+    let routers = routes::routers(requests.rollout);
+    let Some(router) = routers.iter().find(|router| router.name() == name) else { return Ok(()) };
+    let references = router.references();
+    let objects = routes.find(&references, crds::Time::default()).objects;
+    for reference in references {
+        let (Some(notes), Some(object)) = (routes.notes_of_others(&reference), objects.get(&reference))
+        else {
+            continue;
+        };
+        let mut to = object.clone();
+        if let Some(metadata) = to.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+            metadata.insert("managedFields".to_owned(), notes.as_ref().clone());
+        }
+        let edit = Edit { object: reference, to };
+        match send(requests.applier, Some(object), &edit).await {
+            Err(kube::Error::Api(status)) => {
+                let (kind, name) = (edit.object.kind.kind, &edit.object.name);
+                tracing::debug!(kind, name, error = status.message, "fields are not given back");
+            }
+            sent => sent?,
+        }
     }
     Ok(())
 }
@@ -53,11 +82,10 @@ fn unfit(problem: &Problem) -> kube::Error {
     kube::Error::Api(Box::new(status))
 }
 
-async fn send(requests: &Requests<'_>, before: Option<&Value>, edit: &Edit) -> kube::Result<()> {
+/// Carries out one edit of an object that is as it was in `before`.
+pub(crate) async fn send(applier: &Applier, before: Option<&Value>, edit: &Edit) -> kube::Result<()> {
     let kind = edit.object.kind;
-    let client = requests.applier.client.clone();
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(client, &edit.object.namespace, &routes::resource(kind));
+    let api = applier.of_routes.api(kind, Some(&edit.object.namespace));
     let name = &edit.object.name;
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let answer = match before {
@@ -78,7 +106,7 @@ async fn send(requests: &Requests<'_>, before: Option<&Value>, edit: &Edit) -> k
         // The raw object with its resource version: nothing that a newer kind has is lost.
         Some(_) => api.replace(name, &params, &whole(&edit.to)?).await?,
     };
-    requests.applier.caches.routes.wrote(kind, answer);
+    applier.caches.routes.wrote(kind, answer);
     Ok(())
 }
 

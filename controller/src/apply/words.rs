@@ -20,6 +20,7 @@ pub(crate) fn describe(write: &Write) -> String {
         Write::RouteTraffic { router, intent } => {
             format!("route {} of {} to the canary with {router}", intent.canary.weight, intent.total)
         }
+        Write::GiveBackRoutes { router } => format!("give back the fields of {router}"),
         Write::AnnotateRollout { .. } => "annotate the Rollout".to_owned(),
         Write::SetRolloutReplicas { .. } => "set replicas of the Rollout".to_owned(),
         Write::ScaleWorkload { target, from, to } => {
@@ -47,6 +48,7 @@ pub(super) fn written(write: &Write) -> Written {
         Write::LabelPod { .. } => Written::new("update", "pods", "metadata"),
         Write::SelectService { .. } => Written::new("patch", "services", "select"),
         Write::RouteTraffic { router, .. } => Written::new("edit", router, "route"),
+        Write::GiveBackRoutes { router } => Written::new("edit", router, "give-back"),
         Write::AnnotateRollout { .. } => Written::new("patch", "rollouts", "annotate"),
         Write::SetRolloutReplicas { .. } => Written::new("patch", "rollouts", "replicas"),
         Write::ScaleWorkload { .. } => Written::new("update", "deployments", "scale"),

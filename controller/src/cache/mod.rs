@@ -1,12 +1,15 @@
 //! What the cluster was last seen to be: one store for each kind, fed by watches and by the answers to our own
 //! writes.
 
+mod clients;
 mod objects;
+mod rights;
 pub(crate) mod routes;
 mod store;
 mod watch;
 mod workloads;
 
+pub(crate) use clients::Clients;
 pub(crate) use objects::{RawReplicaSet, RawReplicaSetSpec};
 pub(crate) use store::Store;
 pub(crate) use watch::{Watches, start, start_when};

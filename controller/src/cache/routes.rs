@@ -2,13 +2,14 @@
 //! no traffic pays nothing for it, and needs none of its CRDs. `[traffic.watch]`
 
 use super::watch::{RETRY_MAX, RETRY_MIN};
+use super::{Clients, rights};
 use crate::FIELD_MANAGER;
 use crds::{Rollout, Time};
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::core::ApiResource;
+use kube::api::DynamicObject;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, api::DynamicObject};
+use planner::traffic::Authors;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,10 @@ use traffic::{Kind, Objects, Reference, Services};
 
 /// How often a watch that cannot begin is told of in the log: a CRD that is not installed is no news after the first time.
 const TELL_EVERY: Duration = Duration::from_secs(300);
+/// How often it is asked whether rights that are missing have been granted.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+/// The code of a request that the role does not allow.
+const FORBIDDEN: u16 = 403;
 
 /// One object with the time of its last change.
 #[derive(Clone, Debug)]
@@ -29,6 +34,9 @@ struct Seen {
     changed: Option<Time>,
     /// When we saw it change.
     noticed: Instant,
+    authors: Authors,
+    /// The API server's notes about its fields without ours, where that leaves any.
+    notes_of_others: Option<Arc<Value>>,
 }
 
 /// What is known of one kind.
@@ -68,6 +76,8 @@ pub(crate) struct Found {
     pub(crate) objects: Objects,
     /// When the last of them changed.
     pub(crate) changed: Option<Time>,
+    /// Who has changed them.
+    pub(crate) authors: Authors,
     /// A kind that is not there, and why.
     pub(crate) absent: Option<(Kind, String)>,
 }
@@ -95,7 +105,8 @@ impl Routes {
     /// The objects that a router reads, at `now`.
     pub(crate) fn find(&self, references: &[Reference], now: Time) -> Found {
         let shelves = self.lock();
-        let mut found = Found { objects: Objects::default(), changed: None, absent: None };
+        let mut found =
+            Found { objects: Objects::default(), changed: None, authors: Authors::default(), absent: None };
         for reference in references {
             let Some(shelf) = shelves.get(&reference.kind) else { continue };
             if let State::Absent(why) = &shelf.state {
@@ -106,9 +117,19 @@ impl Routes {
                 let age = i64::try_from(seen.noticed.elapsed().as_secs()).unwrap_or(i64::MAX);
                 let changed = seen.changed.unwrap_or_else(|| now.plus_seconds(-age));
                 found.changed = found.changed.max(Some(changed));
+                found.authors.add(&seen.authors);
             }
         }
         found
+    }
+
+    /// The API server's notes about the fields of an object without ours, and the version to which they belong; `None`
+    /// where none are ours, or only ours.
+    pub(crate) fn notes_of_others(&self, reference: &Reference) -> Option<Arc<Value>> {
+        let id = (reference.namespace.clone(), reference.name.clone());
+        let shelves = self.lock();
+        let seen = shelves.get(&reference.kind)?.objects.get(&id)?;
+        seen.authors.own.and_then(|_| seen.notes_of_others.clone())
     }
 
     /// Whether what a Rollout's routers read is not known yet: the watch has just been started, and wakes the Rollout
@@ -126,14 +147,12 @@ impl Routes {
     /// The kind that cannot be read, in the plural, and why. One that is not installed is no error.
     pub(crate) async fn read(
         &self,
-        client: &Client,
+        clients: &Clients,
         rollout: &Rollout,
     ) -> Result<(), (String, Box<kube::Error>)> {
         for reference in references(rollout) {
             let kind = reference.kind;
-            let api: Api<DynamicObject> =
-                Api::namespaced_with(client.clone(), &reference.namespace, &resource(kind));
-            let found = api.get_opt(&reference.name).await;
+            let found = clients.api(kind, Some(&reference.namespace)).get_opt(&reference.name).await;
             if let Some(object) = found.map_err(|error| (kind.plural.to_owned(), Box::new(error)))? {
                 self.put(kind, object);
             }
@@ -153,7 +172,7 @@ impl Routes {
 
     fn put(&self, kind: Kind, object: DynamicObject) -> Option<(String, String)> {
         let id = (object.metadata.namespace.clone()?, object.metadata.name.clone()?);
-        let mut seen = seen(object)?;
+        let mut seen = seen(kind, object)?;
         let mut shelves = self.lock();
         let objects = &mut shelves.get_mut(&kind)?.objects;
         if let Some(known) = objects.get(&id) {
@@ -168,8 +187,31 @@ impl Routes {
         Some(id)
     }
 
+    /// Waits until this process may do all that is needed with the kind. `tell` is told of objects to look at. It asks:
+    /// a request that is refused would be repeated for ever.
+    async fn until_allowed(
+        &self,
+        kind: Kind,
+        clients: &Clients,
+        scope: Option<&str>,
+        tell: &impl Fn((String, String)),
+    ) {
+        while let Some(why) = rights::missing(clients, kind, scope).await {
+            let news = self.absent(kind, &why);
+            if !news.is_empty() {
+                tracing::warn!(
+                    kind = kind.plural,
+                    why,
+                    "a router's objects cannot be used; it is asked again"
+                );
+            }
+            news.into_iter().for_each(tell);
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
     /// Watches one kind, once it is wanted. `changed` is told of each object that came, changed or went.
-    async fn feed(self, kind: Kind, api: Api<DynamicObject>, changed: impl Fn(&Reference)) {
+    async fn feed(self, kind: Kind, clients: Clients, scope: Option<String>, changed: impl Fn(&Reference)) {
         let mut wanted = match self.lock().get(&kind) {
             Some(shelf) => shelf.wanted.subscribe(),
             None => return,
@@ -178,6 +220,8 @@ impl Routes {
             return;
         }
         let tell = |(namespace, name): (String, String)| changed(&Reference { kind, namespace, name });
+        self.until_allowed(kind, &clients, scope.as_deref(), &tell).await;
+        let api = clients.api(kind, scope.as_deref());
         // Argo Rollouts' role has no `list` for some kinds: a watch that begins with what there is needs none.
         let config = watcher::Config::default();
         let config = if kind.listable { config } else { config.streaming_lists() };
@@ -221,8 +265,11 @@ impl Routes {
                         tracing::warn!(kind = kind.plural, %error, "a router's objects cannot be watched; it is tried again");
                         told = Some(Instant::now());
                     }
-                    for waiting in refused(&error).map_or_else(Vec::new, |why| self.absent(kind, &why)) {
-                        tell(waiting);
+                    if let Some((code, why)) = refused(&error) {
+                        self.absent(kind, &why).into_iter().for_each(tell);
+                        if code == FORBIDDEN {
+                            self.until_allowed(kind, &clients, scope.as_deref(), &tell).await;
+                        }
                     }
                     tokio::time::sleep(pause).await;
                     pause = pause.saturating_mul(2).min(RETRY_MAX);
@@ -256,7 +303,7 @@ impl Routes {
 
 /// What the API server says where a kind is not installed, or may not be read. Any other failure passes, and says nothing
 /// about the kind.
-fn refused(error: &watcher::Error) -> Option<String> {
+fn refused(error: &watcher::Error) -> Option<(u16, String)> {
     let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
@@ -264,7 +311,7 @@ fn refused(error: &watcher::Error) -> Option<String> {
         | watcher::Error::WatchError(status) => status,
         _ => return None,
     };
-    matches!(status.code, 403 | 404).then(|| status.message.trim().to_owned())
+    matches!(status.code, FORBIDDEN | 404).then(|| (status.code, status.message.trim().to_owned()))
 }
 
 /// Stands for every object of a kind.
@@ -274,6 +321,13 @@ const EVERYBODY: (String, String) = (String::new(), String::new());
 pub(crate) fn key(object: &Reference) -> (String, String) {
     // No name of a Service has a slash.
     (object.namespace.clone(), format!("{}/{}", object.kind.plural, object.name))
+}
+
+/// The object with that [`key`].
+pub(crate) fn of_key(namespace: &str, key: &str) -> Option<Reference> {
+    let (plural, name) = key.split_once('/')?;
+    let kind = traffic::KINDS.iter().find(|kind| kind.plural == plural)?;
+    Some(Reference { kind: *kind, namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
 /// The objects that a Rollout's routers read.
@@ -291,39 +345,49 @@ pub(crate) fn routers(rollout: &Rollout) -> Vec<Box<dyn traffic::Router>> {
 /// Starts the watches. `changed` is told of an object, or of a whole kind by an empty name.
 pub(crate) fn start(
     tasks: &mut JoinSet<()>,
-    client: &Client,
+    clients: &Clients,
     routes: &Routes,
     scope: Option<&str>,
     changed: impl Fn(&Reference) + Clone + Send + Sync + 'static,
 ) {
     for kind in traffic::KINDS {
-        let resource = resource(*kind);
-        let api = match scope {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        };
-        tasks.spawn(routes.clone().feed(*kind, api, changed.clone()));
+        let (clients, scope) = (clients.clone(), scope.map(str::to_owned));
+        tasks.spawn(routes.clone().feed(*kind, clients, scope, changed.clone()));
     }
 }
 
-/// A kind as kube names it.
-pub(crate) fn resource(kind: Kind) -> ApiResource {
-    ApiResource {
-        group: kind.group.to_owned(),
-        version: kind.version.to_owned(),
-        api_version: format!("{}/{}", kind.group, kind.version),
-        kind: kind.kind.to_owned(),
-        plural: kind.plural.to_owned(),
-    }
+/// The object without what the API server keeps for itself, and when and by whom it was last changed: its status does not
+/// count.
+fn seen(kind: Kind, mut object: DynamicObject) -> Option<Seen> {
+    let notes = object.metadata.managed_fields.take().unwrap_or_default();
+    let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(crate::observe::time);
+    let (own, others): (Vec<_>, Vec<_>) =
+        notes.into_iter().partition(|entry| is_of_spec(entry) && is_ours(entry));
+    let last_own = own.iter().filter_map(time).max();
+    let last = others.iter().filter(|entry| is_of_spec(entry)).max_by_key(|entry| time(entry));
+    let shared = !own.is_empty() && last.is_some() && traffic::rests_as_it_was(kind);
+    let notes_of_others = if shared { serde_json::to_value(&others).ok().map(Arc::new) } else { None };
+    let authors = Authors {
+        own: last_own,
+        shared,
+        other: last.filter(|entry| time(entry) >= last_own).and_then(|entry| entry.manager.clone()),
+    };
+    Some(Seen {
+        value: Arc::new(serde_json::to_value(object).ok()?),
+        changed: last.and_then(time).max(last_own),
+        noticed: Instant::now(),
+        authors,
+        notes_of_others,
+    })
 }
 
-/// The object without what the API server keeps for itself, and when it last changed: its status does not count.
-fn seen(mut object: DynamicObject) -> Option<Seen> {
-    let fields = object.metadata.managed_fields.take();
-    let changes =
-        fields.into_iter().flatten().filter(|entry| entry.subresource.as_deref().is_none_or(str::is_empty));
-    let changed = changes.filter_map(|entry| entry.time).map(|time| crate::observe::time(&time)).max();
-    Some(Seen { value: Arc::new(serde_json::to_value(object).ok()?), changed, noticed: Instant::now() })
+/// Whether a note is about the object itself, and not about its status.
+fn is_of_spec(entry: &ManagedFieldsEntry) -> bool {
+    entry.subresource.as_deref().is_none_or(str::is_empty)
+}
+
+fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(FIELD_MANAGER)
 }
 
 /// Whether two states of an object say the same to a router: its status and its version are nothing to it.
@@ -334,7 +398,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 
 /// Of what the API server notes about an object's fields, when we last changed it; nothing where we never did.
 pub(super) fn last_own_change(fields: Vec<ManagedFieldsEntry>) -> Option<Vec<ManagedFieldsEntry>> {
-    let own = fields.into_iter().filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    let own = fields.into_iter().filter(is_ours);
     let time = own.filter_map(|entry| entry.time).max_by_key(|time| time.0)?;
     let manager = Some(FIELD_MANAGER.to_owned());
     Some(vec![ManagedFieldsEntry { manager, time: Some(time), ..ManagedFieldsEntry::default() }])

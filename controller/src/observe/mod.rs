@@ -101,6 +101,8 @@ fn routers(caches: &Caches, rollout: &Rollout, now: Time) -> Vec<RouterView> {
             abilities: router.abilities(),
             observed,
             changed: found.changed,
+            authors: found.authors,
+            served: None,
             asked: None,
         }
     };

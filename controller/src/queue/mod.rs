@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Rollout,
     AnalysisRun,
     Service,
+    /// An object of a router; its name is the kind's in the plural, a slash, and its own.
+    Route,
 }
 
 /// An object to look at.

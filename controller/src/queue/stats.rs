@@ -16,6 +16,7 @@ impl Kind {
             Self::Rollout => "Rollouts",
             Self::AnalysisRun => "AnalysisRuns",
             Self::Service => "Services",
+            Self::Route => "Routes",
         }
     }
 }
@@ -39,7 +40,7 @@ pub(super) struct Stats(BTreeMap<Kind, Counted>);
 
 impl Default for Stats {
     fn default() -> Self {
-        let kinds = [Kind::Rollout, Kind::AnalysisRun, Kind::Service];
+        let kinds = [Kind::Rollout, Kind::AnalysisRun, Kind::Service, Kind::Route];
         Self(kinds.into_iter().map(|kind| (kind, Counted::default())).collect())
     }
 }

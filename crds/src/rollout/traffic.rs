@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 /// Routers that split traffic; several may be set together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct RolloutTrafficRouting {
     /// Istio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +48,11 @@ pub struct RolloutTrafficRouting {
     /// The sum of weights; 100 when unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_traffic_weight: Option<i32>,
+    /// Keys that are not known here. They are kept, so that they can be named: a router that is ignored in silence leaves
+    /// traffic where nobody wants it (argoproj/argo-rollouts#4569).
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, Embedded>,
 }
 
 /// Key in `plugins` under which Argo Rollouts has the plugin for the Gateway API, which is built in here.

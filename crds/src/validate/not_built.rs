@@ -24,17 +24,30 @@ enum IsUsed {
     Step(fn(&CanaryStep) -> bool),
 }
 
+const ROUTING: &str = "spec.strategy.canary.trafficRouting";
 const ROUTER: &str = "istio, nginx, alb, traefik and gatewayAPI are";
 const STEP: &str = "take the step out; setWeight, pause and analysis work";
 
 /// The first field of the Rollout that is not built yet.
 #[must_use]
 pub fn not_built(rollout: &crate::Rollout) -> Option<Invalid> {
-    TABLE.iter().find_map(|entry| {
-        let path = entry.find(&rollout.spec)?;
-        let why = format!("not supported by this version of Stepgate yet: {}", entry.reason);
-        Some(Invalid::forbidden(path, &why).of_kind(InvalidKind::NotBuilt))
-    })
+    let listed = || {
+        TABLE.iter().find_map(|entry| {
+            let path = entry.find(&rollout.spec)?;
+            let why = format!("not supported by this version of Stepgate yet: {}", entry.reason);
+            Some(Invalid::forbidden(path, &why).of_kind(InvalidKind::NotBuilt))
+        })
+    };
+    unknown_router(&rollout.spec).or_else(listed)
+}
+
+/// A key of `trafficRouting` that no version of Stepgate up to this one has heard of.
+fn unknown_router(spec: &RolloutSpec) -> Option<Invalid> {
+    let routing = spec.strategy.as_ref()?.canary.as_ref()?.traffic_routing.as_ref()?;
+    let key = routing.unknown.keys().next()?;
+    let why = format!("no router of this name is known to this version of Stepgate: {ROUTER}");
+    let path = [ROUTING, key].join(".");
+    Some(Invalid::forbidden(path, &why).of_kind(InvalidKind::NotBuilt))
 }
 
 impl NotBuilt {

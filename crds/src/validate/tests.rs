@@ -184,6 +184,27 @@ fn each_line_of_the_table_is_found_and_named() {
 }
 
 #[test]
+fn a_router_that_nobody_knows_is_named() {
+    let spec = using("spec.strategy.canary.trafficRouting.skipper");
+    let mut beside = spec.clone();
+    beside["strategy"]["canary"]["trafficRouting"]["nginx"] = json!({"stableIngress": "web"});
+    for spec in [spec, beside] {
+        let found = not_built(&rollout(&spec)).expect("it is found");
+        assert_eq!(found.path, "spec.strategy.canary.trafficRouting.skipper");
+        assert!(
+            found
+                .message
+                .starts_with("Forbidden: no router of this name is known to this version of Stepgate"),
+            "{found}"
+        );
+    }
+    // Under our definition the key reaches us.
+    let schema = schemars::schema_for!(crate::rollout::traffic::RolloutTrafficRouting);
+    assert_eq!(schema.as_value()["x-kubernetes-preserve-unknown-fields"], json!(true));
+    assert_eq!(schema.as_value().pointer("/properties/unknown"), None);
+}
+
+#[test]
 fn what_is_switched_off_is_not_used() {
     for spec in [
         json!({"strategy": {"canary": {"dynamicStableScale": false}}}),

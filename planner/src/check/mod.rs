@@ -72,7 +72,10 @@ fn only_own_objects(world: &World, plan: &Plan) -> Option<String> {
                 own.insert(&target.name);
                 continue;
             }
-            Write::SelectService { .. } | Write::ScaleWorkload { .. } | Write::RouteTraffic { .. } => {
+            Write::SelectService { .. }
+            | Write::ScaleWorkload { .. }
+            | Write::RouteTraffic { .. }
+            | Write::GiveBackRoutes { .. } => {
                 if let Some(what) = not_named(world, &planned.write) {
                     return Some(what);
                 }
@@ -120,7 +123,7 @@ fn not_named(world: &World, write: &Write) -> Option<String> {
             let named = world.workload.as_ref().is_some_and(|workload| workload.name == target.name);
             (!named).then(|| format!("the Rollout does not refer to {}", target.name))
         }
-        Write::RouteTraffic { router, .. } => {
+        Write::RouteTraffic { router, .. } | Write::GiveBackRoutes { router } => {
             let used = world.routers.iter().any(|view| view.name == *router);
             (!used).then(|| format!("the Rollout does not use router {router}"))
         }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use crate::check::check;
-use crate::traffic::{Abilities, Intent, ObservedTraffic, RouterView, Share, Split};
+use crate::traffic::{Abilities, Authors, Intent, ObservedTraffic, RouterView, Share, Split};
 use crate::{Owner, Plan, Planned, ReplicaSet, ReplicaSetCounts, Service, Target, World, Write};
 use crds::rollout::RolloutStatus;
 use crds::{Time, meta};
@@ -37,7 +37,15 @@ fn split(canary: i64) -> Split {
 
 fn router(canary: i64) -> RouterView {
     let observed = Ok(ObservedTraffic { splits: vec![split(canary)], ..ObservedTraffic::default() });
-    RouterView { name: "router", abilities: Abilities::default(), observed, changed: None, asked: None }
+    RouterView {
+        name: "router",
+        abilities: Abilities::default(),
+        observed,
+        changed: None,
+        authors: Authors::default(),
+        served: None,
+        asked: None,
+    }
 }
 
 /// Eight replicas, all of version `old`; `new` has four, is at the step of 50, and a router shows 25.

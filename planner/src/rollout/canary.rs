@@ -2,8 +2,8 @@
 
 use super::pass::Pass;
 use super::{
-    analysis, history, metadata, pause, promotion, restart, rollback, routed, routed_sizes, scale_down,
-    services, status, steps,
+    analysis, give_back, history, metadata, pause, promotion, restart, rollback, routed, routed_sizes,
+    scale_down, services, status, steps,
 };
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
@@ -37,6 +37,7 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     }
     wait_for_pause(pass);
     metadata::run(pass);
+    give_back::run(pass);
     conclude(pass, restarted.done_at)
 }
 

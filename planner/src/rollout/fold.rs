@@ -147,6 +147,11 @@ pub(crate) fn apply(world: &mut World, write: &Write) {
                 view.asked = Some(intent.clone());
             }
         }
+        Write::GiveBackRoutes { router } => {
+            for view in world.routers.iter_mut().filter(|view| view.name == *router) {
+                view.authors.own = None;
+            }
+        }
         Write::AnnotateRollout { annotations } => {
             world.rollout.metadata.annotations.get_or_insert_default().extend(annotations.clone());
         }

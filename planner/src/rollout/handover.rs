@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::routed::weight_to_pods_down;
-use super::{routed, services};
+use super::{routed, services, steps};
 use crate::traffic::{self, ObservedTraffic, Roles};
 use crate::{ReplicaSet, defect};
 use crds::Time;
@@ -81,6 +81,15 @@ pub(super) fn held_rise(pass: &Pass<'_>, wanted: i32) -> Option<Time> {
     let waits = pass.world.routers_list_pods() || !carried_before(pass, wanted);
     (waits && rises && !defect!(WeightBeforeTargets))
         .then(|| routed::settled(pass, std::iter::once(moved)))?
+}
+
+/// Whether the canary's Service and its weight wait until the new version has given up pods: a retried one, or one that
+/// an update goes back to, may still have those of a later step, and a pod that leaves is not to be sent requests.
+pub(super) fn awaits_fewer_pods(pass: &Pass<'_>) -> bool {
+    let Some(new) = pass.new.filter(|new| !pass.is_stable(new)) else { return false };
+    let (wanted, _) = steps::routed_size(pass);
+    let goes_on = !pass.is_halted() && !pass.is_aborted();
+    goes_on && routed::shows_no_canary(pass) && new.replicas.max(new.counts.replicas) > wanted
 }
 
 /// Whether what routers know as the canary is another version than the new one, and still serves.

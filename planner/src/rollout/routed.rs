@@ -5,7 +5,7 @@
 //! Service leaves it, only when every router shows that it sends nothing there, and has had the settle time to do so.
 
 use super::pass::Pass;
-use super::{handover, services, status, steps};
+use super::{handover, put_back, services, status, steps, verified};
 use crate::arithmetic::{pods_for, weight_for};
 use crate::defect;
 use crate::traffic::{self, Intent, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT};
@@ -72,6 +72,13 @@ pub(super) fn run(pass: &mut Pass<'_>) {
             }
             Ok(observed) if observed.shows(&wanted) || router.asked.as_ref() == Some(&wanted) => {}
             Ok(observed) => {
+                if let Some(end) = put_back::waits_until(pass, router, &intent) {
+                    let why =
+                        format!("{}: somebody else writes to it; it is put back in a moment", router.name);
+                    pass.plan.trail.push(why.clone());
+                    pass.plan.wake_at(end, why);
+                    continue;
+                }
                 if let Some(new) = pass.new.filter(|_| wanted.canary.weight > observed.canary(wanted.total)) {
                     // A write of our own that is not seen yet may have given these pods up.
                     services::confirm_set(pass, new);
@@ -89,9 +96,18 @@ pub(super) fn run(pass: &mut Pass<'_>) {
                 );
                 let anchor = pass.write(Write::RouteTraffic { router: router.name, intent: wanted }, why);
                 pass.notice(anchor, EventType::Normal, OF_ROUTER, router.name.to_owned());
+                if let Some(other) = put_back::overwritten_by(pass, router, &intent) {
+                    let weight = intent.canary.weight;
+                    let message = format!(
+                        "{other} has changed what {} is to do; the canary is to have {weight} of {} again",
+                        router.name, intent.total
+                    );
+                    pass.notice(anchor, EventType::Warning, "TrafficOverwritten", message);
+                }
             }
         }
     }
+    verified::tell(pass, &intent);
     pass.intent = Some(intent);
     tell(pass);
 }
@@ -179,10 +195,12 @@ fn sends_to_canary(pass: &Pass<'_>) -> bool {
 /// The weight of the new version now.
 fn canary_weight(pass: &Pass<'_>) -> i32 {
     let wanted = wanted_weight(pass);
-    match handover::held_rise(pass, wanted) {
-        Some(_) => shown(pass, traffic::ObservedTraffic::canary),
-        None => wanted,
-    }
+    if is_held(pass, wanted) { shown(pass, traffic::ObservedTraffic::canary) } else { wanted }
+}
+
+/// Whether the canary's weight does not rise to `wanted` yet.
+fn is_held(pass: &Pass<'_>, wanted: i32) -> bool {
+    handover::held_rise(pass, wanted).is_some() || (wanted > 0 && handover::awaits_fewer_pods(pass))
 }
 
 /// The weight that it is to have: that of the current step once its pods are there, and until then that of the step
@@ -293,21 +311,33 @@ fn managed(pass: &Pass<'_>) -> Vec<String> {
 /// Whether every router shows what this pass wants of it, or an earlier write of the plan has asked for it: a step may
 /// be recorded as done then, because nothing is recorded unless that write has succeeded.
 pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
-    let Some(intent) =
-        pass.intent.as_ref().filter(|_| handover::held_rise(pass, wanted_weight(pass)).is_none())
-    else {
+    let Some(intent) = pass.intent.as_ref().filter(|_| !is_held(pass, wanted_weight(pass))) else {
         return false;
     };
     pass.world.routers.iter().all(|router| {
         let wanted = intent.within(router.abilities);
-        router.asked.as_ref() == Some(&wanted)
-            || router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted))
+        let shows = router.asked.as_ref() == Some(&wanted)
+            || router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
+        shows && router.serves(&wanted) != Some(false)
     })
 }
 
 /// The weights for the status: those of this pass, or those from before.
 pub(super) fn weights(pass: &Pass<'_>) -> Option<TrafficWeights> {
-    let Some(intent) = &pass.intent else { return recorded(pass).cloned() };
+    match &pass.intent {
+        Some(intent) => {
+            let mut weights = in_status(pass, intent);
+            let known = recorded(pass).filter(|recorded| ask_the_same(recorded, &weights));
+            // What was verified stays so when nobody asks any more.
+            weights.verified = verified::serve(pass, intent).or(known.and_then(|known| known.verified));
+            Some(weights)
+        }
+        None => recorded(pass).cloned(),
+    }
+}
+
+/// An intent as the status tells it.
+pub(super) fn in_status(pass: &Pass<'_>, intent: &Intent) -> TrafficWeights {
     let pair = takes_turns(pass);
     let destination = |share: &Share| WeightDestination {
         weight: share.weight,
@@ -315,19 +345,24 @@ pub(super) fn weights(pass: &Pass<'_>) -> Option<TrafficWeights> {
         service_name: (!share.service.is_empty() && !pair).then(|| share.service.clone()),
         pod_template_hash: (!share.hash.is_empty()).then(|| share.hash.clone()),
     };
-    Some(TrafficWeights {
+    TrafficWeights {
         canary: destination(&intent.canary),
         stable: destination(&intent.stable),
         additional: None,
         verified: None,
-    })
+    }
+}
+
+/// Whether both ask for the same, whatever is known of how it is served.
+pub(super) fn ask_the_same(one: &TrafficWeights, other: &TrafficWeights) -> bool {
+    one.canary == other.canary && one.stable == other.stable && one.additional == other.additional
 }
 
 /// Tells that weights, or the versions behind them, have changed.
 fn tell(pass: &mut Pass<'_>) {
     let Some(new) = weights(pass) else { return };
     let message = match recorded(pass) {
-        Some(old) if *old == new => return,
+        Some(old) if ask_the_same(old, &new) => return,
         None => format!("Traffic weight updated to {}", new.canary.weight),
         // PARITY: nothing is said where only the versions have changed.
         Some(old) if old.canary.weight == new.canary.weight => "Traffic weight updated ".to_owned(),
@@ -340,7 +375,9 @@ fn tell(pass: &mut Pass<'_>) {
 pub(super) fn settles_at(pass: &Pass<'_>) -> Option<Time> {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     let services = [&canary, &stable].into_iter().filter_map(|name| services::moved_at(pass, name));
-    settled(pass, services.chain(pass.world.routers.iter().filter_map(|router| router.changed)))
+    // One that says what it serves needs no time.
+    let routers = pass.world.routers.iter().filter(|router| router.served.is_none());
+    settled(pass, services.chain(routers.filter_map(|router| router.changed))).max(verified::awaited(pass))
 }
 
 /// When what was changed then has settled; `None` once it has.
@@ -359,7 +396,11 @@ pub(super) fn settled(pass: &Pass<'_>, changes: impl Iterator<Item = Time>) -> O
 /// cannot be read.
 pub(super) fn shown(pass: &Pass<'_>, of: impl Fn(&traffic::ObservedTraffic, i32) -> i32) -> i32 {
     let total = total(pass);
-    let share = |router: &RouterView| router.observed.as_ref().map_or(total, |observed| of(observed, total));
+    let share = |router: &RouterView| {
+        let served = router.served.as_ref().and_then(|served| served.as_ref().ok());
+        let served = served.map_or(0, |served| of(&served.traffic, total));
+        router.observed.as_ref().map_or(total, |observed| of(observed, total)).max(served)
+    };
     pass.world.routers.iter().map(share).max().unwrap_or(0)
 }
 

@@ -70,6 +70,10 @@ fn routed_canary(pass: &mut Pass<'_>) {
         return;
     }
     let Some(set) = pass.new.filter(|set| routed::can_carry_canary(pass, set)) else { return };
+    if handover::awaits_fewer_pods(pass) {
+        pass.plan.trail.push(format!("service {canary} waits until {} has no pods too many", set.name));
+        return;
+    }
     if !routed::takes_turns(pass) {
         ensure(pass, &canary, set);
     } else if !pass.is_fully_promoted() {

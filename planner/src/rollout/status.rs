@@ -80,6 +80,7 @@ pub(super) fn base(pass: &Pass<'_>) -> RolloutStatus {
         status.hpa_replicas = status.replicas;
         status.selector = own_selector(pass);
         status.current_step_index = step_index(pass);
+        super::verified::record(pass, &mut status);
     }
     status
 }

@@ -1,7 +1,7 @@
 //! Canaries behind routers: the law of the gate. `[traffic.law]` `[traffic.settle]`
 
 use crate::play::Play;
-use planner::traffic::RouterProblem;
+use planner::traffic::{Authors, ObservedTraffic, RouterProblem, Served, Split};
 use serde_json::{Value, json};
 
 /// How long a router may take in these tests, in seconds.
@@ -136,6 +136,57 @@ fn a_route_that_somebody_has_put_back_is_ours_again() {
     (split.canary, split.stable) = (0, 100);
     play.run(1);
     assert_eq!((play.phase().as_str(), shown(&play)), ("Paused", 50));
+}
+
+#[test]
+fn what_is_put_back_is_told_and_not_in_a_race() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.update("app:2", 30);
+    let overwritten = |play: &mut Play, own_was: i64| {
+        let own = play.model.now.plus_seconds(-own_was);
+        let view = &mut play.model.world.routers[0];
+        view.authors = Authors { own: Some(own), shared: true, other: Some("argocd".to_owned()) };
+        let split = &mut view.observed.as_mut().unwrap().splits[0];
+        (split.canary, split.stable) = (0, 100);
+    };
+    overwritten(&mut play, 60);
+    play.run(0);
+    assert_eq!(shown(&play), 50, "the first time at once");
+    let told = "argocd has changed what nginx is to do; the canary is to have 50 of 100 again";
+    assert!(play.model.events.contains(&("TrafficOverwritten".to_owned(), told.to_owned())));
+    overwritten(&mut play, 0);
+    play.run(0);
+    assert_eq!(shown(&play), 0, "we have put it back a moment ago");
+    play.run(2);
+    assert_eq!((shown(&play), play.phase().as_str()), (50, "Paused"));
+}
+
+#[test]
+fn fields_of_routers_are_given_back_when_all_has_settled() {
+    let own = |play: &Play| play.model.world.routers[0].authors.own;
+    for abort in [false, true] {
+        let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+        play.model.world.settings.gives_back = true;
+        play.update("app:2", 60);
+        assert!(own(&play).is_some(), "an update is under way");
+        play.act(if abort { "abort" } else { "promote" }, 0);
+        let mut last = None;
+        play.watch(120, |play| {
+            let changed = play.model.world.routers[0].changed.expect("it has changed");
+            last = last.max(Some(changed));
+            let settled = play.model.now >= changed.plus_seconds(SETTLE);
+            assert!(settled || own(play).is_some(), "routers may still read it");
+        });
+        assert_eq!(own(&play), None, "{abort}");
+        // What is put back at rest stays ours: else whoever wants something else would win with each giving back.
+        play.run(600);
+        let view = &mut play.model.world.routers[0];
+        view.authors.other = Some("argocd".to_owned());
+        let split = &mut view.observed.as_mut().unwrap().splits[0];
+        (split.canary, split.stable) = (30, 70);
+        play.run(120);
+        assert!(shown(&play) == 0 && own(&play).is_some());
+    }
 }
 
 #[test]
@@ -444,4 +495,66 @@ fn a_first_version_that_was_never_recorded_as_stable_serves_until_the_next_one_i
         assert!(available("h1") + available("h2") >= 3, "{} and {}", available("h1"), available("h2"));
     });
     assert_eq!((play.stable().as_str(), play.set("h1").replicas), ("h2", 0));
+}
+
+#[test]
+fn a_retried_canary_gives_up_pods_before_it_is_sent_requests() {
+    let steps = json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 75}, {"pause": {}}]);
+    for pause in [0, 10, 25] {
+        let mut play = routed(&steps, &json!({}));
+        play.update("app:2", 30);
+        play.act("promote", 30);
+        assert_eq!((shown(&play), play.set("h2").replicas), (75, 3));
+        play.act("abort", pause);
+        assert_eq!((shown(&play), play.set("h2").replicas), (0, 3), "it has the pods of its last step");
+        play.act("retry", 0);
+        play.watch(60, |play| {
+            let pods = play.set("h2").replicas;
+            assert!(pods == 1 || shown(play) == 0 || play.selected("canary") != "h2", "{pods} pods");
+        });
+        assert_eq!((shown(&play), play.set("h2").replicas, play.phase().as_str()), (25, 1, "Paused"));
+    }
+}
+
+#[test]
+fn a_router_that_says_what_it_serves_is_believed() {
+    let serve = |play: &mut Play, canary: i64| {
+        let split = Split { canary, stable: 100 - canary, ..Split::default() };
+        let traffic = ObservedTraffic { splits: vec![split], ..ObservedTraffic::default() };
+        play.model.world.routers[0].served = Some(Ok(Served { traffic, balancers: Vec::new() }));
+    };
+    let verified = |play: &Play| play.status().canary.and_then(|canary| canary.weights?.verified);
+    let mut play =
+        routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"abortScaleDownDelaySeconds": 2}));
+    serve(&mut play, 0);
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), verified(&play)), (50, Some(false)));
+    assert_eq!(play.status().current_step_index, Some(0), "it is written, and not served");
+    serve(&mut play, 50);
+    play.run(15);
+    assert_eq!((play.phase().as_str(), verified(&play)), ("Paused", Some(true)));
+    play.act("abort", 0);
+    play.run(60);
+    assert_eq!((shown(&play), play.set("h2").replicas), (0, 2), "it is still sent requests");
+    serve(&mut play, 0);
+    play.run(15);
+    assert_eq!(play.set("h2").replicas, 0);
+    let told: Vec<_> =
+        play.model.events.iter().filter(|(reason, _)| reason.starts_with("TargetGroup")).collect();
+    let reasons: Vec<&str> = told.iter().map(|(reason, _)| reason.as_str()).collect();
+    let (yes, no) = ("TargetGroupVerified", "TargetGroupUnverified");
+    assert_eq!(reasons, [yes, no, yes, no, yes]);
+}
+
+#[test]
+fn a_router_that_should_say_what_it_serves_and_does_not_holds_all() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
+    play.model.world.routers[0].served = Some(Err("AccessDenied: not allowed".to_owned()));
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), play.status().current_step_index), (50, Some(0)));
+    let error = ("TargetGroupVerifyError".to_owned(), "AccessDenied: not allowed".to_owned());
+    assert!(play.model.events.contains(&error), "{:?}", play.model.events);
+    play.model.world.routers[0].served = None;
+    play.run(15);
+    assert_eq!(play.phase(), "Paused", "it goes on when it is not asked any more");
 }

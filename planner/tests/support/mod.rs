@@ -15,7 +15,7 @@ mod writes;
 
 use crds::analysis::{AnalysisPhase, AnalysisRunStatus};
 use crds::{Rollout, Time};
-use planner::traffic::{Abilities, ObservedTraffic, RouterView};
+use planner::traffic::{Abilities, Authors, ObservedTraffic, RouterView};
 use planner::{Owner, Plan, Pod, PodMetadata, ReplicaSet, Service, World, plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -111,7 +111,15 @@ pub fn state_of(status: &crds::rollout::RolloutStatus) -> (String, String) {
 /// A router that shows nothing yet, and does at once what it is asked for.
 fn router() -> RouterView {
     let (abilities, observed) = (Abilities::default(), Ok(ObservedTraffic::default()));
-    RouterView { name: "nginx", abilities, observed, changed: None, asked: None }
+    RouterView {
+        name: "nginx",
+        abilities,
+        observed,
+        changed: None,
+        authors: Authors::default(),
+        served: None,
+        asked: None,
+    }
 }
 
 impl Model {

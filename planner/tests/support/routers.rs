@@ -2,7 +2,7 @@
 
 use super::Model;
 use crds::Time;
-use planner::traffic::{Intent, ObservedTraffic, RouterProblem, RouterView, Split};
+use planner::traffic::{Authors, Intent, ObservedTraffic, RouterProblem, RouterView, Split};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ impl Model {
                 ..RouterProblem::default()
             }),
             changed: changed(router.name()),
+            authors: Authors::default(),
+            served: None,
             asked: None,
         };
         self.world.routers = self.routers().into_iter().map(view).collect();

@@ -1,6 +1,7 @@
 //! Carrying plans out.
 
 use super::Model;
+use planner::traffic::Authors;
 use planner::{AnalysisRunView, Anchor, Owner, Plan, ReplicaSet, Target, Write};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -141,6 +142,10 @@ impl Model {
                 }
                 self.tell();
             }
+            Write::GiveBackRoutes { router } => {
+                let views = self.world.routers.iter_mut().filter(|view| view.name == *router);
+                views.for_each(|view| view.authors.own = None);
+            }
             Write::RouteTraffic { .. } if self.router_is_stuck => {}
             Write::RouteTraffic { router, intent } if self.objects.is_some() => self.route(router, intent),
             Write::RouteTraffic { router, intent } => {
@@ -156,6 +161,7 @@ impl Model {
                 view.observed =
                     Ok(planner::traffic::ObservedTraffic { splits, routes, ..Default::default() });
                 view.changed = Some(now.whole_seconds());
+                view.authors = Authors { own: view.changed, shared: true, other: None };
                 let weight = intent.canary.weight;
                 self.told_by_routers.push(if first {
                     let message =

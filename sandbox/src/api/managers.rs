@@ -17,11 +17,24 @@ pub(super) fn has_notes(kind: &ResourceType) -> bool {
     built_in || (kind.custom.is_some() && kind.group != crds::GROUP)
 }
 
-/// Gives a changed object the notes of the one before.
-pub(super) fn keep(new: &mut Value, old: &Value) {
-    let notes = old.at("/metadata/managedFields").cloned();
+/// Whose entries a change leaves in the notes: manager and subresource. No list, or an empty one, says nothing; a list of
+/// one empty entry leaves none.
+pub(super) fn said(part: Part, new: &Value) -> Option<Vec<(String, String)>> {
+    let said = new.at("/metadata/managedFields").and_then(Value::as_array).filter(|_| part == Part::Main)?;
+    (!said.is_empty()).then(|| said.iter().map(whose).collect())
+}
+
+fn whose(entry: &Value) -> (String, String) {
+    (text(entry, "/manager").to_owned(), text(entry, "/subresource").to_owned())
+}
+
+/// Gives a changed object the notes of the one before, as far as the change leaves them.
+pub(super) fn keep(new: &mut Value, old: &Value, said: Option<&[(String, String)]>) {
+    let before = old.at("/metadata/managedFields").and_then(Value::as_array);
+    let stays = |entry: &&Value| said.is_none_or(|said| said.contains(&whose(entry)));
+    let notes: Vec<Value> = before.into_iter().flatten().filter(stays).cloned().collect();
     if let Some(metadata) = metadata::of(new) {
-        metadata::set(metadata, "managedFields", notes);
+        metadata::set(metadata, "managedFields", (!notes.is_empty()).then(|| notes.into()));
     }
 }
 
@@ -117,6 +130,12 @@ mod tests {
         assert_eq!(removed, notes, "nothing was set");
         let notes = change(&cluster, "by-hand", |web| web["spec"]["selector"]["track"] = "old".into());
         assert_eq!(times(&notes), [("one", second), ("by-hand", "2026-01-01T00:00:20Z")]);
+        let given_up = change(&cluster, "one", |web| {
+            web["metadata"]["managedFields"].as_array_mut().unwrap().remove(0);
+        });
+        assert_eq!(times(&given_up), [("by-hand", "2026-01-01T00:00:20Z")], "and nothing is noted of that");
+        let kept = change(&cluster, "one", |web| web["metadata"]["managedFields"] = json!([]));
+        assert_eq!(kept, given_up, "an empty list says nothing");
         let pod = json!({"metadata": {"name": "web"}, "data": {}});
         let map = cluster.create("v1", "ConfigMap", "default", pod).unwrap();
         assert_eq!(map["metadata"].get("managedFields"), None);

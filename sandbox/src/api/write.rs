@@ -195,8 +195,9 @@ impl ApiServer {
         preconditions(&kind, at, origin, &new, &old)?;
         let mut causes =
             metadata::change_faults(&new, &old.value, kind.custom.is_some(), origin == Origin::Patch);
+        let notes = managers::said(part, &new);
         metadata::keep(&mut new, &old.value);
-        managers::keep(&mut new, &old.value);
+        managers::keep(&mut new, &old.value, notes.as_deref());
         if let Some(map) = new.as_object_mut() {
             map.insert("apiVersion".to_owned(), kind.api_version().into());
             map.insert("kind".to_owned(), kind.kind.clone().into());

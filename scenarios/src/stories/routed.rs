@@ -3,7 +3,7 @@
 use super::{SOON, release_behind, size};
 use crate::manifests::{Release, service};
 use crate::routes::{CANARY, Plane, Router, STABLE, Users, gateway, route, stream_host, web_host};
-use crate::{Play, RolloutView, Seen, Stage, StoryError};
+use crate::{Kind, Play, RolloutView, Seen, Stage, StoryError};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -152,6 +152,31 @@ impl<'p, 's, S: Stage> Road<'p, 's, S> {
         let seen = self.play.seen(&web_host(self.story)).await?;
         self.play
             .holds("no pod was removed that still got requests", seen.by_leaving == 0, || seen.to_string())
+    }
+
+    /// No field of the routes is ours any more, as the API server notes it: the next change of Git is nobody's business.
+    pub(super) async fn given_back(&self, router: Router) -> Told<()> {
+        let kinds: &[Kind] = match router {
+            Router::GatewayApi => &[Kind::HttpRoute, Kind::GrpcRoute],
+            Router::Traefik => &[Kind::TraefikService],
+        };
+        self.play
+            .wait("the fields of the routes are given back", self.limit(), async || {
+                let mut owners = Vec::new();
+                for kind in kinds {
+                    for object in self.play.list(*kind).await? {
+                        let notes = object
+                            .pointer("/metadata/managedFields")
+                            .cloned()
+                            .unwrap_or_default()
+                            .to_string();
+                        owners.push(notes);
+                    }
+                }
+                let ours = owners.iter().any(|notes| notes.contains("rollouts-controller"));
+                Ok(if ours || owners.is_empty() { Err(format!("{owners:?}")) } else { Ok(()) })
+            })
+            .await
     }
 
     /// The pods of a version have gone.

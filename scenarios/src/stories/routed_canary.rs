@@ -53,7 +53,8 @@ pub(super) async fn steps<S: Stage>(play: &Play<'_, S>, router: Router) -> Told<
     let last = road.paused_at(5).await?;
     road.share("v2", 80).await?;
     road.promote().await?;
-    carried(&road, "v2", last.stable()).await
+    carried(&road, "v2", last.stable()).await?;
+    road.given_back(router).await
 }
 
 pub(super) async fn aborts<S: Stage>(play: &Play<'_, S>) -> Told<()> {
@@ -80,8 +81,7 @@ pub(super) async fn aborts<S: Stage>(play: &Play<'_, S>) -> Told<()> {
     road.healthy("v1 is healthy").await?;
     road.only("v1").await?;
     road.gone(&v2).await?;
-    // Pods that were leaving are met: a canary that is retried still has those of a later step, and gives them up as in
-    // any scale-down.
+    road.nobody_met_a_leaving_pod().await?;
     road.nobody_suffered().await
 }
 

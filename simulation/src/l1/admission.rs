@@ -63,7 +63,8 @@ impl Cluster {
             Write::DeleteAnalysisRun { .. }
             | Write::EvictPod { .. }
             | Write::LabelPod { .. }
-            | Write::RouteTraffic { .. } => Ok(()),
+            | Write::RouteTraffic { .. }
+            | Write::GiveBackRoutes { .. } => Ok(()),
         }
     }
 

@@ -293,7 +293,10 @@ impl Cluster {
                 merge(&mut set.view.annotations, annotations);
             }),
             // Pods have no metadata here, and there are neither workloads nor routers.
-            Write::LabelPod { .. } | Write::ScaleWorkload { .. } | Write::RouteTraffic { .. } => {}
+            Write::LabelPod { .. }
+            | Write::ScaleWorkload { .. }
+            | Write::RouteTraffic { .. }
+            | Write::GiveBackRoutes { .. } => {}
         }
     }
 

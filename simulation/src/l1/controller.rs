@@ -135,6 +135,7 @@ impl Controller {
             | Write::EvictPod { .. }
             | Write::LabelPod { .. }
             | Write::RouteTraffic { .. }
+            | Write::GiveBackRoutes { .. }
             | Write::ScaleWorkload { .. } => None,
         };
         if let Some(event) = event {

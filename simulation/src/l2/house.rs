@@ -173,6 +173,7 @@ impl House {
         let clock = self.cluster.clock();
         let around = Surroundings {
             jobs: client.clone(),
+            mesh: client.clone(),
             client,
             analyses: providers::Settings::default(),
             executor: self.answers.executor(move || clock.now()),

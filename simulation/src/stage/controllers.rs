@@ -53,6 +53,7 @@ impl Controllers {
             tokio::time::sleep(after).await;
             let around = Surroundings {
                 jobs: client.clone(),
+                mesh: client.clone(),
                 client,
                 analyses: providers::Settings::default(),
                 executor,

@@ -4,6 +4,7 @@
 mod metrics;
 mod releases;
 mod requests;
+mod routes;
 mod shadow;
 mod waiting;
 
@@ -45,6 +46,7 @@ fn start_until(
     let clock = house.cluster.clock();
     let around = Surroundings {
         jobs: client.clone(),
+        mesh: client.clone(),
         client,
         analyses: providers::Settings::default(),
         executor: house.answers.executor(move || clock.now()),

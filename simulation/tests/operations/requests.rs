@@ -46,6 +46,23 @@ fn blue_green() -> Value {
     object
 }
 
+/// Four pods behind an HTTPRoute.
+fn routed() -> Value {
+    let steps = json!([{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"setWeight": 50},
+        {"pause": {"duration": "10s"}}]);
+    with_replicas(
+        &json!({"stableService": "active", "canaryService": "preview", "steps": steps,
+            "trafficRouting": {"gatewayAPI": {"httpRoute": "web"}}}),
+        4,
+    )
+}
+
+fn route() -> Value {
+    let to = |name: &str, weight: u8| json!({"name": name, "port": 80, "weight": weight});
+    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "web"},
+        "spec": {"rules": [{"backendRefs": [to("active", 100), to("preview", 0)]}]}})
+}
+
 fn gate(house: &House) {
     let metric = json!({"name": "ok", "successCondition": "result == \"1\"",
         "provider": {"web": {"url": "http://metrics.example/version", "jsonPath": "{$.major}"}}});
@@ -65,6 +82,7 @@ fn counted(object: &Value, change: impl AsyncFnOnce(&House), end: &str) -> Strin
         let live = start(&house, "live", &[]);
         gate(&house);
         ["active", "preview"].into_iter().for_each(|name| create(&house, service(name)));
+        create(&house, route());
         create(&house, object.clone());
         until(&house, "Healthy").await;
         seconds(120).await;
@@ -103,6 +121,7 @@ fn a_release_asks_for_no_more_than_the_documentation_says() {
         ("gate", counted(&with_replicas(&gated, 4), update, "Healthy")),
         ("abort", counted(&with_replicas(&held, 4), abort, "Degraded")),
         ("blue-green", counted(&blue_green(), update, "Healthy")),
+        ("behind a route", counted(&routed(), update, "Healthy")),
         ("scale", counted(&with_replicas(&four, 4), scale, "Healthy")),
     ];
     let found = stories.map(|(story, told)| (story.to_owned(), told)).into_iter().collect();

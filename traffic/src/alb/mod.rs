@@ -3,6 +3,7 @@
 //! action applies. Nothing here speaks with AWS: what the load balancer does is verified elsewhere. `[traffic.alb]`
 
 mod action;
+mod balancer;
 mod condition;
 mod ingress;
 mod json;
@@ -13,9 +14,9 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-pub use release::release;
+pub(crate) use release::{release, writers};
 
-use crate::{Edit, Objects, Problem, Reference, Router, Services};
+use crate::{Balancer, Edit, Objects, Problem, Reference, Router, Services};
 use action::{Action, Group, MOST_WEIGHT, Sticky};
 use crds::Rollout;
 use crds::rollout::traffic::{AlbTrafficRouting, StickinessConfig};
@@ -145,6 +146,10 @@ impl Router for Alb {
             }
         }
         Ok(edits)
+    }
+
+    fn balancers(&self, objects: &Objects) -> Vec<Balancer> {
+        self.of_ingresses(objects)
     }
 
     fn notice(&self, _: &Objects, edit: &Edit, intent: &Intent) -> Option<(&'static str, String)> {

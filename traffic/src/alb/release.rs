@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// When the bookkeeping cannot be read.
-pub fn release(before: &Value, referring: &BTreeSet<String>) -> Result<Option<Value>, Problem> {
+pub(crate) fn release(before: &Value, referring: &BTreeSet<String>) -> Result<Option<Value>, Problem> {
     let mut ledger = Ledger::of(before)?;
     let leaving = |rollout: &&str| !referring.contains(*rollout);
     let leavers: Vec<String> = ledger.rollouts().filter(leaving).map(str::to_owned).collect();
@@ -47,6 +47,14 @@ pub fn release(before: &Value, referring: &BTreeSet<String>) -> Result<Option<Va
         }
     }
     Ok(Some(ingress))
+}
+
+/// The Rollouts that have written to the Ingress.
+///
+/// # Errors
+/// When the bookkeeping cannot be read.
+pub(crate) fn writers(ingress: &Value) -> Result<BTreeSet<String>, Problem> {
+    Ok(Ledger::of(ingress)?.rollouts().map(str::to_owned).collect())
 }
 
 /// Leads an action to its own Service alone, on the port and with the stickiness that it has. One that does not forward

@@ -5,7 +5,7 @@ use crds::meta::{MANAGED_BY_ANNOTATION, POD_TEMPLATE_HASH_LABEL};
 use crds::rollout::traffic::IstioDestinationRule;
 use planner::traffic::Intent;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A DestinationRule.
 #[derive(Debug)]
@@ -90,6 +90,27 @@ impl Rule<'_> {
             && labels.is_some_and(|labels| labels.len() == 1)
             && label(subset).is_some()
     }
+}
+
+/// The Rollout that has written to the rule.
+pub(crate) fn writer(rule: &Value) -> Option<&str> {
+    rule.pointer("/metadata/annotations")?.get(MANAGED_BY_ANNOTATION)?.as_str()
+}
+
+/// The rule without the mark and the hashes of a Rollout that is not in `referring`: each subset selects what its other
+/// labels say. None where there is no such mark.
+pub(crate) fn release(rule: &Value, referring: &BTreeSet<String>) -> Option<Value> {
+    writer(rule).filter(|writer| !referring.contains(*writer))?;
+    let mut after = rule.clone();
+    if let Some(annotations) = after.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove(MANAGED_BY_ANNOTATION);
+    }
+    let subsets = after.pointer_mut("/spec/subsets").and_then(Value::as_array_mut);
+    for labels in subsets.into_iter().flatten().filter_map(|subset| subset.get_mut("labels")?.as_object_mut())
+    {
+        labels.remove(POD_TEMPLATE_HASH_LABEL);
+    }
+    Some(after)
 }
 
 fn subset_name(subset: &Value) -> Option<&str> {

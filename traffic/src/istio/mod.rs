@@ -21,6 +21,7 @@ use crds::rollout::canary::CanaryStrategy;
 use crds::rollout::traffic::IstioDestinationRule;
 use crds::{ResourceExt, Rollout};
 use destination_rule::Rule;
+pub(crate) use destination_rule::{release, writer};
 use planner::traffic::{Abilities, Intent, ObservedTraffic};
 use sides::Sides;
 use target::Target;

@@ -156,6 +156,10 @@ impl Checker {
                     format!("a request to route {route} at {at} is refused by a pod of {hash}"),
                 );
             }
+            // A Service that nobody has narrowed serves every version: its pods go as those of any smaller Rollout do.
+            _ if self.world.services.get(service.as_ref()).is_some_and(String::is_empty) => {
+                self.reach("a pod that a scale-down took was still sent requests");
+            }
             // Fewer pods of a version that is served still: as with any smaller Rollout, some requests find one gone.
             _ if written > 0 || self.world.set_of(&hash).is_some_and(|set| set.replicas > 0) => {
                 self.reach("a pod that a scale-down took was still sent requests");

@@ -126,3 +126,16 @@ fn the_bookkeeping_of_others_stays_and_the_old_one_goes() {
     let again = annotated(after.clone(), &[(OLD_LEDGER, "{}")]);
     assert_eq!(edited(&*plain(), &again, &intent(10)), after);
 }
+
+#[test]
+fn what_aws_is_asked_for_is_found_by_tags() {
+    let mut ingress = edited(&*plain(), &web(), &intent(10));
+    let asked = |ingress: &Value| plain().balancers(&objects(std::slice::from_ref(ingress))).swap_remove(0);
+    assert_eq!(asked(&ingress).host, None, "it has no address yet");
+    ingress["status"]["loadBalancer"]["ingress"] = json!([{"hostname": "lb-1.eu.elb.amazonaws.com"}]);
+    let found = asked(&ingress);
+    assert_eq!(found.host.as_deref(), Some("lb-1.eu.elb.amazonaws.com"));
+    assert_eq!((found.canary.as_str(), found.stable.as_str()), ("shop/web-canary:80", "shop/web-stable:80"));
+    assert_eq!(found.shown, Split { canary: 10, stable: 90, ..Split::default() });
+    assert!(plain().balancers(&objects(&[])).is_empty());
+}

@@ -1,8 +1,8 @@
 //! Whatever the Ingresses are.
 
 use super::*;
+use crate::alb::release;
 use crate::laws::hold;
-use crate::release_alb_ingress as release;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::release_alb_ingress as release;
+use crate::alb::release;
 use std::collections::BTreeSet;
 
 fn names(names: &[&str]) -> BTreeSet<String> {

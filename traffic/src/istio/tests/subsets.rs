@@ -139,3 +139,19 @@ fn what_is_missing_is_said() {
     let problem = by_subset().edit(&odd, &intent(0)).unwrap_err().to_string();
     assert!(problem.contains("metadata.annotations must be an object"), "{problem}");
 }
+
+#[test]
+fn a_rule_that_nobody_uses_any_more_selects_what_its_own_labels_say() {
+    let before = told(("", 0), ("old", 100));
+    let wanted = between(("new", 20), ("old", 80));
+    let value = &after(by_subset().as_ref(), &before, &wanted, &rule_reference());
+    let is = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(crate::writers(&rule_reference(), value), Ok(is(&["web"])));
+    assert_eq!(crate::release(&rule_reference(), value, &is(&["web"])), Ok(None));
+    let released = crate::release(&rule_reference(), value, &is(&["other"])).unwrap().unwrap();
+    let subset = |name: &str| json!({"name": name, "labels": {"app": "web"}});
+    assert_eq!(released["spec"]["subsets"], json!([subset("stable-pods"), subset("canary-pods")]));
+    assert_eq!(released["metadata"]["annotations"], json!({}));
+    assert_eq!(crate::release(&rule_reference(), &released, &is(&[])), Ok(None), "and that is all");
+    assert_eq!(crate::writers(&reference("web"), value), Ok(is(&[])), "routes have no such marks");
+}

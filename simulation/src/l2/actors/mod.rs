@@ -1,12 +1,15 @@
 //! What goes on beside the controllers: mishaps that begin and end, a GitOps syncer, an autoscaler.
 
+mod customers;
+mod syncer;
+
 use super::checker::Verb;
 use super::deeds::{self, ROLLOUTS};
-use super::house::{NAMESPACE, ROUTE};
+use super::house::NAMESPACE;
 use super::look::Look;
 use super::observed::lock;
 use super::run::{Driver, Run};
-use super::scenario::{Deed, Scenario};
+use super::scenario::Deed;
 use super::scenarios::{ROLLOUT, template};
 use super::weather::{FLAP, Fault, LATE_SETS, Manners, Mishap, SLOW_STOP};
 use crds::Time;
@@ -19,8 +22,6 @@ use std::time::Duration;
 
 /// A syncer looks so often.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// Between the older and the newer manifest.
-const OLD_THEN_NEW: Duration = Duration::from_millis(500);
 /// Name of the quota that is used up.
 const QUOTA: &str = "used-up";
 
@@ -59,8 +60,8 @@ impl Fortune {
             going_on: Vec::new(),
             fast: 0,
             surprises: false,
-            git: git(run.scenario),
-            tags: first_tag(run.scenario),
+            git: syncer::git(run.scenario),
+            tags: syncer::first_tag(run.scenario),
             sync: None,
             newest_at: None,
             flapping_since: None,
@@ -114,29 +115,6 @@ impl Fortune {
     fn size(&self) -> i64 {
         self.git.iter().find(|object| is_rollout(object)).map_or(1, |web| Look(web).replicas())
     }
-}
-
-/// What of a scenario stands in Git: what people wrote.
-fn git(scenario: &Scenario) -> Vec<Value> {
-    let written =
-        scenario.objects.iter().filter(|object| !matches!(kind_of(object), "ReplicaSet" | "AnalysisRun"));
-    let mut all: Vec<Value> = written.cloned().collect();
-    for object in &mut all {
-        if let Some(map) = object.as_object_mut() {
-            map.remove("status");
-        }
-        let annotations = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
-        annotations.into_iter().for_each(|map| map.retain(|key, _| !key.contains("argo")));
-    }
-    all
-}
-
-/// The version that is wanted at the beginning.
-fn first_tag(scenario: &Scenario) -> Vec<&'static str> {
-    let web = scenario.objects.iter().find(|object| is_rollout(object));
-    let image =
-        web.and_then(|web| web.pointer("/spec/template/spec/containers/0/image")).and_then(Value::as_str);
-    if image == Some("web:v2") { vec!["v1", "v2"] } else { vec!["v1"] }
 }
 
 fn kind_of(object: &Value) -> &str {
@@ -274,54 +252,6 @@ impl Driver<'_> {
         }
     }
 
-    fn customers(&mut self, lag: Duration) {
-        if !self.routes().is_empty() {
-            // They come through the routes already, which are to be late no more than settles.
-            return;
-        }
-        let services = self.fate.git.iter().filter(|object| kind_of(object) == "Service");
-        let names: Vec<String> = services.map(|service| name(service).to_owned()).collect();
-        self.house.open_doors(&names, lag);
-        self.fate.judged = self.house.now();
-        lock(&self.core).checker.planes_lag(lag);
-    }
-
-    fn routes(&self) -> Vec<(RouterKind, String)> {
-        let route = |object: &Value| {
-            let kind = router_kind(object).filter(|kind| *kind != RouterKind::DestinationRule)?;
-            Some((kind, name(object).to_owned()))
-        };
-        self.fate.git.iter().filter_map(route).collect()
-    }
-
-    fn clients_of_routes(&mut self, lag: Duration) {
-        let routes = self.routes();
-        self.house.open_routes(&routes, lag);
-        self.fate.judged = self.house.now();
-        lock(&self.core).checker.routers_lag(lag);
-    }
-
-    /// Judges what the clients have met since.
-    pub(super) fn judge(&mut self) {
-        let Some(traffic) = self.house.traffic() else { return };
-        let now = self.house.now();
-        let since = self.fate.judged;
-        // First all records, then the checker: whoever sees the cluster must not be waited for under its lock.
-        let clients = traffic.clients().into_iter();
-        let met: Vec<_> = clients.map(|name| (traffic.records(&name, since), name)).collect();
-        let mut core = lock(&self.core);
-        for (records, name) in met {
-            for record in records.iter().filter(|record| record.at < now) {
-                match name.strip_prefix(ROUTE) {
-                    Some(route) => core.checker.judge_route(route, record, now),
-                    None => core.checker.judge(&name, record, now),
-                }
-            }
-        }
-        drop(core);
-        self.fate.judged = now;
-    }
-
     fn nature(&self, change: impl FnOnce(&mut Nature)) {
         self.house.cluster.change_nature(change);
     }
@@ -381,79 +311,6 @@ impl Driver<'_> {
         for pod in self.house.cluster.objects("v1", "Pod", NAMESPACE).iter().filter(|pod| which(pod)) {
             self.delete("v1", "Pod", name(pod));
         }
-    }
-
-    fn apply_tag(&self, index: usize) {
-        let Some(tag) = self.fate.tags.get(index) else { return };
-        self.edit(Verb::Template, |web| deeds::set(web, "/spec", "template", template(tag)));
-    }
-
-    /// One round of the syncer.
-    fn synchronise(&mut self, manners: Manners) {
-        let state = match manners {
-            Manners::Gentle => "a syncer applied what was there",
-            Manners::Replicas => "a syncer took the size back",
-            Manners::Selectors => "a syncer took selectors of Services back",
-            Manners::Weights => "a syncer took weights back",
-            Manners::Annotations => "a syncer took annotations away",
-            Manners::Prunes => "a syncer deleted an AnalysisRun",
-            Manners::OldThenNew => "a syncer applied an older version and the newest within a second",
-        };
-        let before = self.revision();
-        for object in self.fate.git.clone() {
-            self.apply(&object, manners);
-        }
-        if manners == Manners::Prunes {
-            for run in self.house.cluster.objects("argoproj.io/v1alpha1", "AnalysisRun", NAMESPACE) {
-                self.delete("argoproj.io/v1alpha1", "AnalysisRun", name(&run));
-            }
-        }
-        if manners == Manners::OldThenNew && self.fate.tags.len() > 1 {
-            self.fate.surprises = true;
-            // Once is enough: what follows is a syncer that knows.
-            self.fate.sync = self.fate.sync.map(|(_, at)| (Manners::Gentle, at));
-            self.fate.newest_at = Some(self.house.elapsed() + OLD_THEN_NEW);
-            self.apply_tag(self.fate.tags.len().saturating_sub(2));
-        }
-        if self.revision() != before || manners == Manners::Gentle {
-            lock(&self.core).checker.reach(state);
-        }
-    }
-
-    fn revision(&self) -> u64 {
-        self.house.cluster.with(|api| api.revision())
-    }
-
-    fn apply(&self, wanted: &Value, manners: Manners) {
-        let version = wanted.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        let (kind, name) = (kind_of(wanted), name(wanted));
-        let Some(old) = self.house.cluster.object(version, kind, NAMESPACE, name) else {
-            if !matches!(kind, "Rollout" | "AnalysisRun") {
-                deeds::apply(&self.house.cluster, wanted);
-            }
-            return;
-        };
-        let mut new = old.clone();
-        for (key, value) in wanted.get("spec").and_then(Value::as_object).into_iter().flatten() {
-            let others = match key.as_str() {
-                _ if router_kind(wanted).is_some() => manners != Manners::Weights,
-                "replicas" => manners != Manners::Replicas,
-                "selector" if kind == "Service" => manners != Manners::Selectors,
-                _ => false,
-            };
-            if !others {
-                deeds::set(&mut new, "/spec", key, value.clone());
-            }
-        }
-        if manners == Manners::Annotations {
-            let git = wanted.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
-            deeds::set(&mut new, "/metadata", "annotations", git);
-        }
-        if new == old {
-            return;
-        }
-        self.person(Verb::Other);
-        deeds::change(&self.house.cluster, (version, kind), name, Part::Main, |object| *object = new);
     }
 }
 
