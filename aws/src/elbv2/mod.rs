@@ -1,5 +1,5 @@
 //! Elastic Load Balancing, version 2 (API version 2015-12-01): each action is a `request` as plain data and a `parse`
-//! of its answer.
+//! of its answer. [`crate::Client`] sends them.
 
 pub mod listeners;
 pub mod load_balancers;
