@@ -15,3 +15,4 @@ mod over_http;
 mod server;
 mod setting;
 mod strictness;
+mod verdicts;

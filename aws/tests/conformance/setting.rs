@@ -68,8 +68,8 @@ pub(crate) fn group_arn(name: &str) -> String {
 }
 
 /// The id of the target group of a Service of the Ingress.
-pub(crate) fn id(service: &str) -> String {
-    format!("shop/web-{service}:80")
+pub(crate) fn id(service: &str) -> aws::ResourceId {
+    aws::ResourceId::new("shop", "web", service, "80")
 }
 
 /// A target group for each of the Services, marked with its resource id.
@@ -79,7 +79,7 @@ pub(crate) fn group(service: &str) -> Group {
         name: service.to_owned(),
         tags: vec![
             ("elbv2.k8s.aws/cluster".to_owned(), "<prod> & more".to_owned()),
-            ("ingress.k8s.aws/resource".to_owned(), id(service)),
+            ("ingress.k8s.aws/resource".to_owned(), id(service).0),
         ],
         targets: Vec::new(),
     }
