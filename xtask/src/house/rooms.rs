@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which rooms a room may depend on, directly.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("crds", &[]),
     ("analysis", &["crds"]),
     ("planner", &["crds", "analysis"]),
     ("traffic", &["crds", "planner"]),
     ("providers", &["crds", "analysis"]),
+    ("aws", &[]),
     ("controller", &["crds", "analysis", "planner", "traffic", "providers"]),
     ("sandbox", &["crds"]),
     ("conformance", &[]),
