@@ -23,6 +23,7 @@ fn controller_of(cluster: &Cluster) -> tokio::task::JoinHandle<()> {
     let around = Surroundings {
         jobs: client.clone(),
         mesh: client.clone(),
+        aws: None,
         client,
         analyses: providers::Settings::default(),
         executor: Executor::new(nobody),

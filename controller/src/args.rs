@@ -76,12 +76,27 @@ pub struct Args {
     /// How the cluster is reached; from within it when nothing is said.
     #[command(flatten)]
     pub connection: Connection,
+    /// What is asked of AWS.
+    #[command(flatten)]
+    pub aws: Aws,
     /// Which versions of routers' kinds are spoken.
     #[command(flatten)]
     pub router_apis: RouterApis,
     /// Flags of Argo Rollouts that have no meaning here.
     #[command(flatten)]
     pub without_meaning: WithoutMeaning,
+}
+
+/// What is asked of AWS, with the credentials that its SDKs would find.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "AWS")]
+pub struct Aws {
+    /// Ask Elastic Load Balancing which weights its rules have: a step waits for them, and pods go after them.
+    #[arg(long = "aws-verify-target-group", alias = "alb-verify-weight", num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
+    pub verifies: bool,
+    /// Tag by which the AWS Load Balancer Controller marks target groups.
+    #[arg(long = "alb-tag-key-resource-id", default_value = aws::DEFAULT_TAG_KEY)]
+    pub tag_key: String,
 }
 
 /// API groups and versions of routers' kinds.
@@ -137,8 +152,6 @@ pub struct WithoutMeaning {
     pub ephemeral_metadata_update_pod_retries: Option<String>,
     #[arg(long = "aws-target-group-binding-api-version", hide = true)]
     pub aws_target_group_binding_api_version: Option<String>,
-    #[arg(long = "alb-tag-key-resource-id", hide = true)]
-    pub alb_tag_key_resource_id: Option<String>,
     #[arg(long = "ambassador-api-version", hide = true)]
     pub ambassador_api_version: Option<String>,
     #[arg(long = "traffic-split-api-version", hide = true)]
@@ -151,8 +164,6 @@ pub struct WithoutMeaning {
     pub alb_ingress_classes: Vec<String>,
     #[arg(long = "nginx-ingress-classes", hide = true)]
     pub nginx_ingress_classes: Vec<String>,
-    #[arg(long = "aws-verify-target-group", alias = "alb-verify-weight", hide = true, num_args = 0..=1, default_missing_value = "true")]
-    pub aws_verify_target_group: Option<String>,
     #[arg(long = "self-service-notification-enabled", hide = true, num_args = 0..=1, default_missing_value = "true")]
     pub self_service_notification_enabled: Option<String>,
     #[arg(long = "enable-pprof-address", hide = true)]
@@ -173,14 +184,12 @@ impl WithoutMeaning {
             one("--ingress-threads", &self.ingress_threads),
             one("--ephemeral-metadata-update-pod-retries", &self.ephemeral_metadata_update_pod_retries),
             one("--aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version),
-            one("--alb-tag-key-resource-id", &self.alb_tag_key_resource_id),
             one("--ambassador-api-version", &self.ambassador_api_version),
             one("--traffic-split-api-version", &self.traffic_split_api_version),
             one("--ingress-api-version", &self.ingress_api_version),
             one("--appmesh-crd-version", &self.appmesh_crd_version),
             many("--alb-ingress-classes", &self.alb_ingress_classes),
             many("--nginx-ingress-classes", &self.nginx_ingress_classes),
-            one("--aws-verify-target-group", &self.aws_verify_target_group),
             one("--self-service-notification-enabled", &self.self_service_notification_enabled),
             one("--enable-pprof-address", &self.enable_pprof_address),
         ]
@@ -250,7 +259,9 @@ mod tests {
         .unwrap();
         assert!(args.namespaced && args.leader_elect);
         assert_eq!(args.lease_duration.as_secs(), 15);
-        assert_eq!(args.without_meaning.given().len(), 6);
+        assert_eq!(args.without_meaning.given().len(), 5);
+        assert!(args.aws.verifies);
+        assert_eq!(args.aws.tag_key, "ingress.k8s.aws/resource");
         assert_eq!(args.router_apis.istio_api_version, "v1beta1");
         assert!(
             Args::try_parse_from(["stepgate-controller", "--leader-elect=false"])

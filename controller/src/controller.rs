@@ -14,6 +14,7 @@ use crate::read_only::read_only;
 use crate::requests::RequestCounter;
 use crate::rollouts::{Rollouts, UNTOLD};
 use crate::shadow::Shadow;
+use crate::targets::Targets;
 use crate::{routes, services, watches};
 use crds::Time;
 use crds::rollout::RolloutStatus;
@@ -41,6 +42,8 @@ pub struct Surroundings {
     pub jobs: Client,
     /// The cluster with the configuration of Istio; the same one as a rule.
     pub mesh: Client,
+    /// Asks Elastic Load Balancing what it serves; `None` where it is not to be asked.
+    pub aws: Option<Arc<aws::Client>>,
     /// What analyses use when their templates do not say.
     pub analyses: providers::Settings,
     /// Exchanges requests of analyses for answers.
@@ -139,9 +142,13 @@ impl Controller {
         // Before anything has a client: whatever is asked of a shadow, nothing that writes is sent.
         let around = if args.shadow { around.read_only(&metrics) } else { around };
         let shadow = args.shadow.then(|| Shadow::new(args.shadow_grace, clock));
-        let caches = Caches::new(around.overlay);
+        let mut caches = Caches::new(around.overlay);
         let queue = Arc::new(Queue::default());
         let mut tasks = JoinSet::new();
+        if let Some(aws) = around.aws.clone() {
+            let tag_key = args.aws.tag_key.clone();
+            caches.targets = Targets::start(&mut tasks, aws, tag_key, clock, queue.clone());
+        }
         let mut watches = Watches::default();
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
         let scope = args.namespaced.then_some(around.namespace.as_str());

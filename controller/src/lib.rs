@@ -23,6 +23,7 @@ mod routes;
 mod runtime;
 mod services;
 mod shadow;
+mod targets;
 mod watches;
 
 pub use controller::{Controller, Pages, Surroundings};

@@ -68,6 +68,7 @@ impl Rollouts {
         if there.is_none() {
             self.metrics.forget(Looked::Rollout, &key.namespace, &key.name);
             self.refused().remove(key);
+            self.caches.targets.forget(key);
             return Outcome::Done;
         }
         let started = Instant::now();

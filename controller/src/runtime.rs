@@ -10,6 +10,7 @@ use anyhow::Context;
 use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
+use std::sync::Arc;
 
 /// Namespace of the lease where none can be found out.
 const NAMESPACE: &str = "argo-rollouts";
@@ -17,7 +18,7 @@ const NAMESPACE: &str = "argo-rollouts";
 const USER_AGENT: &str = concat!("rollouts-controller/", env!("CARGO_PKG_VERSION"), " (stepgate)");
 /// Variables that Argo Rollouts reads and that have no meaning here, with the reason.
 const WITHOUT_MEANING: [(&str, &str); 4] = [
-    ("ROLLOUT_VERIFY_RETRY_INTERVAL", "weights are not verified yet"),
+    ("ROLLOUT_VERIFY_RETRY_INTERVAL", "weights are verified every 10 s"),
     ("DD_API_KEY", "there is no Datadog provider yet"),
     ("DD_APP_KEY", "there is no Datadog provider yet"),
     ("DD_ADDRESS", "there is no Datadog provider yet"),
@@ -60,6 +61,7 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
         client,
         jobs,
         mesh,
+        aws: aws_client(args),
         analyses,
         executor: providers::execute::network(),
         begin: clock::wall(),
@@ -72,6 +74,11 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
 
 fn connect(config: Config, requests: &RequestCounter) -> anyhow::Result<Client> {
     Ok(ClientBuilder::try_from(config)?.with_layer(requests).build())
+}
+
+/// Asks AWS, where that is wanted: with the credentials that its SDKs would find.
+fn aws_client(args: &Args) -> Option<Arc<aws::Client>> {
+    args.aws.verifies.then(|| Arc::new(aws::Client::new(Arc::new(aws::Process), aws::network())))
 }
 
 /// What the environment says of analyses, by the names that Argo Rollouts gives it.

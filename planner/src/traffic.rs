@@ -224,7 +224,7 @@ pub struct ObservedTraffic {
 }
 
 /// Weights in one place, in its own unit. Only proportions count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Split {
     /// The canary's.
     pub canary: i64,

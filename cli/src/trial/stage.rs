@@ -256,6 +256,7 @@ fn control(
     let around = Surroundings {
         jobs: client.clone(),
         mesh: client.clone(),
+        aws: None,
         client,
         analyses: settings,
         executor: network.executor(),

@@ -16,6 +16,7 @@ pub(crate) use watch::{Watches, start, start_when};
 pub(crate) use workloads::{Deployment, RawWorkload, Referable, Referenced, Shelf, Workloads, refers};
 
 use crate::observe;
+use crate::targets::Targets;
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
@@ -39,6 +40,8 @@ pub(crate) struct Caches {
     pub(crate) jobs: Arc<Store<Job>>,
     pub(crate) workloads: Workloads,
     pub(crate) routes: routes::Routes,
+    /// What load balancers outside the cluster have said.
+    pub(crate) targets: Targets,
 }
 
 impl Caches {
@@ -55,6 +58,7 @@ impl Caches {
             jobs: Arc::new(Store::new(overlay)),
             workloads: Workloads::new(overlay),
             routes: routes::Routes::new(overlay),
+            targets: Targets::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod objects;
 
 use crate::cache::{self, Caches, Referenced};
+use crate::queue::{Key, Kind};
 use crds::rollout::analysis::AnalysisTemplateRef;
 use crds::{AnalysisRun, LabelSelector, Rollout, Time, meta};
 use kube::ResourceExt;
@@ -75,7 +76,7 @@ pub(crate) fn world(
             world.services.insert(name, objects::service(&service));
         }
     }
-    world.routers = routers(caches, rollout, now);
+    world.routers = routers(caches, &world, now);
     templates(caches, &namespace, template_refs(rollout), &mut world);
     let own = caches.runs.find(&namespace, &uid);
     world.analysis_runs = own.iter().map(|run| objects::analysis_run(run)).collect();
@@ -87,7 +88,14 @@ pub(crate) fn world(
 }
 
 /// The routers of the Rollout, and what their objects show.
-fn routers(caches: &Caches, rollout: &Rollout, now: Time) -> Vec<RouterView> {
+fn routers(caches: &Caches, world: &World, now: Time) -> Vec<RouterView> {
+    let rollout = &world.rollout;
+    let key = Key {
+        namespace: rollout.namespace().unwrap_or_default(),
+        kind: Kind::Rollout,
+        name: rollout.name_any(),
+    };
+    let is_under_way = is_under_way(world);
     let view = |router: Box<dyn traffic::Router>| {
         let found = caches.routes.find(&router.references(), now);
         let read = traffic::read(router.as_ref(), &found.objects, found.absent.as_ref());
@@ -102,11 +110,18 @@ fn routers(caches: &Caches, rollout: &Rollout, now: Time) -> Vec<RouterView> {
             observed,
             changed: found.changed,
             authors: found.authors,
-            served: None,
+            served: caches.targets.served(&key, &router.balancers(&found.objects), is_under_way),
             asked: None,
         }
     };
     cache::routes::routers(rollout).into_iter().map(view).collect()
+}
+
+/// Whether weights may have to change: an update is not over, or a version before still has pods.
+fn is_under_way(world: &World) -> bool {
+    let ours = world.replica_sets.iter().filter(|set| set.owner == Owner::Ours && set.replicas > 0);
+    let is_healthy = world.rollout.status.as_ref().is_some_and(|status| status.phase == "Healthy");
+    !is_healthy || ours.count() > 1
 }
 
 fn replica_sets(caches: &Caches, selector: &LabelSelector, namespace: &str, uid: &str) -> Vec<ReplicaSet> {

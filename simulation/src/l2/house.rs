@@ -174,6 +174,7 @@ impl House {
         let around = Surroundings {
             jobs: client.clone(),
             mesh: client.clone(),
+            aws: None,
             client,
             analyses: providers::Settings::default(),
             executor: self.answers.executor(move || clock.now()),

@@ -54,6 +54,7 @@ impl Controllers {
             let around = Surroundings {
                 jobs: client.clone(),
                 mesh: client.clone(),
+                aws: None,
                 client,
                 analyses: providers::Settings::default(),
                 executor,

@@ -1,6 +1,7 @@
 //! What operators see: metrics, the shadow, whose objects are taken, and how long a Rollout waits for what it refers to.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod balancers;
 mod metrics;
 mod releases;
 mod requests;
@@ -41,12 +42,24 @@ fn start_until(
     flags: &[&str],
     end: impl Future<Output = ()> + Send + 'static,
 ) -> Running {
+    start_around(house, name, flags, end, None)
+}
+
+/// The same, where `aws` can be asked.
+fn start_around(
+    house: &House,
+    name: &str,
+    flags: &[&str],
+    end: impl Future<Output = ()> + Send + 'static,
+    aws: Option<Arc<aws::Client>>,
+) -> Running {
     let requests = RequestCounter::default();
     let client = Client::new(requests.layer(house.cluster.client(name)), NAMESPACE);
     let clock = house.cluster.clock();
     let around = Surroundings {
         jobs: client.clone(),
         mesh: client.clone(),
+        aws,
         client,
         analyses: providers::Settings::default(),
         executor: house.answers.executor(move || clock.now()),

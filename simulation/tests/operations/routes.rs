@@ -6,7 +6,7 @@ use kube::api::DeleteParams;
 const HASH: &str = "rollouts-pod-template-hash";
 const STABLE_ACTION: &str = "alb.ingress.kubernetes.io/actions.stable";
 
-fn ingress() -> Value {
+pub(super) fn ingress() -> Value {
     let backend = json!({"service": {"name": "stable", "port": {"name": "use-annotation"}}});
     let path = json!({"path": "/*", "pathType": "ImplementationSpecific", "backend": backend});
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"},

@@ -17,13 +17,14 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("traffic", &["crds", "planner"]),
     ("providers", &["crds", "analysis"]),
     ("aws", &[]),
-    ("controller", &["crds", "analysis", "planner", "traffic", "providers"]),
+    ("controller", &["aws", "crds", "analysis", "planner", "traffic", "providers"]),
     ("sandbox", &["crds"]),
     ("conformance", &[]),
     ("recordings", &[]),
     (
         "simulation",
         &[
+            "aws",
             "crds",
             "analysis",
             "planner",
