@@ -253,12 +253,18 @@ impl Checker {
 
     /// A controller gives a version more weight: by a route, or by a Service that a route asks.
     fn weight_rises(&mut self, hash: &str, (had, weight): (i64, i64), now: Time) {
+        let replicas = self.believed_replicas(now);
+        if replicas == 0 {
+            // Nobody is served, whoever has the weight.
+            self.reach("weight moved while no pods were wanted");
+            return;
+        }
         self.within_its_step(hash, (had, weight), now);
         let web = self.world.look();
         let gone = web.0.is_null() || web.0.pointer("/metadata/deletionTimestamp").is_some();
-        let (replicas, has) = (self.believed_replicas(now), self.world.available(hash));
+        let has = self.world.available(hash);
         // The first deploy has no other choice.
-        if gone || replicas == 0 || web.stable().is_empty() || self.world_took_pods(now) {
+        if gone || web.stable().is_empty() || self.world_took_pods(now) {
             return;
         }
         if has == 0 && self.world.all_available() > 0 {
