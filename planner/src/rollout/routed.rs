@@ -83,12 +83,11 @@ pub(super) fn run(pass: &mut Pass<'_>) {
                     // A write of our own that is not seen yet may have given these pods up.
                     services::confirm_set(pass, new);
                 }
-                if is_dynamic(pass)
-                    && wanted.stable.weight > observed.stable(wanted.total)
-                    && is_held_by_pods(pass)
-                {
-                    // The same for a stable version that shrinks and grows.
-                    pass.stable.into_iter().for_each(|stable| services::confirm_set(pass, stable));
+                if is_dynamic(pass) && wanted.stable.weight > observed.stable(wanted.total) {
+                    // The same for a stable version that shrinks and grows, unless what has the weight is worse: then
+                    // that is to be true.
+                    let asked = dead_canary(pass).or(pass.stable);
+                    asked.into_iter().for_each(|set| services::confirm_set(pass, set));
                 }
                 let why = format!(
                     "{}: the canary is to have {} of {}",
@@ -203,9 +202,15 @@ fn is_held(pass: &Pass<'_>, wanted: i32) -> bool {
     handover::held_rise(pass, wanted).is_some() || (wanted > 0 && handover::awaits_fewer_pods(pass))
 }
 
-/// The weight that it is to have: that of the current step once its pods are there, and until then that of the step
-/// before.
+/// The weight that it is to have. It never goes back faster than a stable version that has shrunk can take it: whatever is
+/// behind the canary's Service by now, more is there than with the stable version.
 fn wanted_weight(pass: &Pass<'_>) -> i32 {
+    let weight = weight_of_step(pass);
+    if is_dynamic(pass) && !defect!(OvertakenLosesAll) { weight.max(abort_weight(pass)) } else { weight }
+}
+
+/// The weight of the current step once its pods are there, and until then that of the step before.
+fn weight_of_step(pass: &Pass<'_>) -> i32 {
     let Some(new) = pass.new else { return 0 };
     let available = pass.world.available(new);
     if let Some(weight) = handover::held_weight(pass) {
@@ -258,16 +263,17 @@ fn abort_weight(pass: &Pass<'_>) -> i32 {
     total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary)).min(most)
 }
 
-/// Whether the version behind the canary's weight has pods that carry it: it can wait until the stable one is known.
-fn is_held_by_pods(pass: &Pass<'_>) -> bool {
+/// The version behind the canary's weight, if its pods do not carry that: the stable one cannot be waited for.
+fn dead_canary<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
     let shown = shown(pass, traffic::ObservedTraffic::canary);
-    let carries = |set| weight_for(pass.replicas, pass.world.available(set), total(pass)) >= shown;
-    behind_canary(pass).is_some_and(carries)
+    let carries =
+        |set: &&ReplicaSet| weight_for(pass.replicas, pass.world.available(set), total(pass)) >= shown;
+    behind_canary(pass).filter(|set| !carries(set))
 }
 
 /// The version that gets the canary's weight now: a router's own subset, or what the canary's Service selects.
-fn behind_canary<'p>(pass: &'p Pass<'_>) -> Option<&'p ReplicaSet> {
-    let subset = |router: &'p RouterView| Some(router.observed.as_ref().ok()?.subsets.as_ref()?.0.as_str());
+fn behind_canary<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
+    let subset = |router: &'w RouterView| Some(router.observed.as_ref().ok()?.subsets.as_ref()?.0.as_str());
     let subset = pass.world.routers.iter().filter_map(subset).find(|hash| !hash.is_empty());
     let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).canary);
     let hash = subset.or(service.map(crate::Service::hash))?;

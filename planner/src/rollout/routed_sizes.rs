@@ -86,12 +86,13 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     let delay = defaults::abort_scale_down_delay_seconds(&pass.world.rollout);
     let needed = routed::needed(pass, new).min(new.replicas);
     if (routed::is_dynamic(pass) && !explicit) || delay.is_none() {
-        // It goes with its weight.
+        // It goes with its weight, and no sooner than the stable version is there.
         let (wanted, _) = steps::routed_size(pass);
-        if wanted.max(needed) < new.replicas {
+        let to = wanted.max(needed).max(lacking(pass).min(pass.world.available(new)));
+        if to < new.replicas {
             routed::confirm(pass);
         }
-        return pass.scale(new, wanted.max(needed), "the aborted version has the pods that its share needs");
+        return pass.scale(new, to, "the aborted version has the pods that its share needs");
     }
     let stable_is_whole = pass.stable.is_some_and(|stable| pass.world.available(stable) >= pass.replicas);
     match (new.scale_down_deadline(), delay) {
@@ -128,12 +129,18 @@ fn keeps_size(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
     pass.scale(set, set.replicas, "it keeps its size")
 }
 
-/// Pods that the stable version lacks while its Service has not come to it: until then the others may be reached. A first
-/// deploy is called stable before it has pods, and another version may have been there before it.
+/// Pods that the stable version lacks, or that it and the new one lack together, while others may be reached: while the
+/// stable Service has not come to it, and where it shrinks with its weight. A first deploy is called stable before it has
+/// pods, and another version may have been there before it; and whoever takes the hash out of a Service makes all pods
+/// serve.
 fn lacking(pass: &Pass<'_>) -> i32 {
     let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).stable);
-    let stable = pass.stable.filter(|set| service.is_some_and(|service| service.hash() != set.hash()));
-    stable.map_or(0, |set| pass.replicas.saturating_sub(pass.world.available(set)).max(0))
+    let moves = |set: &ReplicaSet| service.is_some_and(|service| service.hash() != set.hash());
+    let Some(stable) = pass.stable.filter(|set| moves(set) || routed::is_dynamic(pass)) else { return 0 };
+    let beside =
+        pass.new.filter(|new| routed::is_dynamic(pass) && !pass.is_stable(new) && !pass.is_aborted());
+    let have = [Some(stable), beside].into_iter().flatten().map(|set| pass.world.available(set));
+    have.fold(pass.replicas, i32::saturating_sub).max(0)
 }
 
 /// Versions that are neither new nor stable go once nothing leads to them any more: after a promotion when their delay

@@ -79,6 +79,9 @@ fn routed_canary(pass: &mut Pass<'_>) {
     } else if !pass.is_fully_promoted() {
         // Nothing is sent there yet; its targets are to be known before anything is. When the update is over, it stays
         // where it is: requests that are under way there have a place to end.
+        if pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash()) {
+            routed::confirm(pass);
+        }
         switch(pass, &canary, set.hash());
     }
 }
