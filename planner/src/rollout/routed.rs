@@ -112,12 +112,13 @@ pub(super) fn run(pass: &mut Pass<'_>) {
 }
 
 /// Writes that change nothing but fail when a router's objects are not as they were seen: what they show decides which
-/// pods may go, and where a Service may lead. What is about to be edited says so itself.
-pub(super) fn confirm(pass: &mut Pass<'_>) {
+/// pods may go, and where a Service may lead. What is about to be edited says so itself. False where nothing can be asked
+/// of routers, and so nothing be given up: the stable version lacks pods.
+pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
     if !is_routed(pass) {
-        return;
+        return true;
     }
-    let Some(intent) = intent(pass) else { return };
+    let Some(intent) = intent(pass) else { return pass.stable.is_none() };
     for router in &pass.world.routers {
         let wanted = intent.within(router.abilities);
         let shows = router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
@@ -129,6 +130,7 @@ pub(super) fn confirm(pass: &mut Pass<'_>) {
             pass.write(Write::RouteTraffic { router: router.name, intent: wanted }, why);
         }
     }
+    true
 }
 
 /// What traffic is to do now; `None` while nothing can be asked for.
@@ -458,6 +460,13 @@ pub(super) fn is_referenced(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
 /// Whether no router shows any share of the canary.
 pub(super) fn shows_no_canary(pass: &Pass<'_>) -> bool {
     shown(pass, traffic::ObservedTraffic::canary) == 0
+}
+
+/// Whether the available pods of the stable version carry what routers send to its Service. One that does not shrink does
+/// so as soon as it is there.
+pub(super) fn can_carry_stable(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
+    let carries = weight_for(pass.replicas, pass.world.available(set), total(pass));
+    !is_dynamic(pass) || carries >= shown(pass, traffic::ObservedTraffic::stable)
 }
 
 /// Whether the canary's Service may go to the new version: its pods can carry what routers send there.

@@ -51,9 +51,7 @@ fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
         return stable.replicas;
     }
     let to = wanted.max(routed::needed(pass, stable).min(stable.replicas));
-    if to < stable.replicas {
-        routed::confirm(pass);
-    }
+    let to = confirmed_by_routers(pass, stable, to);
     if let Some(new) = pass.new.filter(|_| to < stable.replicas) {
         // Its pods are counted on for what these give up.
         services::confirm_set(pass, new);
@@ -71,9 +69,7 @@ fn scale_new(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     if wanted < new.replicas && !apart {
         to = wanted.max(routed::needed(pass, new).min(new.replicas));
     }
-    if to < new.replicas {
-        routed::confirm(pass);
-    }
+    to = confirmed_by_routers(pass, new, to);
     pass.scale(new, to, format!("the new version is to have {wanted} pods"))
 }
 
@@ -89,9 +85,7 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
         // It goes with its weight, and no sooner than the stable version is there.
         let (wanted, _) = steps::routed_size(pass);
         let to = wanted.max(needed).max(lacking(pass).min(pass.world.available(new)));
-        if to < new.replicas {
-            routed::confirm(pass);
-        }
+        let to = confirmed_by_routers(pass, new, to);
         return pass.scale(new, to, "the aborted version has the pods that its share needs");
     }
     let stable_is_whole = pass.stable.is_some_and(|stable| pass.world.available(stable) >= pass.replicas);
@@ -105,23 +99,32 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
             keeps_size(pass, new)
         }
         (Some(_), _) if stable_is_whole => {
-            confirm_services(pass, needed < new.replicas);
-            pass.scale(new, needed, "the update was aborted and its delay is over")
+            let to = confirmed(pass, new, needed);
+            pass.scale(new, to, "the update was aborted and its delay is over")
         }
         _ => keeps_size(pass, new),
     }
 }
 
 /// Pods go only while the Services and routers are as they were seen: somebody, or a leader before this one, may have put
-/// one back.
-fn confirm_services(pass: &mut Pass<'_>, goes: bool) {
-    if goes {
-        routed::confirm(pass);
-    }
+/// one back. Gives the size that a version is to have: the one that it has, where nothing can be given up.
+fn confirmed(pass: &mut Pass<'_>, set: &ReplicaSet, to: i32) -> i32 {
+    let to = confirmed_by_routers(pass, set, to);
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    for name in [canary, stable].iter().filter(|_| goes) {
+    for name in [canary, stable].iter().filter(|_| to < set.replicas) {
         services::confirm(pass, name);
     }
+    to
+}
+
+/// The same, of routers alone.
+fn confirmed_by_routers(pass: &mut Pass<'_>, set: &ReplicaSet, to: i32) -> i32 {
+    if to >= set.replicas || routed::confirm(pass) {
+        return to;
+    }
+    let why = format!("{} keeps its pods: the stable version has too few for its share", set.name);
+    pass.plan.trail.push(why);
+    set.replicas
 }
 
 /// The recorded number of pods follows, or the Rollout would be taken to be scaling for ever.
@@ -166,8 +169,8 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
             && matches!(line.decide(pass, set), Delay::Wait);
         if !waits {
             let needed = routed::needed(pass, set).max(lacking(pass)).min(set.replicas);
-            confirm_services(pass, needed < set.replicas);
-            scaled |= pass.scale(set, needed, format!("version {} is neither new nor stable", set.hash()));
+            let to = confirmed(pass, set, needed);
+            scaled |= pass.scale(set, to, format!("version {} is neither new nor stable", set.hash()));
         }
     }
     scaled

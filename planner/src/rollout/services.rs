@@ -50,6 +50,8 @@ fn routed_canary(pass: &mut Pass<'_>) {
     if let Some(set) = pass.stable {
         if handover::stable_service_stays(pass) {
             pass.plan.trail.push(format!("service {stable} stays until routers send nothing there"));
+        } else if is_open(pass, &stable) && !routed::can_carry_stable(pass, set) {
+            pass.plan.trail.push(format!("service {stable} stays open until {} carries its share", set.name));
         } else {
             ensure(pass, &stable, set);
         }
@@ -84,6 +86,11 @@ fn routed_canary(pass: &mut Pass<'_>) {
         }
         switch(pass, &canary, set.hash());
     }
+}
+
+/// Whether a Service still reaches the pods of all versions.
+fn is_open(pass: &Pass<'_>, name: &str) -> bool {
+    pass.world.services.get(name).is_some_and(|service| service.hash().is_empty())
 }
 
 /// Points a Service at a version that can carry it. A Service that nobody managed so far reaches all pods: it is
