@@ -1,6 +1,7 @@
 //! Istio whose configuration is in another cluster: a mesh with several clusters has its VirtualServices and
 //! DestinationRules in one of them. `[traffic.primary]`
 
+use crate::cache::rights;
 use anyhow::{Context, bail};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
@@ -20,6 +21,10 @@ pub(crate) async fn primary(client: &Client, namespace: Option<&str>) -> anyhow:
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
+    if !rights::is_allowed(client, ("", "secrets"), namespace, "list").await {
+        tracing::debug!("secrets may not be listed: Istio's configuration is taken to be in this cluster");
+        return Ok(None);
+    }
     let secrets = match api.list(&ListParams::default().labels(LABEL)).await {
         Ok(secrets) => secrets.items,
         Err(error) => {
@@ -70,6 +75,13 @@ mod tests {
 
     fn server(status: u16, items: Vec<Value>) -> Client {
         let service = tower::service_fn(move |request: Request<Body>| {
+            if request.uri().path().ends_with("selfsubjectaccessreviews") {
+                let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                    "metadata": {}, "spec": {}, "status": {"allowed": status == 200}});
+                let body = Body::from(review.to_string().into_bytes());
+                return std::future::ready(Ok(Response::builder().status(201).body(body).unwrap()));
+            }
+            assert_eq!(status, 200, "what may not be listed is not asked for");
             let query = request.uri().query().unwrap_or_default();
             assert!(query.contains("labelSelector=istio.argoproj.io%2Fprimary-cluster%3Dtrue"), "{query}");
             let list = json!({"apiVersion": "v1", "kind": "SecretList", "metadata": {}, "items": items});

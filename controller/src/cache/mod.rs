@@ -3,7 +3,7 @@
 
 mod clients;
 mod objects;
-mod rights;
+pub(crate) mod rights;
 pub(crate) mod routes;
 mod store;
 mod watch;

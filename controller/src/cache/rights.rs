@@ -5,8 +5,8 @@ use super::Clients;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use kube::Api;
 use kube::api::PostParams;
+use kube::{Api, Client};
 use traffic::Kind;
 
 /// Verbs that are needed to follow and edit objects of a kind.
@@ -21,7 +21,9 @@ fn needed(kind: Kind) -> impl Iterator<Item = &'static str> {
 pub(super) async fn missing(clients: &Clients, kind: Kind, namespace: Option<&str>) -> Option<String> {
     let mut missing = Vec::new();
     for verb in needed(kind) {
-        if !is_allowed(clients, kind, namespace, verb).await {
+        let resource = clients.resource(kind);
+        let of = (resource.group.as_str(), kind.plural);
+        if !is_allowed(clients.of(kind), of, namespace, verb).await {
             missing.push(verb);
         }
     }
@@ -35,11 +37,17 @@ pub(super) async fn missing(clients: &Clients, kind: Kind, namespace: Option<&st
 /// Its rule is not in the role of Argo Rollouts, and shipped apart.
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
-async fn is_allowed(clients: &Clients, kind: Kind, namespace: Option<&str>, verb: &str) -> bool {
+/// Whether the API server allows this process a verb on a resource of a group, in the namespace or in all.
+pub(crate) async fn is_allowed(
+    client: &Client,
+    (group, resource): (&str, &str),
+    namespace: Option<&str>,
+    verb: &str,
+) -> bool {
     let attributes = ResourceAttributes {
-        group: Some(clients.resource(kind).group),
+        group: Some(group.to_owned()),
         namespace: namespace.map(str::to_owned),
-        resource: Some(kind.plural.to_owned()),
+        resource: Some(resource.to_owned()),
         verb: Some(verb.to_owned()),
         ..ResourceAttributes::default()
     };
@@ -50,7 +58,7 @@ async fn is_allowed(clients: &Clients, kind: Kind, namespace: Option<&str>, verb
         },
         ..SelfSubjectAccessReview::default()
     };
-    let answer = Api::all(clients.of(kind).clone()).create(&PostParams::default(), &review).await;
+    let answer = Api::all(client.clone()).create(&PostParams::default(), &review).await;
     answer.ok().and_then(|review| review.status).is_none_or(|status| status.allowed)
 }
 
@@ -60,7 +68,6 @@ mod tests {
     use super::*;
     use crate::args::RouterApis;
     use http::{Request, Response};
-    use kube::Client;
     use kube::client::Body;
     use serde_json::{Value, json};
     use traffic::KINDS;

@@ -125,11 +125,11 @@ defects! {
     /// A Service that still leads to a version does not keep it.
     ReferencesForgotten: Museum, "rollout/routed.rs is_referenced", ["selector-switched-after-old-pods-went"], 1, [];
     /// A canary that is overtaken loses all of its weight at once.
-    OvertakenLosesAll: Museum, "rollout/routed.rs canary_weight", ["third-version-on-a-shrunken-stable"], 1, [];
+    OvertakenLosesAll: Museum, "rollout/weights.rs wanted", ["third-version-on-a-shrunken-stable"], 1, [];
     /// Weight rises before the pods of its step are there.
-    RoutesBeforePods: Museum, "rollout/routed.rs canary_weight", ["weight-before-destination"], 1, [];
+    RoutesBeforePods: Museum, "rollout/weights.rs wanted", ["weight-before-destination"], 1, [];
     /// All weight goes back to a stable version that has shrunk.
-    AllBackAtOnce: Museum, "rollout/routed.rs abort_weight", ["rollback-below-availability"], 1, [];
+    AllBackAtOnce: Museum, "rollout/weights.rs abort_weight", ["rollback-below-availability"], 1, [];
     /// The canary's subset selects the new version before that can carry its weight.
     SubsetMovesFirst: Museum, "rollout/routed.rs canary_hash", ["weight-before-destination"], 1, [];
     /// The DestinationRule is always written after the VirtualServices.

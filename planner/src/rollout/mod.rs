@@ -31,6 +31,7 @@ mod status;
 mod steps;
 mod verdict;
 mod verified;
+mod weights;
 mod workload;
 
 pub use counts::differ_in_counts_only;

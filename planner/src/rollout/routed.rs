@@ -5,7 +5,7 @@
 //! Service leaves it, only when every router shows that it sends nothing there, and has had the settle time to do so.
 
 use super::pass::Pass;
-use super::{handover, put_back, services, status, steps, verified};
+use super::{handover, put_back, services, status, steps, verified, weights};
 use crate::arithmetic::{pods_for, weight_for};
 use crate::defect;
 use crate::traffic::{self, Intent, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT};
@@ -56,7 +56,7 @@ pub(super) fn run(pass: &mut Pass<'_>) {
         return;
     };
     let held = handover::held_weight(pass).and_then(|_| settles_at(pass));
-    if let Some(end) = held.or_else(|| handover::held_rise(pass, wanted_weight(pass))) {
+    if let Some(end) = held.or_else(|| handover::held_rise(pass, weights::wanted(pass))) {
         let why = "weight stays: routers may not know yet which pods a Service has now";
         pass.plan.trail.push(why.to_owned());
         pass.plan.wake_at(end, why);
@@ -86,7 +86,7 @@ pub(super) fn run(pass: &mut Pass<'_>) {
                 if is_dynamic(pass) && wanted.stable.weight > observed.stable(wanted.total) {
                     // The same for a stable version that shrinks and grows, unless what has the weight is worse: then
                     // that is to be true.
-                    let asked = dead_canary(pass).or(pass.stable);
+                    let asked = weights::dead_canary(pass).or(pass.stable);
                     asked.into_iter().for_each(|set| services::confirm_set(pass, set));
                 }
                 let why = format!(
@@ -137,7 +137,7 @@ pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
 fn intent(pass: &Pass<'_>) -> Option<Intent> {
     let first = || pass.new.filter(|_| defect!(RoutesBeforeStable));
     let (total, stable) = (total(pass), pass.stable.or_else(first)?);
-    let weight = canary_weight(pass);
+    let weight = weights::canary(pass);
     let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);
     // One that has shrunk to nothing gets nothing before it has a pod, however small its share.
     let least = i32::from(is_dynamic(pass) && weight < total && pass.replicas > 0);
@@ -193,95 +193,6 @@ fn sends_to_canary(pass: &Pass<'_>) -> bool {
         && pass.new.is_some_and(|new| pass.world.available(new) > 0)
 }
 
-/// The weight of the new version now.
-fn canary_weight(pass: &Pass<'_>) -> i32 {
-    let wanted = wanted_weight(pass);
-    if is_held(pass, wanted) { shown(pass, traffic::ObservedTraffic::canary) } else { wanted }
-}
-
-/// Whether the canary's weight does not rise to `wanted` yet.
-fn is_held(pass: &Pass<'_>, wanted: i32) -> bool {
-    handover::held_rise(pass, wanted).is_some() || (wanted > 0 && handover::awaits_fewer_pods(pass))
-}
-
-/// The weight that it is to have. It never goes back faster than a stable version that has shrunk can take it: whatever is
-/// behind the canary's Service by now, more is there than with the stable version.
-fn wanted_weight(pass: &Pass<'_>) -> i32 {
-    let weight = weight_of_step(pass);
-    if is_dynamic(pass) && !defect!(OvertakenLosesAll) { weight.max(abort_weight(pass)) } else { weight }
-}
-
-/// The weight of the current step once its pods are there, and until then that of the step before.
-fn weight_of_step(pass: &Pass<'_>) -> i32 {
-    let Some(new) = pass.new else { return 0 };
-    let available = pass.world.available(new);
-    if let Some(weight) = handover::held_weight(pass) {
-        return weight;
-    }
-    if pass.is_fully_promoted() || pass.old.stable_rs.is_empty() || pass.is_aborted() {
-        // Back to a stable version that has shrunk, too.
-        return if is_dynamic(pass) { abort_weight(pass) } else { 0 };
-    }
-    if is_dynamic(pass) && handover::is_overtaken(pass) && !defect!(OvertakenLosesAll) {
-        return abort_weight(pass);
-    }
-    if available == 0 {
-        return 0;
-    }
-    if pass.old.promote_full {
-        let recorded = recorded(pass).map_or(0, |weights| weights.canary.weight);
-        return if is_dynamic(pass) { weight_for(pass.replicas, available, total(pass)) } else { recorded };
-    }
-    let Some(index) = status::step_index(pass).and_then(|index| usize::try_from(index).ok()) else {
-        return 0;
-    };
-    if !steps::has_reached_replicas(pass) && !defect!(RoutesBeforePods) {
-        return carried(pass, new, steps::weight_before(pass, index).unwrap_or(0));
-    }
-    if index >= pass.steps().len() { total(pass) } else { steps::weight(pass) }
-}
-
-/// As much of a weight as the pods of the new version carry, or as routers show already: a person may have skipped the
-/// step that waits for them. Where steps set the size apart, they have said what carries it.
-/// `[traffic.skipped]`
-fn carried(pass: &Pass<'_>, new: &ReplicaSet, weight: i32) -> i32 {
-    let (_, apart) = steps::routed_size(pass);
-    if apart {
-        return weight;
-    }
-    let most = weight_for(pass.replicas, pass.world.available(new), total(pass));
-    weight.min(most.max(shown(pass, traffic::ObservedTraffic::canary)))
-}
-
-/// The weight that goes back step by step, as far as the stable version has pods again: after an abort, and when the
-/// version that routers know as the canary is overtaken.
-fn abort_weight(pass: &Pass<'_>) -> i32 {
-    let total = total(pass);
-    let Some(stable) = pass.stable.filter(|_| pass.replicas > 0 && !defect!(AllBackAtOnce)) else { return 0 };
-    let carried = weight_for(pass.replicas, pass.world.available(stable), total);
-    // A dead version keeps nothing. `[traffic.away-at-once]`
-    let behind = |set| weight_for(pass.replicas, pass.world.available(set), total);
-    let most = behind_canary(pass).map_or(total, behind);
-    total.saturating_sub(carried).min(shown(pass, traffic::ObservedTraffic::canary)).min(most)
-}
-
-/// The version behind the canary's weight, if its pods do not carry that: the stable one cannot be waited for.
-fn dead_canary<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
-    let shown = shown(pass, traffic::ObservedTraffic::canary);
-    let carries =
-        |set: &&ReplicaSet| weight_for(pass.replicas, pass.world.available(set), total(pass)) >= shown;
-    behind_canary(pass).filter(|set| !carries(set))
-}
-
-/// The version that gets the canary's weight now: a router's own subset, or what the canary's Service selects.
-fn behind_canary<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
-    let subset = |router: &'w RouterView| Some(router.observed.as_ref().ok()?.subsets.as_ref()?.0.as_str());
-    let subset = pass.world.routers.iter().filter_map(subset).find(|hash| !hash.is_empty());
-    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).canary);
-    let hash = subset.or(service.map(crate::Service::hash))?;
-    pass.all.iter().copied().find(|set| set.hash() == hash)
-}
-
 /// Weights in the status.
 pub(super) fn recorded<'p>(pass: &'p Pass<'_>) -> Option<&'p TrafficWeights> {
     pass.old.canary.as_ref()?.weights.as_ref()
@@ -319,7 +230,7 @@ fn managed(pass: &Pass<'_>) -> Vec<String> {
 /// Whether every router shows what this pass wants of it, or an earlier write of the plan has asked for it: a step may
 /// be recorded as done then, because nothing is recorded unless that write has succeeded.
 pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
-    let Some(intent) = pass.intent.as_ref().filter(|_| !is_held(pass, wanted_weight(pass))) else {
+    let Some(intent) = pass.intent.as_ref().filter(|_| !weights::is_held(pass)) else {
         return false;
     };
     pass.world.routers.iter().all(|router| {

@@ -558,3 +558,60 @@ fn a_router_that_should_say_what_it_serves_and_does_not_holds_all() {
     play.run(15);
     assert_eq!(play.phase(), "Paused", "it goes on when it is not asked any more");
 }
+
+#[test]
+fn weight_stays_with_an_open_service_while_the_stable_version_is_small() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"dynamicStableScale": true}));
+    play.update("app:2", 90);
+    assert_eq!((shown(&play), play.set("h1").replicas, play.set("h2").replicas), (50, 2, 2));
+    // Somebody takes the hash out: the Service reaches all pods, and nobody knows any more whose weight it is.
+    let canary = play.model.world.services.get_mut("canary").unwrap();
+    canary.selector.remove("rollouts-pod-template-hash");
+    canary.annotations.clear();
+    play.model.set_image("app:3");
+    play.watch(120, |play| {
+        let available = |hash| play.find(hash).map_or(0, |set| set.counts.available.min(set.replicas));
+        let (small, all) = (available("h1"), available("h1") + available("h2") + available("h3"));
+        assert!(100 - shown(play) <= small * 25, "{} % for {small} pods", 100 - shown(play));
+        assert!(all >= 3, "{all} pods");
+    });
+    assert_eq!((shown(&play), play.set("h2").replicas, play.selected("canary").as_str()), (50, 0, "h3"));
+}
+
+#[test]
+fn an_open_stable_service_is_narrowed_when_its_version_carries_what_is_sent_there() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"dynamicStableScale": true}));
+    play.model.patch(&json!({"spec": {"replicas": 0}}));
+    play.run(60);
+    for service in play.model.world.services.values_mut() {
+        service.selector.remove("rollouts-pod-template-hash");
+        service.annotations.clear();
+    }
+    play.model.patch(&json!({"spec": {"replicas": 4}}));
+    play.model.set_image("app:2");
+    play.watch(120, |play| {
+        let small = play.find("h1").map_or(0, |set| set.counts.available.min(set.replicas));
+        let narrow = play.selected("stable") == "h1";
+        assert!(!narrow || 100 - shown(play) <= small * 25, "{} % for {small} pods", 100 - shown(play));
+    });
+    assert_eq!((shown(&play), play.selected("stable").as_str()), (50, "h1"));
+}
+
+#[test]
+fn a_canary_gives_up_nothing_while_the_stable_version_has_nothing() {
+    let steps = json!([{"setWeight": 75}, {"pause": {}}, {"setWeight": 25}, {"pause": {}}]);
+    let mut play = routed(&steps, &json!({}));
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), play.set("h2").replicas), (75, 3));
+    let set = play.set("h1").name.clone();
+    play.model.pods.retain(|pod| pod.set != set);
+    play.act("promote", 0);
+    let mut missing = false;
+    play.watch(60, |play| {
+        let nothing = play.set("h1").counts.available == 0;
+        missing |= nothing;
+        assert!(!nothing || play.set("h2").replicas == 3, "four of four pods are missing");
+    });
+    assert!(missing);
+    assert_eq!((shown(&play), play.set("h2").replicas), (25, 1));
+}
