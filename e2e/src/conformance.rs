@@ -20,6 +20,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const CASES_AT_ONCE: usize = 8;
 /// The server itself gives up after a minute.
 const ANSWER_LIMIT: Duration = Duration::from_secs(70);
+/// Longest wait for the API server to serve our kinds.
+const SERVED_LIMIT: Duration = Duration::from_secs(60);
 /// Of the digits of the time that tell the namespaces of two runs apart.
 const RUN_MODULUS: u64 = 100_000;
 /// No answer of a case is larger; the largest is a table of columns with their descriptions.
@@ -103,8 +105,23 @@ struct Run {
     played: BTreeMap<(String, String), Played<TransportError>>,
 }
 
+/// Waits until the API server serves our kinds: it answers 404 for a moment after it has taken their definitions.
+fn are_served(cluster: &Cluster) -> Result<()> {
+    let begun = Instant::now();
+    for plural in ["rollouts", "analysisruns", "analysistemplates", "clusteranalysistemplates", "experiments"]
+    {
+        let path = format!("/apis/argoproj.io/v1alpha1/{plural}");
+        while let Err(error) = cluster.kubectl(&["get", "--raw", &path]) {
+            ensure!(begun.elapsed() < SERVED_LIMIT, "{error}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    Ok(())
+}
+
 fn run(cluster: &Cluster, room: &Room, only: &[String]) -> Result<Run> {
     cluster.kubectl(&["apply", "--server-side", "-f", &room.crds.to_string_lossy()])?;
+    are_served(cluster)?;
     let topics = read(&room.cases)?;
     let all = topics.iter().flat_map(|(name, topic)| topic.cases.iter().map(move |case| (name, case)));
     let wanted = |case: &Case| only.is_empty() || only.iter().any(|word| case.name.contains(word));
