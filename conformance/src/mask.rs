@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns of tables whose cells tell how much time has passed.
-const AGES: [&str; 6] = ["Age", "Duration", "Last Schedule", "First Seen", "Last Seen", "Time Left"];
+const AGES: [&str; 7] = ["Age", "Duration", "Last Schedule", "First Seen", "Last Seen", "Since", "Time Left"];
 /// What goes from the normal form.
 const GONE: &str = "managedFields";
 
