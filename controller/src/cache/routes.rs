@@ -123,8 +123,7 @@ impl Routes {
         found
     }
 
-    /// The API server's notes about the fields of an object without ours, and the version to which they belong; `None`
-    /// where none are ours, or only ours.
+    /// The API server's notes about the fields of an object without ours; `None` where none are ours, or only ours.
     pub(crate) fn notes_of_others(&self, reference: &Reference) -> Option<Arc<Value>> {
         let id = (reference.namespace.clone(), reference.name.clone());
         let shelves = self.lock();
