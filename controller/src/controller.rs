@@ -11,6 +11,7 @@ use crate::lease::{self, Claim};
 use crate::metrics::{Metrics, Page};
 use crate::queue::{Key, Kind, Outcome, Queue};
 use crate::read_only::read_only;
+use crate::reign::Reader;
 use crate::requests::RequestCounter;
 use crate::rollouts::{Rollouts, UNTOLD};
 use crate::shadow::Shadow;
@@ -121,6 +122,8 @@ impl Pages {
 /// A controller with its tasks.
 pub struct Controller {
     args: Args,
+    /// The controller's own.
+    namespace: String,
     pages: Pages,
     caches: Caches,
     queue: Arc<Queue>,
@@ -153,6 +156,7 @@ impl Controller {
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
         let scope = args.namespaced.then_some(around.namespace.as_str());
         let of_routes = Clients::new(around.client.clone(), around.mesh.clone(), args.router_apis.clone());
+        let of_routes = if args.shadow { of_routes.reading() } else { of_routes };
         watches::start_when_wanted(&mut watches, &around.client, &of_routes, &caches, &queue, scope);
 
         let (stop, stopped) = watch::channel(false);
@@ -163,7 +167,7 @@ impl Controller {
             caches: caches.clone(),
             queue: queue.clone(),
             requests: around.requests,
-            namespace: around.namespace,
+            namespace: around.namespace.clone(),
             shadow: shadow.clone(),
         };
         let applier = Applier {
@@ -193,7 +197,19 @@ impl Controller {
         };
         let work = Work { queue: queue.clone(), rollouts, runs, applier, claim, duty };
         let ready = Arc::new(AtomicBool::new(false));
-        Self { args, pages, caches, queue, ready, watches, stop, election, tasks, work }
+        Self {
+            args,
+            namespace: around.namespace,
+            pages,
+            caches,
+            queue,
+            ready,
+            watches,
+            stop,
+            election,
+            tasks,
+            work,
+        }
     }
 
     /// What it tells about itself.
@@ -214,6 +230,13 @@ impl Controller {
         for _ in 0..(self.args.rollout_threads.max(1) + self.args.analysis_threads.max(1)) {
             self.tasks.spawn(self.work.clone().run());
         }
+        let reader = Reader {
+            client: self.work.applier.client.clone(),
+            scope: self.args.namespaced.then_some(self.namespace.clone()),
+            selector: watches::own_kinds(&self.args).label_selector,
+            caches: self.caches.clone(),
+        };
+        self.tasks.spawn(reader.run(self.work.claim.clone()));
         let resync = Duration::from_secs(self.args.rollout_resync_seconds.max(1));
         let again = look_at_all(self.caches.clone(), self.queue.clone(), self.work.claim.clone(), resync);
         self.tasks.spawn(again);

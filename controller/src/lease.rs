@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use planner::defect;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -33,6 +33,10 @@ struct Held {
     inherited: Mutex<Option<Instant>>,
     /// Writes that are under way.
     writing: AtomicUsize,
+    /// How often this process has come to lead.
+    reign: AtomicU64,
+    /// The reign for which has been read what the leaders before have recorded.
+    read: AtomicU64,
     changed: Notify,
 }
 
@@ -49,6 +53,11 @@ impl Drop for Writing {
 impl Held {
     fn until(&self) -> Option<Instant> {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether has been read what the leaders before this reign have recorded.
+    fn is_known(&self) -> bool {
+        self.read.load(Ordering::SeqCst) == self.reign.load(Ordering::SeqCst)
     }
 
     /// Waits until no write is under way.
@@ -105,12 +114,29 @@ impl Claim {
         *self.held.inherited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until this process leads.
+    /// Waits until this process leads, and knows what the leaders before it have recorded.
     pub(crate) async fn held(&self) {
+        self.until(|held| held.is_known()).await;
+    }
+
+    /// Waits until this process leads, and does not know yet what the leaders before it have recorded. Gives its reign.
+    pub(crate) async fn unread(&self) -> u64 {
+        self.until(|held| !held.is_known()).await;
+        self.held.reign.load(Ordering::SeqCst)
+    }
+
+    /// For this reign has been read what the leaders before have recorded.
+    pub(crate) fn has_read(&self, reign: u64) {
+        self.held.read.store(reign, Ordering::SeqCst);
+        self.held.changed.notify_waiters();
+    }
+
+    /// Waits until this process leads, and more is true.
+    async fn until(&self, also: impl Fn(&Held) -> bool) {
         loop {
             let mut changed = pin!(self.held.changed.notified());
             changed.as_mut().enable();
-            if self.is_held() {
+            if self.is_held() && also(&self.held) {
                 return;
             }
             changed.await;
@@ -190,6 +216,9 @@ impl Election {
             let round = tokio::time::timeout(self.settings.renew_deadline, self.round());
             match round.await {
                 Ok(Ok(true)) => {
+                    if !self.leads.load(Ordering::Relaxed) {
+                        self.held.reign.fetch_add(1, Ordering::SeqCst);
+                    }
                     // Counted from before the request: the server may have stored it at once.
                     self.held.set(Some(started + self.settings.renew_deadline));
                     if !self.leads.swap(true, Ordering::Relaxed) {

@@ -17,6 +17,7 @@ mod observe;
 mod preview;
 mod queue;
 mod read_only;
+mod reign;
 mod requests;
 mod rollouts;
 mod routes;

@@ -15,7 +15,7 @@ use planner::defect;
 use std::sync::Arc;
 
 /// Our own kinds: of this instance id only.
-fn own_kinds(args: &Args) -> watcher::Config {
+pub(crate) fn own_kinds(args: &Args) -> watcher::Config {
     let selector = if args.instance_id.is_empty() {
         format!("!{INSTANCE_ID_LABEL}")
     } else {

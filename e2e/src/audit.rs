@@ -22,11 +22,11 @@ pub struct Request {
 }
 
 impl Request {
-    fn of(line: &str) -> Option<Self> {
+    fn of(line: &str, account: &str) -> Option<Self> {
         let entry: Value = serde_json::from_str(line).ok()?;
         let text =
             |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if !text("/user/username").ends_with(CONTROLLER_ACCOUNT) {
+        if !text("/user/username").ends_with(account) {
             return None;
         }
         let sub = text("/objectRef/subresource");
@@ -39,10 +39,12 @@ impl Request {
         })
     }
 
-    /// Whether it changes something; the lease, by which a leader says that it lives, does not count.
+    /// Whether it changes something; the lease, by which a leader says that it lives, does not count, nor what is a
+    /// question though it is sent as a create.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        !["get", "list", "watch"].contains(&self.verb.as_str()) && self.resource != "leases"
+        let asks = ["get", "list", "watch"].contains(&self.verb.as_str());
+        !asks && self.resource != "leases" && !self.resource.ends_with("accessreviews")
     }
 }
 
@@ -51,10 +53,18 @@ impl Request {
 /// # Errors
 /// When the log cannot be read.
 pub fn requests(log: &Path, from: usize) -> Result<(Vec<Request>, usize)> {
+    requests_of(log, from, CONTROLLER_ACCOUNT)
+}
+
+/// The same of accounts whose names end so.
+///
+/// # Errors
+/// As [`requests`].
+pub fn requests_of(log: &Path, from: usize, account: &str) -> Result<(Vec<Request>, usize)> {
     let bytes = std::fs::read(log).with_context(|| format!("read {}", log.display()))?;
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last.saturating_add(1));
     let text = String::from_utf8_lossy(bytes.get(from.min(end)..end).unwrap_or_default()).into_owned();
-    Ok((text.lines().filter_map(Request::of).collect(), end))
+    Ok((text.lines().filter_map(|line| Request::of(line, account)).collect(), end))
 }
 
 /// Counts by verb and resource, for people.
@@ -113,5 +123,6 @@ mod tests {
         };
         assert!(!request("update", "leases").is_write() && !request("watch", "pods").is_write());
         assert!(request("create", "events").is_write());
+        assert!(!request("create", "selfsubjectaccessreviews").is_write());
     }
 }

@@ -27,6 +27,8 @@ pub mod prometheus;
 pub mod recorded;
 pub mod registry;
 pub mod requirements;
+pub mod rights;
+pub mod shadow;
 pub mod stage;
 pub mod suite;
 pub mod syncer;

@@ -74,7 +74,7 @@ async fn one(cluster: &Cluster, theatre: &Theatre, client: kube::Client, act: Ac
 }
 
 /// The right that a controller of one namespace lacks.
-fn rights_in(namespace: &str) -> String {
+pub(crate) fn rights_in(namespace: &str) -> String {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",

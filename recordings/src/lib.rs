@@ -11,6 +11,7 @@ mod left;
 mod play;
 mod read;
 mod seen;
+mod time;
 mod wait;
 
 pub use act::ActError;
@@ -20,3 +21,4 @@ pub use left::{Hashes, Left, NEVER_READY, left};
 pub use play::{PlayError, play};
 pub use read::{Action, ReadError, Recording, Scenario, read};
 pub use seen::Seen;
+pub use time::worked;

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use recordings::{
-    Difference, NEVER_READY, Recording, Topic, compare, handed_back, is_played, play, read, settled, unmeant,
+    Difference, NEVER_READY, PlayError, Recording, Topic, compare, handed_back, is_played, play, read,
+    settled, unmeant, worked,
 };
 use sandbox::{Nature, PodChange, PodRule};
-use serde_json::json;
+use serde_json::{Value, json};
 use simulation::l2::metrics::Answer;
 use simulation::l2::{House, NAMESPACE, Settings};
 use std::collections::BTreeMap;
@@ -41,39 +42,48 @@ fn nature() -> Nature {
     }
 }
 
-fn played(recording: &Recording) -> Vec<Difference> {
+/// What was seen while it was played, with routers that get so many seconds.
+fn seen(recording: &Recording, settle_seconds: u64) -> (Vec<Value>, Result<(), PlayError>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut house = House::open(Settings { nature: nature(), settle_seconds: 0, ..Settings::default() });
+        let mut house = House::open(Settings { nature: nature(), settle_seconds, ..Settings::default() });
         house.answers.set("/version", Answer::Body(json!({"major": "1", "minor": "35"})));
         house.start_controller("controller", 0);
         let client = kube::Client::new(house.cluster.client("user"), NAMESPACE);
         let now = || house.now().whole_seconds().to_string();
-        let (lines, end) = play(client, NAMESPACE, &recording.scenario, Duration::ZERO, now).await;
-        let mut differences = compare(&lines, &recording.lines);
-        let name = &recording.scenario.name;
-        let kept = |what: &String| {
-            !LEFT_OTHERWISE.iter().any(|(of, part, _)| name.contains(of) && what.contains(part))
-        };
-        let lacking = handed_back(&lines, &recording.lines).into_iter().filter(kept);
-        differences
-            .extend(lacking.map(|what| Difference { topic: Topic::End, what: format!("is left: {what}") }));
-        if let Err(error) = end {
-            differences.insert(0, Difference { topic: Topic::End, what: error.to_string() });
-        }
-        differences
+        play(client, NAMESPACE, &recording.scenario, Duration::ZERO, now).await
     })
+}
+
+fn played(recording: &Recording) -> Vec<Difference> {
+    let (lines, end) = seen(recording, 0);
+    let mut differences = compare(&lines, &recording.lines);
+    let name = &recording.scenario.name;
+    let kept =
+        |what: &String| !LEFT_OTHERWISE.iter().any(|(of, part, _)| name.contains(of) && what.contains(part));
+    let lacking = handed_back(&lines, &recording.lines).into_iter().filter(kept);
+    differences
+        .extend(lacking.map(|what| Difference { topic: Topic::End, what: format!("is left: {what}") }));
+    if let Err(error) = end {
+        differences.insert(0, Difference { topic: Topic::End, what: error.to_string() });
+    }
+    differences
+}
+
+/// The recordings; `None` where nobody says where they are.
+fn recorded() -> Option<Vec<Recording>> {
+    let Ok(folder) = std::env::var("STEPGATE_PEER_DIR") else {
+        println!("STEPGATE_PEER_DIR is not set: recorded scenarios were not played");
+        return None;
+    };
+    Some(read(&Path::new(&folder).join("traces")).unwrap())
 }
 
 #[test]
 fn recorded_scenarios_are_played_alike() {
-    let Ok(folder) = std::env::var("STEPGATE_PEER_DIR") else {
-        println!("STEPGATE_PEER_DIR is not set: recorded scenarios were not played");
-        return;
-    };
+    let Some(all) = recorded() else { return };
     let only = std::env::var("SCENARIO").unwrap_or_default();
-    let all = read(&Path::new(&folder).join("traces")).unwrap();
     let chosen: Vec<&Recording> =
         all.iter().filter(|one| is_played(&one.scenario.name) && one.scenario.name.contains(&only)).collect();
     let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
@@ -92,5 +102,26 @@ fn recorded_scenarios_are_played_alike() {
         found.iter().flat_map(|(name, all)| [unmeant(name, all), settled(name, all)].concat()).collect();
     println!("{} scenarios were played", chosen.len());
     assert!(!only.is_empty() || chosen.len() == 108, "{} scenarios were found", chosen.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How much longer a release may take than on Argo Rollouts.
+const LONGER: f64 = 1.1;
+
+/// Behind routers, with the time that they get as a rule (5 s): nobody waits for it but pods that go. `[traffic.settle]`
+#[test]
+fn releases_behind_routers_take_no_longer() {
+    let Some(all) = recorded() else { return };
+    let routed: Vec<&Recording> = all.iter().filter(|one| one.scenario.name.starts_with("nginx-")).collect();
+    assert_eq!(routed.len(), 19);
+    let mut wrong = Vec::new();
+    for one in routed {
+        let (lines, end) = seen(one, 5);
+        let (ours, theirs) = (worked(&lines), worked(&one.lines));
+        println!("{:<40} {ours:>5.1} s here, {theirs:>5.1} s there", one.scenario.name);
+        if end.is_err() || ours > theirs * LONGER {
+            wrong.push(format!("{}: {ours:.1} s, not {theirs:.1} s: {end:?}", one.scenario.name));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -3,7 +3,8 @@
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
 use e2e::{
-    Cluster, accepted, conformance, install, prometheus, recorded, stage::Theatre, suite, traefik, traffic,
+    Cluster, accepted, conformance, install, prometheus, recorded, rights, shadow, stage::Theatre, suite,
+    traefik, traffic,
 };
 use std::path::Path;
 
@@ -66,12 +67,14 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
         install::chart_comes_and_goes(&cluster, TAG)?;
     }
     install::cluster_wide(&cluster)?;
+    shadow::start(&cluster)?;
     let logs = crate::house::target().join("e2e").join(run_id);
     let theatre = images.theatre(&cluster, &logs)?;
     suite::play(&cluster, &theatre, only)?;
     if only.is_empty() {
         traffic::prepare(&cluster)?;
         traffic::play(&cluster, &theatre, &traffic::OF_THE_TESTS)?;
+        rights::are_asked_for(&cluster, &theatre)?;
         match std::env::var_os("STEPGATE_PEER_DIR") {
             Some(folder) => accepted::as_recorded(&theatre.kubeconfig, Path::new(&folder))?,
             None => {
@@ -80,6 +83,7 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
         }
     }
     suite::nothing_written_at_rest(&cluster)?;
+    shadow::agrees(&cluster)?;
     suite::no_refusals(&cluster)?;
     suite::clean_logs(&cluster)?;
     Ok(())

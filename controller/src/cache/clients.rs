@@ -18,11 +18,22 @@ pub(crate) struct Clients {
     /// That of Istio's configuration.
     mesh: Client,
     apis: RouterApis,
+    edits: bool,
 }
 
 impl Clients {
     pub(crate) fn new(home: Client, mesh: Client, apis: RouterApis) -> Self {
-        Self { home, mesh, apis }
+        Self { home, mesh, apis, edits: true }
+    }
+
+    /// For a process that edits nothing, and needs no right to.
+    pub(crate) fn reading(self) -> Self {
+        Self { edits: false, ..self }
+    }
+
+    /// Whether objects are edited with them.
+    pub(crate) fn edits(&self) -> bool {
+        self.edits
     }
 
     /// The cluster of a kind's objects.

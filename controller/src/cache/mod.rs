@@ -12,7 +12,7 @@ mod workloads;
 pub(crate) use clients::Clients;
 pub(crate) use objects::{RawReplicaSet, RawReplicaSetSpec};
 pub(crate) use store::Store;
-pub(crate) use watch::{Watches, start, start_when};
+pub(crate) use watch::{Watches, put, start, start_when};
 pub(crate) use workloads::{Deployment, RawWorkload, Referable, Referenced, Shelf, Workloads, refers};
 
 use crate::observe;

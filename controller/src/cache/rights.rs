@@ -9,18 +9,18 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use traffic::Kind;
 
-/// Verbs that are needed to follow and edit objects of a kind.
-fn needed(kind: Kind) -> impl Iterator<Item = &'static str> {
+/// Verbs that are needed to follow objects of a kind, and to edit them where that is done.
+fn needed(kind: Kind, edits: bool) -> impl Iterator<Item = &'static str> {
     let list = kind.listable.then_some("list");
-    let edit = if kind.patchable { "patch" } else { "update" };
-    list.into_iter().chain(["watch", edit])
+    let edit = edits.then_some(if kind.patchable { "patch" } else { "update" });
+    list.into_iter().chain(["watch"]).chain(edit)
 }
 
 /// Why objects of a kind cannot be used, where rights are missing in the namespace, or in all. A server that does not answer the
 /// question says nothing: then it is tried.
 pub(super) async fn missing(clients: &Clients, kind: Kind, namespace: Option<&str>) -> Option<String> {
     let mut missing = Vec::new();
-    for verb in needed(kind) {
+    for verb in needed(kind, clients.edits()) {
         let resource = clients.resource(kind);
         let of = (resource.group.as_str(), kind.plural);
         if !is_allowed(clients.of(kind), of, namespace, verb).await {
@@ -111,6 +111,14 @@ mod tests {
         // What the role of Argo Rollouts lacks there is no need for.
         let traefik = missing(&nothing, kind("TraefikService"), None).await.unwrap();
         assert_eq!(traefik, "the role of this controller does not allow watch, update");
+    }
+
+    #[tokio::test]
+    async fn who_edits_nothing_needs_no_right_to() {
+        let reads = server(|verb| Some(matches!(verb, "list" | "watch"))).reading();
+        assert_eq!(missing(&reads, kind("HTTPRoute"), None).await, None);
+        let nothing = missing(&server(|_| Some(false)).reading(), kind("HTTPRoute"), None).await.unwrap();
+        assert!(nothing.starts_with("the role of this controller does not allow list, watch"), "{nothing}");
     }
 
     #[tokio::test]

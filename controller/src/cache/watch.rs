@@ -129,7 +129,7 @@ fn take<K>(
             if let Some(object) = readable(object) {
                 listed.insert(id(&object));
                 if !(defect!(ListBringsNothing) && *filled.borrow()) {
-                    put(store, object, changed);
+                    put_and_tell(store, object, changed);
                 }
             }
         }
@@ -142,7 +142,7 @@ fn take<K>(
         }
         Event::Apply(object) => {
             if let Some(object) = readable(object) {
-                put(store, object, changed);
+                put_and_tell(store, object, changed);
             }
         }
         Event::Delete(object) => {
@@ -156,17 +156,26 @@ fn take<K>(
     }
 }
 
-fn put<K: Resource<DynamicType = ()> + Clone>(
+fn put_and_tell<K: Resource<DynamicType = ()>>(
     store: &Store<K>,
-    mut object: K,
+    object: K,
     changed: &impl Fn(&K, Option<&K>),
 ) {
+    let (object, before) = put(store, object);
+    changed(&object, before.as_deref());
+}
+
+/// Takes in an object as the server has it now. Gives it, and the one that it replaces.
+pub(crate) fn put<K: Resource<DynamicType = ()>>(
+    store: &Store<K>,
+    mut object: K,
+) -> (Arc<K>, Option<Arc<K>>) {
     // They are the larger part of many objects, and nobody here reads more of them than when we changed it last.
     let fields = object.meta_mut().managed_fields.take().unwrap_or_default();
     object.meta_mut().managed_fields = routes::last_own_change(fields);
     let object = Arc::new(object);
     let before = store.put(object.clone());
-    changed(&object, before.as_deref());
+    (object, before)
 }
 
 /// One object that cannot be read must not stop the others.

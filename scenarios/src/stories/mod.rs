@@ -4,6 +4,7 @@ mod analysis;
 mod blue_green;
 mod canary;
 mod controllers;
+mod metadata;
 mod refused;
 mod routed;
 mod routed_canary;
@@ -34,7 +35,7 @@ const fn story(name: &'static str, shows: &'static str) -> Story {
 }
 
 /// All stories.
-pub const STORIES: [Story; 13] = [
+pub const STORIES: [Story; 14] = [
     story("good-canary", "a good version passes its Prometheus gate and completes; no user sees an error"),
     story("bad-canary", "a version with 5% errors is stopped at its first gate by itself"),
     story(
@@ -53,6 +54,7 @@ pub const STORIES: [Story; 13] = [
         "blue-green-gates",
         "pre-promotion analysis stops a bad version before any user of the active Service sees it",
     ),
+    story("metadata", "pods say which role their version has, and running ones follow when it changes"),
     story("never-ready", "a version whose pods never get ready is aborted at its progress deadline"),
     story("refused", "a wrong Rollout says so, harms no other, and heals when what it lacks appears"),
     Story {
@@ -132,6 +134,7 @@ pub async fn tell<S: Stage>(name: &str, play: &Play<'_, S>) -> Result<(), StoryE
         "background" => analysis::background(play).await,
         "blue-green" => blue_green::by_hand(play).await,
         "blue-green-gates" => blue_green::gated(play).await,
+        "metadata" => metadata::roles(play).await,
         "never-ready" => refused::never_ready(play).await,
         "refused" => refused::wrong(play).await,
         "killed" => controllers::killed(play).await,

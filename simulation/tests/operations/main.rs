@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod balancers;
+mod leaders;
 mod metrics;
 mod releases;
 mod requests;

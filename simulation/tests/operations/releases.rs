@@ -1,9 +1,7 @@
 //! Whose objects a controller takes, and what it leaves behind. `[services.release]` `[identify.instance]`
-//! `[lease.release]` `[metadata.refused]` `[analysis.begin]`
+//! `[metadata.refused]` `[analysis.begin]`
 
-use super::{
-    by, create, merge, open, paused, phase, rollout, rollouts, seconds, service, start, start_until, until,
-};
+use super::{by, create, merge, open, paused, phase, rollout, rollouts, seconds, service, start, until};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use simulation::l2::metrics::Answer;
@@ -108,25 +106,6 @@ fn a_run_is_not_measured_before_its_rollout_names_it() {
         rollouts(&house).patch_status("demo", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
         seconds(1).await;
         assert_eq!(phase_of("named"), "Successful");
-    });
-}
-
-#[test]
-fn who_ends_gives_the_lease_back() {
-    paused(async {
-        let (house, _) = open(|_, _| false);
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let first = start_until(&house, "first", &[], async move { drop(ended.await) });
-        seconds(5).await;
-        let _second = start(&house, "second", &[]);
-        seconds(5).await;
-        end.send(()).unwrap();
-        first.task.await.unwrap();
-        // Much less than the 15 s for which a Lease holds.
-        seconds(3).await;
-        let leases = house.cluster.objects("coordination.k8s.io/v1", "Lease", NAMESPACE);
-        let holder = leases[0]["spec"]["holderIdentity"].as_str().unwrap_or_default();
-        assert!(holder.starts_with("second_"), "{leases:?}");
     });
 }
 
