@@ -2,13 +2,12 @@
 //! over lists that are read once. Nothing is written.
 
 use crate::args::RouterApis;
-use crate::cache::{Caches, Clients, RawReplicaSet, RawWorkload, Referable, Shelf, Store};
+use crate::cache::{Caches, Clients, RawReplicaSet, RawWorkload, Received, Referable, Shelf, Store};
 use crate::{observe, rollouts};
 use crds::rollout::workload::WorkloadKind;
 use crds::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout, Time, meta};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::ListParams;
-use kube::core::DeserializeGuard;
 use kube::{Api, Client, Resource, ResourceExt};
 use planner::{Plan, Settings, World};
 use serde::de::DeserializeOwned;
@@ -76,11 +75,11 @@ pub async fn preview(
     workload(client, &rollout, &caches).await?;
     let references = observe::template_refs(&rollout);
     if !references.is_empty() {
-        let api: Api<DeserializeGuard<AnalysisTemplate>> = Api::namespaced(client.clone(), namespace);
+        let api: Api<Received<AnalysisTemplate>> = Api::namespaced(client.clone(), namespace);
         fill(api, own.clone(), &caches.templates).await?;
     }
     if references.iter().any(|reference| reference.cluster_scope == Some(true)) {
-        let api: Api<DeserializeGuard<ClusterAnalysisTemplate>> = Api::all(client.clone());
+        let api: Api<Received<ClusterAnalysisTemplate>> = Api::all(client.clone());
         fill(api, own, &caches.cluster_templates).await?;
     }
     let settings = Settings {
@@ -110,7 +109,7 @@ fn unread<K: Resource<DynamicType = ()>>(error: kube::Error) -> PreviewError {
 
 /// All pages of a list. One object that cannot be read must not hide the others.
 async fn pages<K>(
-    api: &Api<DeserializeGuard<K>>,
+    api: &Api<Received<K>>,
     mut params: ListParams,
     mut each: impl FnMut(K),
 ) -> Result<(), PreviewError>
@@ -129,11 +128,7 @@ where
     Ok(())
 }
 
-async fn fill<K>(
-    api: Api<DeserializeGuard<K>>,
-    params: ListParams,
-    store: &Store<K>,
-) -> Result<(), PreviewError>
+async fn fill<K>(api: Api<Received<K>>, params: ListParams, store: &Store<K>) -> Result<(), PreviewError>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -173,7 +168,7 @@ async fn look_up<K: Referable>(
 
 async fn pods(client: &Client, namespace: &str, world: &World) -> Result<Vec<planner::Pod>, PreviewError> {
     let selector = world.selector().cloned().unwrap_or_default().to_string();
-    let api: Api<DeserializeGuard<Pod>> = Api::namespaced(client.clone(), namespace);
+    let api: Api<Received<Pod>> = Api::namespaced(client.clone(), namespace);
     let mut pods = Vec::new();
     pages(&api, ListParams::default().labels(&selector), |pod| pods.push(observe::pod(&pod))).await?;
     pods.retain(|pod| world.replica_sets.iter().any(|set| set.uid == pod.replica_set_uid));

@@ -4,11 +4,10 @@
 //!
 //! DIFFERS: Argo Rollouts decides by what its watches have told so far. `[lease.reads]`
 
-use crate::cache::Caches;
+use crate::cache::{self, Caches, Received};
 use crate::lease::Claim;
 use crds::Rollout;
 use kube::api::ListParams;
-use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -77,15 +76,15 @@ impl Reader {
 
     /// Reads one Rollout. One that cannot be read is left to its watch, which tells of it.
     async fn get(&self, namespace: &str, name: &str) -> kube::Result<()> {
-        let api: Api<DeserializeGuard<Rollout>> = Api::namespaced(self.client.clone(), namespace);
+        let api: Api<Received<Rollout>> = Api::namespaced(self.client.clone(), namespace);
         let store = &self.caches.rollouts;
         match api.get_opt(name).await? {
-            Some(DeserializeGuard(Ok(rollout))) => {
+            Some(Received(Ok(rollout))) => {
                 self.caches.workloads.want(&rollout);
                 self.caches.routes.want(&rollout);
-                crate::cache::put(store, rollout);
+                cache::put(store, rollout);
             }
-            Some(DeserializeGuard(Err(_))) => {}
+            Some(Received(Err(_))) => {}
             None => {
                 if let Some(gone) = store.get(namespace, name) {
                     store.delete(&gone);

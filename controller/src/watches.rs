@@ -1,14 +1,13 @@
 //! Which watches feed the caches, and whom each change wakes.
 
 use crate::args::Args;
-use crate::cache::{self, Caches, RawWorkload, Referable, Shelf, Watches};
+use crate::cache::{self, Caches, RawWorkload, Received, Referable, Shelf, Watches};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
 use crds::meta::{
     ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL, WORKLOAD_GENERATION_ANNOTATION,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use planner::defect;
@@ -177,7 +176,7 @@ fn watch_routes(
 fn watch_workloads<K: Referable>(
     watches: &mut Watches,
     shelf: &Shelf<K>,
-    api: Api<DeserializeGuard<RawWorkload<K>>>,
+    api: Api<Received<RawWorkload<K>>>,
     caches: &Caches,
     queue: &Arc<Queue>,
 ) {
@@ -249,7 +248,7 @@ fn start_template_watches(
     if scope.is_none() {
         let all = wake(caches, queue);
         let config = own_kinds(args);
-        let api: Api<DeserializeGuard<crds::ClusterAnalysisTemplate>> = Api::all(client.clone());
+        let api: Api<Received<crds::ClusterAnalysisTemplate>> = Api::all(client.clone());
         cache::start(
             watches,
             api,
@@ -260,10 +259,10 @@ fn start_template_watches(
     }
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<DeserializeGuard<K>>
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<Received<K>>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-    DeserializeGuard<K>: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    Received<K>: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
 {
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),

@@ -11,14 +11,16 @@ mod left;
 mod play;
 mod read;
 mod seen;
+mod table;
 mod time;
 mod wait;
 
 pub use act::ActError;
 pub use compare::{Difference, Topic, compare, handed_back};
-pub use known::{is_played, settled, unmeant};
+pub use known::{is_left_otherwise, is_played, settled, unmeant};
 pub use left::{Hashes, Left, NEVER_READY, left};
 pub use play::{PlayError, play};
 pub use read::{Action, ReadError, Recording, Scenario, read};
 pub use seen::Seen;
+pub use table::table;
 pub use time::worked;

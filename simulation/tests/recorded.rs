@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use recordings::{
-    Difference, NEVER_READY, PlayError, Recording, Topic, compare, handed_back, is_played, play, read,
-    settled, unmeant, worked,
+    Difference, NEVER_READY, PlayError, Recording, Topic, compare, handed_back, is_left_otherwise, is_played,
+    play, read, settled, unmeant, worked,
 };
 use sandbox::{Nature, PodChange, PodRule};
 use serde_json::{Value, json};
@@ -15,21 +15,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// What we leave otherwise than Argo Rollouts, at moments at which it could take over again: scenario, field, and why it
-/// does without.
-const LEFT_OTHERWISE: [(&str, &str, &str); 10] = [
-    ("nginx-", "demo-h2 scale-down-deadline", "a version without pods has no deadline"),
-    ("nginx-abort", "Service canary selector", "a Service that is left after an abort goes back once"),
-    ("nginx-basic", "before act 5", "the next step has begun already"),
-    ("", "duration.totalManualPauseDurationSeconds", "whole seconds of a pause depend on its milliseconds"),
-    ("canary-", "cond.Available", "pods of another moment"),
-    ("canary-annotation-change", "revision-history", "an annotation that changes makes no revision"),
-    ("canary-paused-at-create", "cond.P", "a pause holds from the first look"),
-    ("bluegreen-", "demo-h2 scale-down-deadline", "a version without pods has no deadline"),
-    ("workloadref-", "orkload", "a Deployment goes in fewer moves: it has other generations"),
-    ("workloadref-", "revision-history", "a conflict makes no revision"),
-];
 
 /// A cluster as the one that was recorded.
 fn nature() -> Nature {
@@ -60,9 +45,8 @@ fn played(recording: &Recording) -> Vec<Difference> {
     let (lines, end) = seen(recording, 0);
     let mut differences = compare(&lines, &recording.lines);
     let name = &recording.scenario.name;
-    let kept =
-        |what: &String| !LEFT_OTHERWISE.iter().any(|(of, part, _)| name.contains(of) && what.contains(part));
-    let lacking = handed_back(&lines, &recording.lines).into_iter().filter(kept);
+    let lacking =
+        handed_back(&lines, &recording.lines).into_iter().filter(|what| !is_left_otherwise(name, what));
     differences
         .extend(lacking.map(|what| Difference { topic: Topic::End, what: format!("is left: {what}") }));
     if let Err(error) = end {

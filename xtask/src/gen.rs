@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for room in crate::house::bans::PURE_ROOMS {
         files.push((root.join("..").join(room).join("clippy.toml"), crate::house::bans::clippy_toml()));
     }
+    files.push((root.join("../docs/reference/recorded.md"), recordings::table()));
     if args.facts {
         files.push((root.join("data/facts.txt"), facts()?));
     }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod objects;
+mod received;
 pub(crate) mod rights;
 pub(crate) mod routes;
 mod store;
@@ -11,6 +12,7 @@ mod workloads;
 
 pub(crate) use clients::Clients;
 pub(crate) use objects::{RawReplicaSet, RawReplicaSetSpec};
+pub(crate) use received::Received;
 pub(crate) use store::Store;
 pub(crate) use watch::{Watches, put, start, start_when};
 pub(crate) use workloads::{Deployment, RawWorkload, Referable, Referenced, Shelf, Workloads, refers};

@@ -1,9 +1,9 @@
 //! Watches: each feeds a store and tells which keys to look at.
 
+use super::received::Received;
 use super::routes;
 use super::store::{Id, Store, id};
 use futures::StreamExt;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use planner::defect;
@@ -45,7 +45,7 @@ impl Watches {
 /// Starts one watch. `changed` is told of each object that came, changed (with what it was before) or went.
 pub(crate) fn start<K>(
     watches: &mut Watches,
-    api: Api<DeserializeGuard<K>>,
+    api: Api<Received<K>>,
     config: watcher::Config,
     store: Arc<Store<K>>,
     changed: impl Fn(&K, Option<&K>) + Send + 'static,
@@ -61,7 +61,7 @@ pub(crate) fn start<K>(
 pub(crate) fn start_when<K>(
     watches: &mut Watches,
     mut wanted: watch::Receiver<bool>,
-    api: Api<DeserializeGuard<K>>,
+    api: Api<Received<K>>,
     store: Arc<Store<K>>,
     changed: impl Fn(&K, Option<&K>) + Send + 'static,
     filled: impl FnOnce() + Send + 'static,
@@ -82,7 +82,7 @@ pub(crate) fn start_when<K>(
 }
 
 async fn feed<K>(
-    api: Api<DeserializeGuard<K>>,
+    api: Api<Received<K>>,
     config: watcher::Config,
     store: Arc<Store<K>>,
     filled: watch::Sender<bool>,
@@ -115,7 +115,7 @@ async fn feed<K>(
 }
 
 fn take<K>(
-    event: Event<DeserializeGuard<K>>,
+    event: Event<Received<K>>,
     store: &Store<K>,
     listed: &mut BTreeSet<Id>,
     filled: &watch::Sender<bool>,
@@ -179,7 +179,7 @@ pub(crate) fn put<K: Resource<DynamicType = ()>>(
 }
 
 /// One object that cannot be read must not stop the others.
-fn readable<K: Resource<DynamicType = ()>>(object: DeserializeGuard<K>) -> Option<K> {
+fn readable<K: Resource<DynamicType = ()>>(object: Received<K>) -> Option<K> {
     match object.0 {
         Ok(object) => Some(object),
         Err(invalid) => {

@@ -1,7 +1,8 @@
 //! One leader after another. `[lease.release]` `[lease.reads]`
 
 use super::{
-    Running, create, house_under, open, paused, rollout, rollouts, seconds, service, set_image, start, start_until,
+    Running, create, house_under, open, paused, rollout, rollouts, seconds, service, set_image, start,
+    start_until,
 };
 use crds::Time;
 use kube::api::{Patch, PatchParams};
