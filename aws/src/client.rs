@@ -12,10 +12,13 @@ use crate::sigv4;
 use crate::time::Clock;
 use crate::xml::Malformed;
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most pages of one list: of 400 items each, more than any account's quota.
 const PAGES_MAX: usize = 100;
+/// Most load balancers that are remembered: more than a cluster has.
+const REMEMBERED_MAX: usize = 1000;
 
 /// Asks Elastic Load Balancing. To be kept: it holds credentials between questions.
 ///
@@ -25,13 +28,15 @@ const PAGES_MAX: usize = 100;
 pub struct Client {
     chain: Chain,
     executor: Executor,
+    /// Load balancers that were found, by the DNS names that they were asked for by.
+    load_balancers: Mutex<BTreeMap<String, LoadBalancer>>,
 }
 
 impl Client {
     /// A client that reads its settings from `environment` and asks through `executor`. Nothing is asked yet.
     #[must_use]
     pub fn new(environment: Arc<dyn Environment>, executor: Executor) -> Self {
-        Self { chain: Chain::new(environment, executor.clone()), executor }
+        Self { chain: Chain::new(environment, executor.clone()), executor, load_balancers: Mutex::default() }
     }
 
     /// Where its credentials come from.
@@ -54,6 +59,36 @@ impl Client {
         let read =
             self.list(now, elbv2::load_balancers::request, elbv2::load_balancers::parse, is_it).await?;
         Ok(read.into_iter().find(is_it))
+    }
+
+    /// The same, and one that was found before is not looked for again.
+    pub(crate) async fn remembered_load_balancer(
+        &self,
+        dns_name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<LoadBalancer>, Error> {
+        let known = self.known().get(dns_name).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = self.load_balancer(dns_name, now).await?;
+        if let Some(found) = &found {
+            let mut known = self.known();
+            if known.len() >= REMEMBERED_MAX {
+                known.clear();
+            }
+            known.insert(dns_name.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    /// The load balancer of that DNS name is gone: another one may have it.
+    pub(crate) fn forget_load_balancer(&self, dns_name: &str) {
+        self.known().remove(dns_name);
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, LoadBalancer>> {
+        self.load_balancers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The target groups that a load balancer uses.

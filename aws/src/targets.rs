@@ -1,4 +1,4 @@
-//! Which endpoints a target group lacks.
+//! Which endpoints a target group has.
 
 use crate::client::Client;
 use crate::elbv2::TargetHealth;
@@ -7,42 +7,46 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-/// What is wanted of targets beside that they are registered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing: one that is not healthy yet, or drains, counts.
-    #[default]
-    Ignored,
-    /// That they are healthy: requests are sent to them.
-    Wanted,
+/// What a target group says of targets that it is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// Those that it does not have, or is about to let go.
+    pub missing: BTreeSet<SocketAddr>,
+    /// Those that it has, and whose first health checks are not over: no request is sent to them yet. What comes of the
+    /// checks does not count: where all targets are unhealthy, requests are sent to all.
+    pub unchecked: BTreeSet<SocketAddr>,
 }
 
-/// Which of `targets` (IP address and port of a pod) a target group of the type `ip` lacks; none when all are there.
+/// What a target group of the type `ip` says of `targets` (IP address and port of a pod).
 ///
 /// # Errors
 /// See [`Error`]; a target group that does not exist is one, with the code `TargetGroupNotFound`.
-pub async fn missing_targets(
+pub async fn registration(
     client: &Client,
     target_group_arn: &str,
     targets: &BTreeSet<SocketAddr>,
-    health: Health,
     now: DateTime<Utc>,
-) -> Result<BTreeSet<SocketAddr>, Error> {
+) -> Result<Registration, Error> {
     if targets.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Registration::default());
     }
-    Ok(missing(&client.target_health(target_group_arn, now).await?, targets, health))
+    Ok(compare(&client.target_health(target_group_arn, now).await?, targets))
 }
 
-fn missing(
-    described: &[TargetHealth],
-    targets: &BTreeSet<SocketAddr>,
-    health: Health,
-) -> BTreeSet<SocketAddr> {
-    let there: BTreeSet<SocketAddr> = described
-        .iter()
-        .filter(|target| target.is_registered() && (health == Health::Ignored || target.is_healthy()))
-        .filter_map(|target| Some(SocketAddr::new(target.id.parse::<IpAddr>().ok()?, target.port?)))
-        .collect();
-    targets.difference(&there).copied().collect()
+fn compare(described: &[TargetHealth], targets: &BTreeSet<SocketAddr>) -> Registration {
+    let there = |is_wanted: fn(&TargetHealth) -> bool| -> BTreeSet<SocketAddr> {
+        let there = described.iter().filter(|target| target.is_registered() && is_wanted(target));
+        let address =
+            |target: &TargetHealth| Some(SocketAddr::new(target.id.parse::<IpAddr>().ok()?, target.port?));
+        there.filter_map(address).collect()
+    };
+    let (registered, checked) = (there(|_| true), there(TargetHealth::is_checked));
+    Registration {
+        missing: targets.difference(&registered).copied().collect(),
+        unchecked: targets
+            .intersection(&registered)
+            .filter(|target| !checked.contains(target))
+            .copied()
+            .collect(),
+    }
 }

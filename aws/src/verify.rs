@@ -10,6 +10,8 @@ use std::fmt;
 
 /// The tag by which the AWS Load Balancer Controller marks what it made for a part of an Ingress.
 pub const DEFAULT_TAG_KEY: &str = "ingress.k8s.aws/resource";
+/// What AWS says of an ARN that no load balancer has.
+const GONE: &str = "LoadBalancerNotFound";
 
 /// The value of that tag at a target group: `<namespace>/<ingress>-<service>:<port>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,7 +88,18 @@ pub struct Verified {
 /// See [`Error`]. That the load balancer or a target group is not there is none.
 pub async fn verify(client: &Client, question: &Question<'_>, now: DateTime<Utc>) -> Result<Verified, Error> {
     let clock = Clock::starting_at(now);
-    let Some(load_balancer) = client.load_balancer(question.dns_name, clock.now()).await? else {
+    match read(client, question, clock).await {
+        Err(error) if error.code() == Some(GONE) => {
+            // It was remembered, and has been deleted since.
+            client.forget_load_balancer(question.dns_name);
+            read(client, question, clock).await
+        }
+        answer => answer,
+    }
+}
+
+async fn read(client: &Client, question: &Question<'_>, clock: Clock) -> Result<Verified, Error> {
+    let Some(load_balancer) = client.remembered_load_balancer(question.dns_name, clock.now()).await? else {
         return Ok(Verified { load_balancer: None, target_groups: Vec::new(), all_shown: false });
     };
     let groups = client.target_groups(&load_balancer.arn, clock.now()).await?;

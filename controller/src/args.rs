@@ -91,12 +91,16 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "AWS")]
 pub struct Aws {
-    /// Ask Elastic Load Balancing which weights its rules have: a step waits for them, and pods go after them.
+    /// Ask Elastic Load Balancing which weights its rules have, and which pods its target groups: a step waits for the
+    /// weights, weight and promotions wait for the pods, and pods go after both.
     #[arg(long = "aws-verify-target-group", alias = "alb-verify-weight", num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
     pub verifies: bool,
     /// Tag by which the AWS Load Balancer Controller marks target groups.
     #[arg(long = "alb-tag-key-resource-id", default_value = aws::DEFAULT_TAG_KEY)]
     pub tag_key: String,
+    /// API version of TargetGroupBindings; that of EKS Auto Mode is eks.amazonaws.com/v1.
+    #[arg(long = "aws-target-group-binding-api-version", default_value = "elbv2.k8s.aws/v1beta1")]
+    pub binding_api_version: String,
 }
 
 /// API groups and versions of routers' kinds.
@@ -150,8 +154,6 @@ pub struct WithoutMeaning {
     pub ingress_threads: Option<String>,
     #[arg(long = "ephemeral-metadata-update-pod-retries", hide = true)]
     pub ephemeral_metadata_update_pod_retries: Option<String>,
-    #[arg(long = "aws-target-group-binding-api-version", hide = true)]
-    pub aws_target_group_binding_api_version: Option<String>,
     #[arg(long = "ambassador-api-version", hide = true)]
     pub ambassador_api_version: Option<String>,
     #[arg(long = "traffic-split-api-version", hide = true)]
@@ -183,7 +185,6 @@ impl WithoutMeaning {
             one("--service-threads", &self.service_threads),
             one("--ingress-threads", &self.ingress_threads),
             one("--ephemeral-metadata-update-pod-retries", &self.ephemeral_metadata_update_pod_retries),
-            one("--aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version),
             one("--ambassador-api-version", &self.ambassador_api_version),
             one("--traffic-split-api-version", &self.traffic_split_api_version),
             one("--ingress-api-version", &self.ingress_api_version),
@@ -262,6 +263,7 @@ mod tests {
         assert_eq!(args.without_meaning.given().len(), 5);
         assert!(args.aws.verifies);
         assert_eq!(args.aws.tag_key, "ingress.k8s.aws/resource");
+        assert_eq!(args.aws.binding_api_version, "elbv2.k8s.aws/v1beta1");
         assert_eq!(args.router_apis.istio_api_version, "v1beta1");
         assert!(
             Args::try_parse_from(["stepgate-controller", "--leader-elect=false"])

@@ -15,7 +15,7 @@ use crate::reign::Reader;
 use crate::requests::RequestCounter;
 use crate::rollouts::{Rollouts, UNTOLD};
 use crate::shadow::Shadow;
-use crate::targets::Targets;
+use crate::targets::{Bindings, Sources, Targets};
 use crate::{routes, services, watches};
 use crds::Time;
 use crds::rollout::RolloutStatus;
@@ -149,8 +149,9 @@ impl Controller {
         let queue = Arc::new(Queue::default());
         let mut tasks = JoinSet::new();
         if let Some(aws) = around.aws.clone() {
-            let tag_key = args.aws.tag_key.clone();
-            caches.targets = Targets::start(&mut tasks, aws, tag_key, clock, queue.clone());
+            let bindings = Bindings::new(around.client.clone(), &args.aws.binding_api_version);
+            let sources = Sources { aws, tag_key: args.aws.tag_key.clone(), bindings };
+            caches.targets = Targets::start(&mut tasks, sources, clock, queue.clone());
         }
         let mut watches = Watches::default();
         watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
@@ -186,7 +187,14 @@ impl Controller {
         let settle_seconds = i64::try_from(args.traffic_settle.as_secs()).unwrap_or(i64::MAX);
         // In the shadow of Argo Rollouts, which never does it, it would be a difference everywhere.
         let gives_back = args.traffic_give_back && !args.shadow;
-        let settings = Settings { instance_id, reference_grace_seconds: grace, settle_seconds, gives_back };
+        let verifies_targets = around.aws.is_some();
+        let settings = Settings {
+            instance_id,
+            reference_grace_seconds: grace,
+            settle_seconds,
+            gives_back,
+            verifies_targets,
+        };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
         let jobs = Jobs { client: around.jobs, settings: around.analyses };
         let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);

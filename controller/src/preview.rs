@@ -88,6 +88,8 @@ pub async fn preview(
         settle_seconds: Settings::SETTLE_SECONDS,
         // Nothing that people have to think about, and Argo Rollouts does not do it.
         gives_back: false,
+        // It has no credentials.
+        verifies_targets: false,
     };
     let clients = Clients::new(client.clone(), client.clone(), RouterApis::default());
     caches

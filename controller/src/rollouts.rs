@@ -122,7 +122,9 @@ impl Rollouts {
             let Some((world, pods)) = self.world(&rollout, refusals, now).await? else { return Ok(None) };
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
-            match self.applier.apply(&world, &plan, &pods, told.take()).await {
+            let applied = self.applier.apply(&world, &plan, &pods, told.take()).await;
+            self.caches.targets.want(key, &world, &plan, &self.caches.services, applied.is_ok());
+            match applied {
                 Ok(later) => {
                     let wake = plan.wake.as_ref().map(|wake| wake.at);
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));

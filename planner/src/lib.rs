@@ -9,11 +9,13 @@ pub mod check;
 pub mod defects;
 mod plan;
 pub mod rollout;
+mod targets;
 pub mod traffic;
 mod world;
 
 pub use plan::{Anchor, EventType, Notice, OF_ROUTER, Plan, Planned, Reason, Target, Wake, Write};
 pub use rollout::plan;
+pub use targets::{Registered, Targets};
 pub use world::{
     AnalysisRunView, Eviction, Owner, Pod, PodMetadata, Refusal, RefusalCode, ReplicaSet, ReplicaSetCounts,
     Service, Settings, Workload, World,

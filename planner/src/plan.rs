@@ -4,7 +4,7 @@ use crate::traffic::Intent;
 use crds::analysis::AnalysisRunSpec;
 use crds::rollout::RolloutStatus;
 use crds::{LabelSelector, PodTemplate, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is to be done for one Rollout. The effect layer carries the writes out in order and stops at the first that
@@ -17,6 +17,8 @@ pub struct Plan {
     pub status: Option<RolloutStatus>,
     /// When to look again although nothing has changed.
     pub wake: Option<Wake>,
+    /// Services whose [`Targets`](crate::Targets) this plan rests on, or waits for, by name.
+    pub asks: BTreeSet<String>,
     /// What to tell people, in order.
     pub notices: Vec<Notice>,
     /// Why: one entry for each decision, for people.

@@ -1,5 +1,6 @@
 //! What is observed of one Rollout and everything around it.
 
+use crate::targets::Targets;
 use crate::traffic::RouterView;
 use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
 use crds::rollout::workload::ScaleDown;
@@ -112,6 +113,9 @@ pub struct Settings {
     /// Whether the fields of routers' objects that are noted as ours are given back when an update is over.
     /// `[traffic.give-back]`
     pub gives_back: bool,
+    /// Whether target groups of AWS can be asked which pods they have, and their word is waited for.
+    /// `[traffic.registered]`
+    pub verifies_targets: bool,
 }
 
 impl Settings {
@@ -285,6 +289,10 @@ pub struct Service {
     pub annotations: BTreeMap<String, String>,
     /// When we last changed it, by the API server's clock; `None` where it does not say.
     pub changed: Option<Time>,
+    /// What target groups say of the pods that it selects, where they are asked. `[traffic.registered]`
+    pub targets: Targets,
+    /// Whether they have said something that has not been told yet.
+    pub targets_are_news: bool,
 }
 
 impl Service {

@@ -20,16 +20,16 @@ pub struct TargetHealth {
 }
 
 impl TargetHealth {
-    /// Whether requests are sent to it, as far as its health goes.
+    /// Whether its first health checks are over, with whatever result, or it is not checked at all.
     #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        self.state == "healthy"
+    pub fn is_checked(&self) -> bool {
+        self.state != "initial"
     }
 
-    /// Whether it belongs to the target group: AWS also describes targets that do not.
+    /// Whether it belongs to the target group: AWS also describes targets that do not, or are about to leave it.
     #[must_use]
     pub fn is_registered(&self) -> bool {
-        self.reason.as_deref() != Some("Target.NotRegistered")
+        self.state != "draining" && self.reason.as_deref() != Some("Target.NotRegistered")
     }
 }
 

@@ -1,9 +1,9 @@
-//! The two questions: which weights are shown, and which targets are missing.
+//! The two questions: which weights are shown, and which targets are registered.
 
 use crate::server::Server;
 use crate::server::elbv2::Rule;
 use crate::setting::{DNS_NAME, account, arn, begin, group, group_arn, id, met, rule, target};
-use aws::{Client, DEFAULT_TAG_KEY, Health, Question, ResourceId, Verified, missing_targets, verify};
+use aws::{Client, DEFAULT_TAG_KEY, Question, Registration, ResourceId, Verified, registration, verify};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -54,6 +54,23 @@ async fn a_load_balancer_that_is_not_there_is_told() {
     server.state().account.load_balancers.clear();
     let answer = ask(&client, &[("canary", 0)]).await;
     assert_eq!(answer, Verified { load_balancer: None, target_groups: Vec::new(), all_shown: false });
+}
+
+#[tokio::test]
+async fn a_load_balancer_is_looked_for_once_until_it_is_gone() {
+    let (server, client) = met(account(vec![rule(1, &[("canary", 20), ("stable", 80)])]));
+    let looked = || server.actions().iter().filter(|action| *action == "DescribeLoadBalancers").count();
+    for _ in 0..3 {
+        assert!(ask(&client, &[("canary", 20)]).await.all_shown);
+    }
+    assert_eq!(looked(), 1);
+    server.state().account.load_balancers[0].arn = arn("loadbalancer/app/web/2");
+    let answer = ask(&client, &[("canary", 20)]).await;
+    assert_eq!(answer.load_balancer.unwrap().arn, arn("loadbalancer/app/web/2"), "made anew");
+    assert_eq!(looked(), 2);
+    server.state().account.load_balancers.clear();
+    assert_eq!(ask(&client, &[("canary", 20)]).await.load_balancer, None);
+    assert_eq!(looked(), 3);
 }
 
 #[tokio::test]
@@ -149,33 +166,36 @@ fn with_targets() -> (Server, Client) {
         target("10.0.0.2", 80, "initial"),
         target("fd00:0::1", 80, "unhealthy"),
         target("i-0123456789", 80, "healthy"),
+        target("10.0.0.3", 80, "draining"),
+        target("10.0.0.4", 80, "unused"),
         gone,
     ];
     (server, client)
 }
 
 #[tokio::test]
-async fn targets_that_are_missing_are_named() {
+async fn targets_that_are_missing_or_not_checked_yet_are_named() {
     let (_, client) = with_targets();
     let stable = group_arn("stable");
-    let asked = addresses(&["10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80", "10.0.0.9:80", "[fd00::1]:80"]);
-    let missing = missing_targets(&client, &stable, &asked, Health::Ignored, begin()).await.unwrap();
-    assert_eq!(missing, addresses(&["10.0.0.1:81", "10.0.0.9:80"]));
-    let missing = missing_targets(&client, &stable, &asked, Health::Wanted, begin()).await.unwrap();
-    assert_eq!(missing, addresses(&["10.0.0.1:81", "10.0.0.2:80", "10.0.0.9:80", "[fd00::1]:80"]));
+    let other_port = "10.0.0.1:81";
+    let good = ["10.0.0.1:80", "[fd00::1]:80", "10.0.0.4:80"];
+    let (starting, leaving, left) = ("10.0.0.2:80", "10.0.0.3:80", "10.0.0.9:80");
+    let asked = addresses(&[&good[..], &[other_port, starting, leaving, left]].concat());
+    let said = registration(&client, &stable, &asked, begin()).await.unwrap();
+    assert_eq!(said.missing, addresses(&[other_port, leaving, left]));
+    assert_eq!(said.unchecked, addresses(&[starting]));
+    let said = registration(&client, &stable, &addresses(&good), begin()).await.unwrap();
+    assert_eq!(said, Registration::default());
 }
 
 #[tokio::test]
 async fn of_no_targets_none_is_missing_and_nobody_is_asked() {
     let (server, client) = with_targets();
     let none = BTreeSet::new();
-    assert_eq!(
-        missing_targets(&client, "arn:none", &none, Health::Wanted, begin()).await,
-        Ok(BTreeSet::new())
-    );
+    assert_eq!(registration(&client, "arn:none", &none, begin()).await, Ok(Registration::default()));
     assert!(server.actions().is_empty());
     let one = addresses(&["10.0.0.1:80"]);
-    let error = missing_targets(&client, "arn:none", &one, Health::Ignored, begin()).await.unwrap_err();
+    let error = registration(&client, "arn:none", &one, begin()).await.unwrap_err();
     assert_eq!(error.code(), Some("TargetGroupNotFound"));
 }
 
@@ -185,8 +205,8 @@ async fn questions_can_be_asked_from_any_task() {
     let asked = tokio::spawn(async move {
         let verified = ask(&client, &[("canary", 10)]).await;
         let (stable, one) = (group_arn("stable"), addresses(&["10.0.0.1:80"]));
-        let missing = missing_targets(&client, &stable, &one, Health::Ignored, begin()).await.unwrap();
-        (verified.all_shown, missing.len())
+        let said = registration(&client, &stable, &one, begin()).await.unwrap();
+        (verified.all_shown, said.missing.len())
     });
     assert_eq!(asked.await.unwrap(), (true, 1));
 }

@@ -71,12 +71,15 @@ pub(crate) fn world(
     };
     let selector = world.selector().cloned().unwrap_or_default();
     world.replica_sets = replica_sets(caches, &selector, &namespace, &uid);
+    let key = Key { namespace: namespace.clone(), kind: Kind::Rollout, name: rollout.name_any() };
     for name in service_names(rollout) {
         if let Some(service) = caches.services.get(&namespace, &name) {
-            world.services.insert(name, objects::service(&service));
+            let (targets, targets_are_news) = caches.targets.said(&key, &service);
+            let seen = planner::Service { targets, targets_are_news, ..objects::service(&service) };
+            world.services.insert(name, seen);
         }
     }
-    world.routers = routers(caches, &world, now);
+    world.routers = routers(caches, &key, &world, now);
     templates(caches, &namespace, template_refs(rollout), &mut world);
     let own = caches.runs.find(&namespace, &uid);
     world.analysis_runs = own.iter().map(|run| objects::analysis_run(run)).collect();
@@ -88,13 +91,8 @@ pub(crate) fn world(
 }
 
 /// The routers of the Rollout, and what their objects show.
-fn routers(caches: &Caches, world: &World, now: Time) -> Vec<RouterView> {
+fn routers(caches: &Caches, key: &Key, world: &World, now: Time) -> Vec<RouterView> {
     let rollout = &world.rollout;
-    let key = Key {
-        namespace: rollout.namespace().unwrap_or_default(),
-        kind: Kind::Rollout,
-        name: rollout.name_any(),
-    };
     let is_under_way = is_under_way(world);
     let view = |router: Box<dyn traffic::Router>| {
         let found = caches.routes.find(&router.references(), now);
@@ -110,7 +108,7 @@ fn routers(caches: &Caches, world: &World, now: Time) -> Vec<RouterView> {
             observed,
             changed: found.changed,
             authors: found.authors,
-            served: caches.targets.served(&key, &router.balancers(&found.objects), is_under_way),
+            served: caches.targets.served(key, &router.balancers(&found.objects), is_under_way),
             asked: None,
         }
     };
@@ -174,4 +172,4 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
     }
 }
 
-pub(crate) use objects::{controller_uid, pod, replica_set, time};
+pub(crate) use objects::{controller_uid, own_change, pod, replica_set, time};

@@ -5,7 +5,7 @@ use crds::{AnalysisRun, Time};
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use planner::{AnalysisRunView, Owner, Pod, ReplicaSet, ReplicaSetCounts, Service};
+use planner::{AnalysisRunView, Owner, Pod, ReplicaSet, ReplicaSetCounts, Service, Targets};
 use std::sync::Arc;
 
 /// A time of Kubernetes as one of ours.
@@ -67,11 +67,13 @@ pub(crate) fn service(service: &v1::Service) -> Service {
         selector: service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default(),
         annotations: service.metadata.annotations.clone().unwrap_or_default(),
         changed: own_change(&service.metadata),
+        targets: Targets::Unknown,
+        targets_are_news: false,
     }
 }
 
 /// When we last changed an object; `None` where it does not say.
-fn own_change(metadata: &ObjectMeta) -> Option<Time> {
+pub(crate) fn own_change(metadata: &ObjectMeta) -> Option<Time> {
     let own = metadata.managed_fields.iter().flatten();
     let own = own.filter(|entry| entry.manager.as_deref() == Some(crate::FIELD_MANAGER));
     own.filter_map(|entry| entry.time.as_ref()).map(time).max()

@@ -72,6 +72,7 @@ impl Shadow {
             Err(error) => return self.not_planned(key, &error),
         };
         let plan = planner::plan(&world, now);
+        rollouts.caches.targets.want(key, &world, &plan, &rollouts.caches.services, false);
         let due = self.compare(key, wishes::of(&rollout, &plan), now);
         let wake = plan.wake.as_ref().map(|wake| wake.at);
         let next = [wake, due].into_iter().flatten().min();

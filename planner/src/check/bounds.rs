@@ -77,7 +77,9 @@ pub(super) fn delays_have_a_limit(world: &World, plan: &Plan, now: Time) -> Opti
     let invalid = status.conditions.iter().flatten().any(|condition| condition.kind == "InvalidSpec");
     let halted = world.rollout.spec.paused == Some(true)
         || status.pause_conditions.iter().flatten().any(|pause| pause.reason == "InconclusiveAnalysisRun");
-    if !quiet || halted || invalid {
+    // Nothing goes while a load balancer may still send requests to it.
+    let asked = plan.asks.contains(&strategy.active_service);
+    if !quiet || halted || invalid || asked {
         return None;
     }
     let active = world.services.get(&strategy.active_service).map_or("", |service| service.hash());

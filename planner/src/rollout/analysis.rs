@@ -4,7 +4,7 @@ mod make;
 mod retention;
 
 use super::pass::Pass;
-use super::{pause, status};
+use super::{pause, status, targets};
 use crate::defect;
 use crate::{AnalysisRunView, Anchor, EventType, Target, Write};
 use crds::analysis::AnalysisPhase;
@@ -150,8 +150,9 @@ pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
             if let Some(kept) = recorded(&pass.old, RunKind::PrePromotion) {
                 runs.insert(RunKind::PrePromotion, kept.clone());
             }
+            let reached = targets::are_registered(pass, &strategy.active_service);
             if let Some(analysis) = post.as_ref().filter(|analysis| !is_empty(analysis))
-                && (post_begun || status::is_saturated(pass, new))
+                && (post_begun || (reached && status::is_saturated(pass, new)))
             {
                 need(pass, RunKind::PostPromotion, analysis, &mut runs);
             }

@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
-use super::{analysis, canary, history, metadata, pause, promotion, restart, services, status};
+use super::{analysis, canary, history, metadata, pause, promotion, restart, services, status, targets};
 use crate::ReplicaSet;
 use crate::defect;
 use crds::Time;
@@ -104,7 +104,10 @@ fn scale_new(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &ReplicaSet
     } else {
         wait_for_fast_rollback(pass, new);
     }
-    let size = new_size(pass, strategy, switched);
+    let mut size = new_size(pass, strategy, switched);
+    if size < new.replicas && !switched && !targets::may_go(pass, &strategy.active_service, new) {
+        size = new.replicas;
+    }
     if size < new.replicas {
         // It is a preview only while the active Service is elsewhere: a switch of our own may not be seen yet.
         services::confirm(pass, &strategy.active_service);
@@ -143,6 +146,8 @@ fn scale_aborted(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, new: &Replic
             pass.plan.wake_at(deadline, format!("{} may be scaled down", new.name));
         }
         Some(_) if defect!(AbortedStays) => {}
+        // It may have been active until now.
+        Some(_) if !targets::may_go(pass, &strategy.active_service, new) => {}
         Some(_) => {
             services::confirm(pass, &strategy.active_service);
             pass.scale(new, 0, "the update was aborted and its delay is over");
@@ -168,6 +173,7 @@ fn scale_others(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
                     pass.scale(set, pass.replicas, "a version that may be needed again keeps the whole size");
                 }
             }
+            Delay::Over if !targets::may_go(pass, &strategy.active_service, set) => {}
             Delay::Over => {
                 // It is idle only while the active Service is elsewhere: somebody may have put it back.
                 services::confirm(pass, &strategy.active_service);
@@ -360,8 +366,12 @@ fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Opt
         pass.pause.clear();
         pass.pause.remove_abort();
     }
-    if let Some(reason) = promotion::reason(pass, &base) {
-        if !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash {
+    let reason = promotion::reason(pass, &base);
+    let is_update = !base.stable_rs.is_empty() && base.stable_rs != base.current_pod_hash;
+    if let Some(reason) =
+        reason.filter(|_| !is_update || targets::are_registered(pass, &strategy.active_service))
+    {
+        if is_update {
             services::confirm(pass, &strategy.active_service);
         }
         promotion::promote(pass, &mut base, &reason);

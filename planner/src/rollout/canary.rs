@@ -3,7 +3,7 @@
 use super::pass::Pass;
 use super::{
     analysis, give_back, history, metadata, pause, promotion, restart, rollback, routed, routed_sizes,
-    scale_down, services, status, steps,
+    scale_down, services, status, steps, targets,
 };
 use crate::ReplicaSet;
 use crate::arithmetic::{CanaryInput, Counts, canary_replicas};
@@ -70,7 +70,8 @@ fn scale(pass: &mut Pass<'_>) -> bool {
     let mut scaled = false;
     // Pods of the one side are counted on where the other gives some up: they are to be as they were seen.
     if let Some(stable) = stable {
-        let to = least_of(pass, stable, want.stable.max(least_stable), Some(new));
+        let to = targets::least(pass, stable, want.stable.max(least_stable));
+        let to = least_of(pass, stable, to, Some(new));
         scaled = pass.scale(stable, to, why.clone());
     }
     if !scaled {

@@ -3,7 +3,7 @@
 
 use super::pass;
 use crate::defect;
-use crate::{Anchor, Owner, Plan, Planned, ReplicaSet, Target, World, Write};
+use crate::{Anchor, Owner, Plan, Planned, ReplicaSet, Target, Targets, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub fn plan(world: &World, now: Time) -> Plan {
         if !quiet {
             let copy = copy.to_mut();
             next.writes.iter().for_each(|planned| apply(copy, &planned.write));
+            let told = copy.services.iter_mut().filter(|(name, _)| next.asks.contains(*name));
+            told.for_each(|(_, service)| service.targets_are_news = false);
             copy.rollout.status = Some(status);
         }
         absorb(&mut plan, next);
@@ -84,6 +86,7 @@ fn absorb(plan: &mut Plan, pass: Plan) {
     plan.trail = pass.trail;
     plan.status = pass.status;
     plan.wake = pass.wake;
+    plan.asks = pass.asks;
 }
 
 /// The part of a status that later decisions rest on.
@@ -241,6 +244,8 @@ fn select(world: &mut World, name: &str, hash: &Option<String>, managed_by: &Opt
     if service.hash() != hash.as_deref().unwrap_or_default() && !defect!(SwitchIsNoChange) {
         // The API server stamps it; until then nothing has changed later.
         service.changed = Some(Time(chrono::DateTime::<chrono::Utc>::MAX_UTC));
+        // What was said was said of other pods.
+        (service.targets, service.targets_are_news) = (Targets::Unknown, false);
     }
     let set = |map: &mut BTreeMap<String, String>, key: &str, value: &Option<String>| match value {
         Some(value) => map.insert(key.to_owned(), value.clone()),

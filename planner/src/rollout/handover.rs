@@ -2,14 +2,16 @@
 
 use super::pass::Pass;
 use super::routed::weight_to_pods_down;
-use super::{routed, services, steps};
+use super::verified::ASK_AGAIN;
+use super::{routed, services, steps, targets};
 use crate::traffic::{self, ObservedTraffic, Roles};
 use crate::{ReplicaSet, defect};
 use crds::Time;
 
 /// After a promotion the canary's Service and the stable one are to select the same version. First routers send all to
 /// the one, then the other moves, then weight comes back to it, with the settle time between: a load balancer must know
-/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864). Other routers are not waited for
+/// the pods of a Service before it sends anything there (argoproj/argo-rollouts#2864). One whose target groups are asked
+/// says so itself: it is waited for however long that takes. Other routers are not waited for
 /// where the version that a Service leaves can still carry what they send there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Handover {
@@ -24,16 +26,20 @@ enum Handover {
 fn handover(pass: &Pass<'_>) -> Option<Handover> {
     let version = pass.stable.filter(|set| pass.world.available(set) >= pass.replicas)?.hash();
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    let (canary, stable) = (hash(pass, &canary), hash(pass, &stable));
+    let stable_service = stable;
+    let (canary, stable) = (hash(pass, &canary), hash(pass, &stable_service));
+    let word = targets::word(pass, &stable_service);
     let both = pass.is_fully_promoted() && !routed::takes_turns(pass) && canary == version;
-    if !both || stable.is_empty() || pass.world.settle_seconds() == 0 || defect!(SelectorMovesWithTheWeight) {
+    let timeless = pass.world.settle_seconds() == 0 && word.is_none();
+    if !both || stable.is_empty() || timeless || defect!(SelectorMovesWithTheWeight) {
         return None;
     }
     if stable != version {
         return pass.world.routers_list_pods().then_some(Handover::Before);
     }
     let waits = pass.world.routers_list_pods() || !carried_before(pass, routed::total(pass));
-    routed::settles_at(pass).filter(|_| waits).map(|_| Handover::After)
+    let settles = routed::settles_at(pass).is_some() || word == Some(false);
+    (settles && waits).then_some(Handover::After)
 }
 
 /// Whether each version that a Service may have selected a moment ago can still carry this weight: a router that has
@@ -72,12 +78,34 @@ pub(super) fn behind_stable_service<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSe
     pass.others().into_iter().find(|set| pass.is_fully_promoted() && set.hash() == selected)
 }
 
+/// Whether the canary's weight is to be more than routers show.
+fn rises(pass: &Pass<'_>, wanted: i32) -> bool {
+    wanted > routed::shown(pass, ObservedTraffic::canary)
+}
+
+/// Asks target groups whose word these weights wait for.
+pub(super) fn ask(pass: &mut Pass<'_>, wanted: i32) {
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    if !pass.world.routers_list_pods() {
+        return;
+    }
+    if rises(pass, wanted) {
+        targets::rely_on(pass, &canary);
+    }
+    if handover(pass) == Some(Handover::After) && held_weight(pass).is_some() {
+        targets::rely_on(pass, &stable);
+    }
+}
+
 /// Until when the canary's weight does not rise to `wanted`: its Service has moved a moment ago, and routers may not know
-/// the pods yet that it selects now.
+/// the pods yet that it selects now. Where their target groups are asked, they say when they do.
 pub(super) fn held_rise(pass: &Pass<'_>, wanted: i32) -> Option<Time> {
     let canary = traffic::roles(&pass.world.rollout).canary;
+    let rises = rises(pass, wanted);
+    if let Some(word) = targets::word(pass, &canary) {
+        return (rises && !word).then(|| pass.now.plus_seconds(ASK_AGAIN));
+    }
     let moved = services::moved_at(pass, &canary)?;
-    let rises = wanted > routed::shown(pass, ObservedTraffic::canary);
     let waits = pass.world.routers_list_pods() || !carried_before(pass, wanted);
     (waits && rises && !defect!(WeightBeforeTargets))
         .then(|| routed::settled(pass, std::iter::once(moved)))?

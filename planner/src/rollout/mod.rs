@@ -29,6 +29,7 @@ mod scale_down;
 mod services;
 mod status;
 mod steps;
+mod targets;
 mod verdict;
 mod verified;
 mod weights;

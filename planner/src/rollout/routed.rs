@@ -55,8 +55,10 @@ pub(super) fn run(pass: &mut Pass<'_>) {
             .push("weights stay: the stable version has too few available pods for its share".to_owned());
         return;
     };
+    let wanted = weights::wanted(pass);
+    handover::ask(pass, wanted);
     let held = handover::held_weight(pass).and_then(|_| settles_at(pass));
-    if let Some(end) = held.or_else(|| handover::held_rise(pass, weights::wanted(pass))) {
+    if let Some(end) = held.or_else(|| handover::held_rise(pass, wanted)) {
         let why = "weight stays: routers may not know yet which pods a Service has now";
         pass.plan.trail.push(why.to_owned());
         pass.plan.wake_at(end, why);

@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
-use super::{routed, services, steps};
+use super::{routed, services, steps, targets};
 use crate::arithmetic::{at_least, pods_for};
 use crate::traffic::{self, ObservedTraffic, Roles};
 use crate::{ReplicaSet, defect};
@@ -157,11 +157,17 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
     others.retain(|set| set.replicas > 0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let promoted = pass.is_fully_promoted();
+    let stable = traffic::roles(&pass.world.rollout).stable;
+    // What a load balancer has of other versions, it has of the stable Service.
+    let listed = promoted && pass.world.routers_list_pods();
     let mut line = DelayLine::of_canary(pass);
     let mut scaled = false;
     for set in others {
         if routed::is_referenced(pass, set) {
             pass.plan.trail.push(format!("{} stays: something still leads to it", set.name));
+            continue;
+        }
+        if listed && !set.is_marked_for_scale_down() && !targets::may_go(pass, &stable, set) {
             continue;
         }
         let waits = (promoted || set.scale_down_deadline().is_some())

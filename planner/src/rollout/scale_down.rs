@@ -1,8 +1,8 @@
 //! Scaling down the versions that are neither new nor stable, and the delay before it. `[scale-down]`
 
 use super::pass::{Pass, target};
-use super::services;
 use super::status::sum;
+use super::{services, targets};
 use crate::defect;
 use crate::{ReplicaSet, Write};
 use crds::{defaults, meta};
@@ -34,7 +34,8 @@ pub(super) fn canary_others(pass: &mut Pass<'_>) -> bool {
         let less = if defect!(OthersGoAtOnce) { size } else { size.min(budget) };
         budget = budget.saturating_sub(less);
         let least = i32::from(is_served(pass, set) && !defect!(EmptiesTheServed));
-        goals.push((set, size.saturating_sub(less).max(least)));
+        let to = targets::least(pass, set, size.saturating_sub(less).max(least));
+        goals.push((set, to));
     }
     if !confirm_counted(pass, &goals) {
         return false;

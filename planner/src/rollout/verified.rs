@@ -9,7 +9,7 @@ use crds::rollout::RolloutStatus;
 use crds::rollout::status::AlbStatus;
 
 /// How long until a router is asked again, in seconds: as long as Argo Rollouts waits.
-const ASK_AGAIN: i64 = 10;
+pub(super) const ASK_AGAIN: i64 = 10;
 
 /// Whether all routers that are asked serve what is wanted; `None` where none is.
 pub(super) fn serve(pass: &Pass<'_>, intent: &Intent) -> Option<bool> {

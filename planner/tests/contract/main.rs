@@ -12,4 +12,5 @@ mod blue_green;
 mod canary;
 mod identity;
 mod status;
+mod targets;
 mod traffic;

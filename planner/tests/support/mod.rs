@@ -232,14 +232,23 @@ impl Model {
             (self.inspect)(&self.world, &plan, self.now);
             self.wake = plan.wake.as_ref().map(|wake| wake.at);
             let same = plan.status.is_none() || plan.status == self.world.rollout.status;
-            if plan.writes.is_empty() && same {
+            if plan.writes.is_empty() && same && !self.hears_of_targets(&plan) {
                 assert!(plan.notices.is_empty(), "a quiet plan has notices: {:?}", plan.notices);
                 return;
             }
+            self.hears_of_targets(&plan);
             self.carry_out(&plan);
         }
         let last = plan(&self.world, self.now);
         panic!("planning does not end: {:#?}\nwas {:#?}", last, self.world.rollout.status);
+    }
+
+    /// What target groups have said is told with the plan that rests on it. Whether something was new.
+    fn hears_of_targets(&mut self, plan: &Plan) -> bool {
+        let asked = self.world.services.iter_mut().filter(|(name, _)| plan.asks.contains(*name));
+        asked
+            .map(|(_, service)| std::mem::take(&mut service.targets_are_news))
+            .fold(false, |any, new| any | new)
     }
 
     /// ReplicaSet controller, kubelet and analysis controller.

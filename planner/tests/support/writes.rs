@@ -139,6 +139,8 @@ impl Model {
                 merge(&mut service.annotations, &by);
                 if service.selector != before {
                     service.changed = Some(self.now.whole_seconds());
+                    // What was said was said of other pods.
+                    (service.targets, service.targets_are_news) = (planner::Targets::Unknown, false);
                 }
                 self.tell();
             }

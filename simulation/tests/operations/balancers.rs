@@ -4,10 +4,11 @@
 use super::*;
 use aws::http::{NoAnswer, Request, Response};
 use aws::{Client as Aws, Environment};
+use sandbox::traffic::definition;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const HOST: &str = "lb-1.eu-central-1.elb.amazonaws.com";
-const ACCOUNT: &str = "arn:aws:elasticloadbalancing:eu-central-1:1";
+pub(super) const ACCOUNT: &str = "arn:aws:elasticloadbalancing:eu-central-1:1";
 
 /// Keys that anybody may know.
 #[derive(Debug)]
@@ -31,18 +32,22 @@ impl Environment for Settings {
 
 /// The canary's weight in the only rule, and how often something was asked.
 #[derive(Default)]
-struct Balancer {
+pub(super) struct Balancer {
     weight: AtomicU32,
     asked: AtomicU32,
 }
 
+/// The ARN of the target group of a Service.
+pub(super) fn group(name: &str) -> String {
+    format!("{ACCOUNT}:targetgroup/{name}/1")
+}
+
 impl Balancer {
-    fn serve(&self, weight: u32) {
+    pub(super) fn serve(&self, weight: u32) {
         self.weight.store(weight, Ordering::Relaxed);
     }
 
-    fn answer(&self, action: &str) -> String {
-        let group = |name: &str| format!("{ACCOUNT}:targetgroup/{name}/1");
+    pub(super) fn answer(&self, action: &str) -> String {
         let of_groups = |text: &dyn Fn(&str) -> String| ["canary", "stable"].map(text).concat();
         match action {
             "DescribeLoadBalancers" => format!(
@@ -93,23 +98,42 @@ impl Balancer {
     }
 }
 
+const XMLNS: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
+
 fn client(balancer: Arc<Balancer>) -> Arc<Aws> {
-    let service = tower::service_fn(move |request: Request| {
+    answered(move |action, _| {
         balancer.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(balancer.answer(action))
+    })
+}
+
+/// Elastic Load Balancing that answers each action, with its form, by what is in the result, or by an error's code.
+pub(super) fn answered(
+    answer: impl Fn(&str, &str) -> Result<String, &'static str> + Clone + Send + Sync + 'static,
+) -> Arc<Aws> {
+    let service = tower::service_fn(move |request: Request| {
         let action = request.body.split('&').find_map(|pair| pair.strip_prefix("Action=")).unwrap();
-        let xmlns = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
-        let result = balancer.answer(action);
-        let text = format!(
-            "<{action}Response xmlns=\"{xmlns}\"><{action}Result>{result}</{action}Result></{action}Response>"
-        );
-        let answer = Response { status: 200, body: text.into_bytes() };
-        std::future::ready(Ok::<_, NoAnswer>(answer))
+        let (status, text) = match answer(action, &request.body) {
+            Ok(result) => (
+                200,
+                format!(
+                    "<{action}Response xmlns=\"{XMLNS}\"><{action}Result>{result}</{action}Result></{action}Response>"
+                ),
+            ),
+            Err(code) => {
+                let error =
+                    format!("<Error><Code>{code}</Code><Message>as the test wants it</Message></Error>");
+                (400, format!("<ErrorResponse xmlns=\"{XMLNS}\">{error}</ErrorResponse>"))
+            }
+        };
+        std::future::ready(Ok::<_, NoAnswer>(Response { status, body: text.into_bytes() }))
     });
     Arc::new(Aws::new(Arc::new(Settings), aws::http::Executor::new(service)))
 }
 
-/// An Ingress whose load balancer is there.
-async fn provision(house: &House) {
+/// An Ingress whose load balancer is there, in a cluster that knows what is bound to target groups.
+pub(super) async fn provision(house: &House) {
+    create(house, definition("elbv2.k8s.aws", &["v1beta1"], "TargetGroupBinding", "targetgroupbindings"));
     create(house, routes::ingress());
     let client = Client::new(house.cluster.client("user"), NAMESPACE);
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("networking.k8s.io", "v1", "Ingress"));

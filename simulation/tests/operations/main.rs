@@ -8,6 +8,7 @@ mod releases;
 mod requests;
 mod routes;
 mod shadow;
+mod targets;
 mod waiting;
 
 use clap::Parser;
@@ -159,7 +160,8 @@ async fn seconds(seconds: u64) {
 fn create(house: &House, object: Value) {
     let text = |key: &str| object[key].as_str().unwrap().to_owned();
     let (version, kind) = (text("apiVersion"), text("kind"));
-    let namespace = if kind.starts_with("Cluster") { "" } else { NAMESPACE };
+    let is_namespaced = !kind.starts_with("Cluster") && kind != "CustomResourceDefinition";
+    let namespace = if is_namespaced { NAMESPACE } else { "" };
     house.cluster.create(&version, &kind, namespace, object).unwrap();
 }
 
