@@ -160,6 +160,7 @@ impl Controller {
         let of_routes = if args.shadow { of_routes.reading() } else { of_routes };
         watches::start_when_wanted(&mut watches, &around.client, &of_routes, &caches, &queue, scope);
 
+        let settings = settings(&args, &around);
         let (stop, stopped) = watch::channel(false);
         let (claim, election) = elect(&args, &around, clock, stopped);
         let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
@@ -182,27 +183,10 @@ impl Controller {
             doubts: Doubts::default(),
             pod_threads: args.ephemeral_metadata_threads,
         };
-        let instance_id = Some(args.instance_id.clone()).filter(|id| !id.is_empty());
-        let grace = i64::try_from(args.reference_grace.as_secs()).unwrap_or(i64::MAX);
-        let settle_seconds = i64::try_from(args.traffic_settle.as_secs()).unwrap_or(i64::MAX);
-        // In the shadow of Argo Rollouts, which never does it, it would be a difference everywhere.
-        let gives_back = args.traffic_give_back && !args.shadow;
-        let verifies_targets = around.aws.is_some();
-        let settings = Settings {
-            instance_id,
-            reference_grace_seconds: grace,
-            settle_seconds,
-            gives_back,
-            verifies_targets,
-        };
         let rollouts = Rollouts::new(caches.clone(), applier.clone(), clock, settings, metrics.clone());
         let jobs = Jobs { client: around.jobs, settings: around.analyses };
         let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);
-        let duty = match shadow {
-            Some(shadow) => Duty::Shadow(shadow),
-            None if args.controllers.contains(&Part::Analysis) => Duty::Analyses,
-            None => Duty::All,
-        };
+        let duty = Duty::of(&args, shadow);
         let work = Work { queue: queue.clone(), rollouts, runs, applier, claim, duty };
         let ready = Arc::new(AtomicBool::new(false));
         Self {
@@ -260,6 +244,19 @@ impl Controller {
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Controller").field("args", &self.args).finish_non_exhaustive()
+    }
+}
+
+/// What the planner has to know of flags and surroundings.
+fn settings(args: &Args, around: &Surroundings) -> Settings {
+    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Settings {
+        instance_id: Some(args.instance_id.clone()).filter(|id| !id.is_empty()),
+        reference_grace_seconds: seconds(args.reference_grace),
+        settle_seconds: seconds(args.traffic_settle),
+        // In the shadow of Argo Rollouts, which never does it, it would be a difference everywhere.
+        gives_back: args.traffic_give_back && !args.shadow,
+        verifies_targets: around.aws.is_some(),
     }
 }
 
@@ -330,6 +327,16 @@ enum Duty {
     Analyses,
     /// It compares what it would do with what another one does.
     Shadow(Shadow),
+}
+
+impl Duty {
+    fn of(args: &Args, shadow: Option<Shadow>) -> Self {
+        match shadow {
+            Some(shadow) => Self::Shadow(shadow),
+            None if args.controllers.contains(&Part::Analysis) => Self::Analyses,
+            None => Self::All,
+        }
+    }
 }
 
 #[derive(Clone)]
