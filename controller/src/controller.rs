@@ -3,32 +3,29 @@
 
 use crate::analysis_runs::{AnalysisRuns, Jobs};
 use crate::apply::{Applier, Doubts, Pace};
-use crate::args::{Args, Part};
+use crate::args::Args;
 use crate::cache::{Caches, Clients, Watches};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::lease::{self, Claim};
 use crate::metrics::{Metrics, Page};
-use crate::queue::{Key, Kind, Outcome, Queue};
+use crate::queue::Queue;
 use crate::read_only::read_only;
 use crate::reign::Reader;
 use crate::requests::RequestCounter;
-use crate::rollouts::{Rollouts, UNTOLD};
+use crate::rollouts::Rollouts;
 use crate::shadow::Shadow;
 use crate::targets::{Bindings, Sources, Targets};
-use crate::{routes, services, watches};
+use crate::watches;
+use crate::work::{Duty, Work, look_at_all};
 use crds::Time;
-use crds::rollout::RolloutStatus;
-use futures::FutureExt;
-use kube::{Api, Client, ResourceExt};
-use planner::{Settings, defect};
-use std::panic::AssertUnwindSafe;
+use kube::{Api, Client};
+use planner::Settings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// Lease that decides who writes. The one that Argo Rollouts takes: both never write at once in one namespace.
 const LEASE: &str = "argo-rollouts-controller-lock";
@@ -283,138 +280,4 @@ fn elect(
     let mut tasks = JoinSet::new();
     tasks.spawn(election.run(stop));
     (claim, Some(tasks))
-}
-
-/// Looks at every object when this process begins to lead, and from time to time: what no watch tells is found then.
-async fn look_at_all(caches: Caches, queue: Arc<Queue>, claim: Claim, every: Duration) {
-    loop {
-        claim.held().await;
-        for rollout in caches.rollouts.all() {
-            queue.add(Key {
-                namespace: rollout.namespace().unwrap_or_default(),
-                kind: Kind::Rollout,
-                name: rollout.name_any(),
-            });
-        }
-        for run in caches.runs.all() {
-            queue.add(Key {
-                namespace: run.namespace().unwrap_or_default(),
-                kind: Kind::AnalysisRun,
-                name: run.name_any(),
-            });
-        }
-        for service in caches.services.all() {
-            queue.add(Key {
-                namespace: service.namespace().unwrap_or_default(),
-                kind: Kind::Service,
-                name: service.name_any(),
-            });
-        }
-        tokio::select! {
-            biased;
-            () = claim.lost() => {}
-            () = tokio::time::sleep(every) => {}
-        }
-    }
-}
-
-/// What a controller looks after.
-#[derive(Clone)]
-enum Duty {
-    /// Everything.
-    All,
-    /// AnalysisRuns only.
-    Analyses,
-    /// It compares what it would do with what another one does.
-    Shadow(Shadow),
-}
-
-impl Duty {
-    fn of(args: &Args, shadow: Option<Shadow>) -> Self {
-        match shadow {
-            Some(shadow) => Self::Shadow(shadow),
-            None if args.controllers.contains(&Part::Analysis) => Self::Analyses,
-            None => Self::All,
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Work {
-    queue: Arc<Queue>,
-    rollouts: Rollouts,
-    runs: AnalysisRuns,
-    applier: Applier,
-    claim: Claim,
-    duty: Duty,
-}
-
-impl Work {
-    async fn run(self) {
-        loop {
-            self.claim.held().await;
-            let key = self.queue.next().await;
-            // A defect in one object's handling must not stop the others.
-            let outcome = AssertUnwindSafe(self.look(&key)).catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!(?key, "a look at this object panicked; it is tried again");
-                Outcome::Retry
-            });
-            self.queue.done(key, outcome);
-        }
-    }
-
-    async fn look(&self, key: &Key) -> Outcome {
-        match (&key.kind, &self.duty) {
-            (Kind::Rollout, Duty::All) => {
-                let outcome = self.rollouts.look(key, self.queue.told(key)).await;
-                self.begin_runs(key);
-                outcome
-            }
-            (Kind::AnalysisRun, Duty::All | Duty::Analyses) => self.look_at_run(key).await,
-            (Kind::Route, Duty::All) => routes::look(&self.applier, key).await,
-            (Kind::Service, Duty::All) => services::look(&self.applier, &self.queue, key).await,
-            (Kind::Rollout, Duty::Shadow(shadow)) => shadow.look(&self.rollouts, key).await,
-            (Kind::Service, Duty::Shadow(_)) => {
-                services::wake(&self.applier.caches, &self.queue, key);
-                Outcome::Done
-            }
-            (Kind::Rollout, Duty::Analyses) => {
-                self.begin_runs(key);
-                Outcome::Done
-            }
-            (Kind::AnalysisRun, Duty::Shadow(_))
-            | (Kind::Service, Duty::Analyses)
-            | (Kind::Route, Duty::Shadow(_) | Duty::Analyses) => Outcome::Done,
-        }
-    }
-
-    /// Wakes the runs that the Rollout names and that have not begun.
-    fn begin_runs(&self, key: &Key) {
-        let caches = &self.applier.caches;
-        let rollout = caches.rollouts.get(&key.namespace, &key.name);
-        let status = rollout.as_ref().and_then(|rollout| rollout.status.as_ref());
-        for named in status.into_iter().flat_map(RolloutStatus::analysis_runs) {
-            let run = caches.runs.get(&key.namespace, &named.name);
-            if run.is_some_and(|run| run.status.is_none()) {
-                let (namespace, name) = (key.namespace.clone(), named.name.clone());
-                self.queue.add(Key { namespace, kind: Kind::AnalysisRun, name });
-            }
-        }
-    }
-
-    /// What a run has come to is its Rollout's business, too, also when no watch tells of it.
-    async fn look_at_run(&self, key: &Key) -> Outcome {
-        let runs = &self.applier.caches.runs;
-        let before = runs.get(&key.namespace, &key.name).and_then(|run| run.resource_version());
-        let outcome = self.runs.look(key).await;
-        let after = runs.get(&key.namespace, &key.name);
-        if let Some(after) =
-            after.filter(|after| after.resource_version() != before && !defect!(VerdictWakesNobody))
-        {
-            watches::enqueue_owner(&after.metadata, &|namespace, name| {
-                self.queue.add_at(Key { namespace, kind: Kind::Rollout, name }, Instant::now() + UNTOLD);
-            });
-        }
-        outcome
-    }
 }

@@ -26,6 +26,7 @@ mod services;
 mod shadow;
 mod targets;
 mod watches;
+mod work;
 
 pub use controller::{Controller, Pages, Surroundings};
 pub use preview::{PreviewError, preview};
