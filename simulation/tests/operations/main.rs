@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod balancers;
+mod disagreeing;
 mod leaders;
 mod metrics;
 mod releases;

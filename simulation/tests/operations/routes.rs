@@ -13,7 +13,7 @@ pub(super) fn ingress() -> Value {
         "spec": {"ingressClassName": "alb", "rules": [{"http": {"paths": [path]}}]}})
 }
 
-fn mesh() -> [Value; 2] {
+pub(super) fn mesh() -> [Value; 2] {
     let api = "networking.istio.io/v1alpha3";
     let to = |subset: &str, weight: u8| json!({"destination": {"host": "web", "subset": subset}, "weight": weight});
     let subset = |name: &str| json!({"name": name, "labels": {"app": "demo"}});
