@@ -6,6 +6,7 @@ mod metrics;
 mod releases;
 mod requests;
 mod routes;
+mod selected;
 mod shadow;
 mod waiting;
 
