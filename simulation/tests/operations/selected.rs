@@ -69,10 +69,9 @@ fn routes_come_and_go_by_their_labels() {
         seconds(1).await;
         assert_eq!(weights(&house, &["c", "d"]), [(20, true), (20, true)], "at once");
         let events = house.cluster.objects("v1", "Event", NAMESPACE);
-        assert!(
-            events.iter().all(|event| event["reason"] != "TrafficOverwritten"),
-            "nobody has overwritten anything"
-        );
+        let has = |reason: &str| events.iter().any(|event| event["reason"] == reason);
+        assert!(has("TrafficWeightUpdated"));
+        assert!(!has("TrafficOverwritten"), "nobody has overwritten anything");
 
         // One loses them, and one goes: the first is followed to the end of the update, and then left alone.
         relabel(&house, "b", json!({"app": null})).await;
