@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 fn cluster() -> Cluster {
-    let definitions: Vec<Value> =
-        crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, value)| value).collect();
+    let own = crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, value)| value);
+    let definitions: Vec<Value> = own.chain(sandbox::traffic::definitions()).collect();
     Cluster::new(&Options { blueprint: Blueprint::default().with(&definitions), ..Options::default() })
 }
 
@@ -142,5 +142,47 @@ fn it_shows_the_next_writes_and_makes_none() {
         assert_eq!(revision(&cluster), before, "a preview only reads");
         let error = command(&cluster, &["plan", "gone"]).await.unwrap_err().to_string();
         assert_eq!(error, "rollouts.argoproj.io \"gone\" not found in namespace \"default\"");
+    });
+}
+
+#[test]
+fn routes_that_are_found_by_their_labels_are_read_once() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let cluster = cluster();
+        for name in ["canary", "stable"] {
+            let spec = json!({"selector": {"app": "web"}, "ports": [{"port": 80}]});
+            let service = json!({"metadata": {"name": name, "namespace": "default"}, "spec": spec});
+            cluster.create("v1", "Service", "default", service).unwrap();
+        }
+        let selector = json!({"matchLabels": {"app": "web"}});
+        let rollout = json!({
+            "metadata": {"name": "web", "namespace": "default"},
+            "spec": {
+                "replicas": 4,
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+                },
+                "strategy": {"canary": {"canaryService": "canary", "stableService": "stable",
+                    "trafficRouting": {"gatewayAPI": {"httpRouteSelector": selector}}}},
+            },
+        });
+        cluster.create("argoproj.io/v1alpha1", "Rollout", "default", rollout).unwrap();
+        let route = |name: &str, app: &str| {
+            let rules = json!([{"backendRefs": [{"name": "stable", "weight": 100}, {"name": "canary", "weight": 0}]}]);
+            let metadata = json!({"name": name, "namespace": "default", "labels": {"app": app}});
+            let route = json!({"metadata": metadata, "spec": {"rules": rules}});
+            cluster.create("gateway.networking.k8s.io/v1", "HTTPRoute", "default", route).unwrap();
+        };
+        route("other", "other");
+        let waits = command(&cluster, &["plan", "web"]).await.unwrap();
+        assert!(waits.contains("waiting for HTTPRoute \"app=web\""), "{waits}");
+        route("web", "web");
+        let goes_on = command(&cluster, &["plan", "web"]).await.unwrap();
+        assert!(!goes_on.contains("HTTPRoute"), "{goes_on}");
+        assert!(!goes_on.contains("Writes: none"), "{goes_on}");
     });
 }

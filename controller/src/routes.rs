@@ -1,7 +1,7 @@
 //! Objects of routers that no Rollout uses any more are let go. `[traffic.release]`
 
 use crate::apply::{Applier, ApplyError, routes};
-use crate::cache;
+use crate::cache::reads::{self, Reads};
 use crate::metrics::Written;
 use crate::queue::{Key, Outcome};
 use crds::Rollout;
@@ -11,7 +11,7 @@ use traffic::{Edit, Reference};
 
 /// Looks at one object: what Rollouts that do not use it any more have left there is taken out.
 pub(crate) async fn look(applier: &Applier, key: &Key) -> Outcome {
-    let Some(reference) = cache::routes::of_key(&key.namespace, &key.name) else { return Outcome::Done };
+    let Some(reference) = reads::of_key(&key.namespace, &key.name) else { return Outcome::Done };
     match release(applier, &reference).await {
         Ok(()) | Err(ApplyError::NotLeading) => Outcome::Done,
         Err(error) if error.is_stale() => Outcome::Done,
@@ -24,11 +24,11 @@ pub(crate) async fn look(applier: &Applier, key: &Key) -> Outcome {
 }
 
 async fn release(applier: &Applier, reference: &Reference) -> Result<(), ApplyError> {
-    let found = applier.caches.routes.find(std::slice::from_ref(reference), crds::Time::default());
+    let found = applier.caches.routes.find(std::slice::from_ref(reference), &[], crds::Time::default());
     let Some(value) = found.objects.get(reference) else { return Ok(()) };
     // What cannot be read is told where a Rollout uses it.
     let writers = traffic::writers(reference, value).unwrap_or_default();
-    let (namespace, index) = cache::routes::key(reference);
+    let (namespace, index) = reads::key(reference);
     let rollouts = applier.caches.rollouts.find(&namespace, &index);
     let mut referring: BTreeSet<String> = rollouts.iter().map(|rollout| rollout.name_any()).collect();
     for writer in &writers {
@@ -55,7 +55,7 @@ async fn is_used_by(applier: &Applier, reference: &Reference, name: &str) -> Res
     applier
         .guard("get Rollout", async {
             let rollout = api.get_opt(name).await?;
-            uses = rollout.is_some_and(|rollout| cache::routes::references(&rollout).contains(reference));
+            uses = rollout.is_some_and(|rollout| Reads::of(&rollout).references.contains(reference));
             Ok(())
         })
         .await?;

@@ -1,6 +1,7 @@
 //! Which watches feed the caches, and whom each change wakes.
 
 use crate::args::Args;
+use crate::cache::reads::{self, Reads};
 use crate::cache::{self, Caches, RawWorkload, Received, Referable, Shelf, Watches};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
@@ -112,9 +113,10 @@ fn rollout_changed(
             service(namespace.clone(), name);
         }
         // So is what routers read.
-        for object in old.into_iter().chain([new]).flat_map(cache::routes::references) {
+        let named = old.into_iter().chain([new]).flat_map(|one| Reads::of(one).references);
+        for object in named {
             if traffic::is_marked(object.kind) {
-                let (namespace, key) = cache::routes::key(&object);
+                let (namespace, key) = reads::key(&object);
                 route(namespace, key);
             }
         }
@@ -149,17 +151,17 @@ fn watch_routes(
     scope: Option<&str>,
 ) {
     let (known, queue) = (caches.clone(), queue.clone());
-    let changed = move |object: &traffic::Reference| {
+    let changed = move |change: &cache::routes::Change| {
+        let object = &change.object;
         let rollouts = if object.name.is_empty() {
             let all = known.rollouts.all().into_iter();
-            all.filter(|one| cache::routes::references(one).iter().any(|own| own.kind == object.kind))
-                .collect()
+            all.filter(|one| Reads::of(one).kinds().contains(&object.kind)).collect()
         } else {
-            let (namespace, key) = cache::routes::key(object);
             if traffic::is_marked(object.kind) {
-                queue.add(Key { namespace: namespace.clone(), kind: Kind::Route, name: key.clone() });
+                let (namespace, key) = reads::key(object);
+                queue.add(Key { namespace, kind: Kind::Route, name: key });
             }
-            known.rollouts.find(&namespace, &key)
+            reads::concerned(&known.rollouts, change)
         };
         for rollout in rollouts {
             queue.add(Key {

@@ -21,7 +21,8 @@ fn router(routing: &Value) -> Box<dyn Router> {
     let rollout = json!({"metadata": {"name": "web", "namespace": "team"}, "spec": {"strategy": {"canary": {
         "stableService": "stable", "canaryService": "canary", "trafficRouting": routing}}}});
     let services = Services { canary: "canary".to_owned(), stable: "stable".to_owned() };
-    let mut routers = traffic::routers(&serde_json::from_value(rollout).unwrap(), &services);
+    let rollout = serde_json::from_value(rollout).unwrap();
+    let mut routers = traffic::routers(&rollout, &services, &|_| Vec::new());
     routers.swap_remove(0)
 }
 

@@ -33,6 +33,9 @@ pub fn fault(rollout: &Rollout, router: &str, problem: &Problem) -> Fault {
             let message = format!("ingress `{name}` has no rules using service {service} backend");
             Fault { path, value: Some(value), message }
         }
+        Problem::Unselected { field, .. } => {
+            Fault { path: format!("{router}.{field}"), value: Some(value), message: problem.to_string() }
+        }
         Problem::Missing { .. } | Problem::Absent { .. } | Problem::Unfit { .. } | Problem::Rollout(_) => {
             Fault { path, value: Some(value), message: problem.to_string() }
         }

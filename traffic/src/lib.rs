@@ -11,6 +11,7 @@ mod istio;
 mod nginx;
 mod object;
 mod release;
+mod selection;
 mod traefik;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod laws;
 pub use fault::{Fault, fault};
 pub use object::{KINDS, Kind, Objects, Reference};
 pub use release::{is_marked, release, rests_as_it_was, writers};
+pub use selection::{Find, Selection};
 
 use crds::Rollout;
 use crds::rollout::traffic::RolloutTrafficRouting;
@@ -35,8 +37,13 @@ pub trait Router: Debug + Send + Sync {
     /// What it can do beside weights.
     fn abilities(&self) -> Abilities;
 
-    /// The objects that it reads, in the order in which they are edited.
+    /// The objects that it reads, in the order in which they are edited. What its selections have found is among them.
     fn references(&self) -> Vec<Reference>;
+
+    /// What it finds without names.
+    fn selections(&self) -> Vec<Selection> {
+        Vec::new()
+    }
 
     /// What the objects show.
     ///
@@ -123,6 +130,18 @@ pub enum Problem {
         /// Its name.
         name: String,
     },
+    /// Nothing is there that a selection finds.
+    #[error("{what}")]
+    Unselected {
+        /// The kind that is looked for.
+        kind: &'static str,
+        /// The field that says what is looked for.
+        field: &'static str,
+        /// The labels that are asked for.
+        labels: String,
+        /// What is missing, of all that is looked for.
+        what: String,
+    },
     /// Objects of a kind cannot be used at all.
     #[error("{kind}.{group} cannot be used: {why}")]
     Absent {
@@ -162,11 +181,12 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Name of the object that it is about; empty where it is about none.
+    /// Name of the object that it is about, or the labels that it would have; empty where it is about none.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Missing { name, .. } | Self::Unfit { name, .. } | Self::NoBackend { name, .. } => name,
+            Self::Unselected { labels, .. } => labels,
             Self::Absent { .. } | Self::Choice(_) | Self::Rollout(_) => "",
         }
     }
@@ -175,7 +195,10 @@ impl Problem {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Missing { kind, .. } | Self::Unfit { kind, .. } | Self::Absent { kind, .. } => kind,
+            Self::Missing { kind, .. }
+            | Self::Unselected { kind, .. }
+            | Self::Unfit { kind, .. }
+            | Self::Absent { kind, .. } => kind,
             Self::NoBackend { .. } => "Ingress",
             Self::Choice(_) | Self::Rollout(_) => "router",
         }
@@ -184,7 +207,7 @@ impl Problem {
     /// Whether something is not there, rather than unfit.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Absent { .. })
+        matches!(self, Self::Missing { .. } | Self::Unselected { .. } | Self::Absent { .. })
     }
 }
 
@@ -197,15 +220,16 @@ pub struct Services {
     pub stable: String,
 }
 
-/// The routers of a Rollout, in the order in which they are asked; none where it uses none.
+/// The routers of a Rollout, in the order in which they are asked; none where it uses none. `find` looks up what they find
+/// by labels; a look-up that finds nothing gives routers that know only what is named.
 #[must_use]
-pub fn routers(rollout: &Rollout, services: &Services) -> Vec<Box<dyn Router>> {
+pub fn routers(rollout: &Rollout, services: &Services, find: Find<'_>) -> Vec<Box<dyn Router>> {
     let found = [
         istio::of(rollout, services),
         nginx::of(rollout, services),
         alb::of(rollout, services).into_iter().collect(),
         traefik::of(rollout, services),
-        gateway::of(rollout, services).into_iter().collect(),
+        gateway::of(rollout, services, find).into_iter().collect(),
     ];
     found.into_iter().flatten().collect()
 }

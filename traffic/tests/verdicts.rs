@@ -15,7 +15,7 @@ fn said(manifest: &Value, extra: &[Value]) -> Option<String> {
     let rollout: crds::Rollout = serde_json::from_value(manifest.clone()).unwrap();
     let roles = planner::traffic::roles(&rollout);
     let services = Services { canary: roles.canary, stable: roles.stable };
-    routers(&rollout, &services).iter().find_map(|router| {
+    routers(&rollout, &services, &|_| Vec::new()).iter().find_map(|router| {
         let references = router.references();
         let istio = references.iter().find(|reference| reference.kind.group == "networking.istio.io");
         let absent = istio.map(|reference| (reference.kind, NO_ISTIO.to_owned()));

@@ -5,7 +5,6 @@ use super::Applier;
 use super::requests::Requests;
 use super::status::difference;
 use crate::FIELD_MANAGER;
-use crate::cache::routes;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use planner::traffic::Intent;
 use serde_json::{Value, json};
@@ -23,10 +22,12 @@ pub(super) async fn carry_out(
 ) -> kube::Result<()> {
     let (applier, rollout) = (requests.applier, requests.rollout);
     let services = Services { canary: intent.canary.service.clone(), stable: intent.stable.service.clone() };
-    let routers = traffic::routers(rollout, &services);
+    let routes = &applier.caches.routes;
+    let routers = routes.routers_between(rollout, &services);
     let Some(router) = routers.iter().find(|router| router.name() == name) else { return Ok(()) };
     told.clear();
-    let objects = applier.caches.routes.find(&router.references(), crds::Time::default()).objects;
+    let found = routes.find(&router.references(), &router.selections(), crds::Time::default());
+    let objects = found.objects;
     let edits = router.edit(&objects, intent).map_err(|problem| unfit(&problem))?;
     if edits.is_empty() {
         return confirm(requests, &objects).await;
@@ -51,10 +52,10 @@ async fn confirm(requests: &Requests<'_>, objects: &Objects) -> kube::Result<()>
 /// depends on it. `[traffic.give-back]`
 pub(super) async fn give_back(requests: &Requests<'_>, name: &str) -> kube::Result<()> {
     let routes = &requests.applier.caches.routes;
-    let routers = routes::routers(requests.rollout);
+    let routers = routes.routers(requests.rollout);
     let Some(router) = routers.iter().find(|router| router.name() == name) else { return Ok(()) };
     let references = router.references();
-    let objects = routes.find(&references, crds::Time::default()).objects;
+    let objects = routes.find(&references, &[], crds::Time::default()).objects;
     for reference in references {
         let (Some(notes), Some(object)) = (routes.notes_of_others(&reference), objects.get(&reference))
         else {

@@ -3,6 +3,7 @@
 
 mod clients;
 mod objects;
+pub(crate) mod reads;
 mod received;
 pub(crate) mod rights;
 pub(crate) mod routes;
@@ -75,6 +76,5 @@ fn controlled<K: Resource>(object: &K) -> Vec<store::Id> {
 fn referred(rollout: &Rollout) -> Vec<store::Id> {
     let namespace = rollout.namespace().unwrap_or_default();
     let services = observe::service_names(rollout).into_iter().map(|name| (namespace.clone(), name));
-    let routes = routes::references(rollout);
-    services.chain(routes.into_iter().map(|route| routes::key(&route))).collect()
+    services.chain(reads::Reads::of(rollout).keys()).collect()
 }

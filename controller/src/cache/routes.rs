@@ -1,13 +1,15 @@
 //! Objects of routers, as raw JSON. A kind is watched from when the first Rollout uses a router that reads it: who splits
 //! no traffic pays nothing for it, and needs none of its CRDs. `[traffic.watch]`
 
+use super::reads::{self, Reads};
+use super::store::Id;
 use super::watch::{RETRY_MAX, RETRY_MIN};
 use super::{Clients, rights};
 use crate::FIELD_MANAGER;
 use crds::{Rollout, Time};
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, ListParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use planner::traffic::Authors;
 use serde_json::Value;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use traffic::{Kind, Objects, Reference, Services};
+use traffic::{Kind, Objects, Reference, Selection, Services};
 
 /// How often a watch that cannot begin is told of in the log: a CRD that is not installed is no news after the first time.
 const TELL_EVERY: Duration = Duration::from_secs(300);
@@ -25,6 +27,12 @@ const TELL_EVERY: Duration = Duration::from_secs(300);
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// The code of a request that the role does not allow.
 const FORBIDDEN: u16 = 403;
+/// The code of a request for a kind that is not installed.
+const NOT_FOUND: u16 = 404;
+/// Objects in one answer of the API server.
+const PAGE: u32 = 500;
+/// Most answers to one question.
+const PAGES_MAX: usize = 200;
 
 /// One object with the time of its last change.
 #[derive(Clone, Debug)]
@@ -39,12 +47,26 @@ struct Seen {
     notes_of_others: Option<Arc<Value>>,
 }
 
+/// An object that came, changed or went; every object of the kind where its name is empty.
+pub(crate) struct Change {
+    pub(crate) object: Reference,
+    /// What it says now, and what it said before.
+    pub(crate) states: Vec<Arc<Value>>,
+}
+
+impl Change {
+    fn of_all(kind: Kind) -> Self {
+        let object = Reference { kind, namespace: String::new(), name: String::new() };
+        Self { object, states: Vec::new() }
+    }
+}
+
 /// What is known of one kind.
 #[derive(Debug)]
 struct Shelf {
     wanted: watch::Sender<bool>,
     state: State,
-    objects: BTreeMap<(String, String), Seen>,
+    objects: BTreeMap<Id, Seen>,
 }
 
 /// Whether a kind can be read.
@@ -61,6 +83,13 @@ enum State {
 impl Default for Shelf {
     fn default() -> Self {
         Self { wanted: watch::Sender::new(false), state: State::Unread, objects: BTreeMap::new() }
+    }
+}
+
+impl Shelf {
+    fn remove(&mut self, kind: Kind, id: Id) -> Change {
+        let states = self.objects.remove(&id).map(|seen| seen.value).into_iter().collect();
+        Change { object: reference(kind, id), states }
     }
 }
 
@@ -95,29 +124,57 @@ impl Routes {
     /// Watches the kinds that the Rollout's routers read.
     pub(crate) fn want(&self, rollout: &Rollout) {
         let shelves = self.lock();
-        for reference in references(rollout) {
-            if let Some(shelf) = shelves.get(&reference.kind) {
+        for kind in Reads::of(rollout).kinds() {
+            if let Some(shelf) = shelves.get(&kind) {
                 shelf.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
             }
         }
     }
 
-    /// The objects that a router reads, at `now`.
-    pub(crate) fn find(&self, references: &[Reference], now: Time) -> Found {
+    /// The routers of a Rollout, by the roles that its Services have now.
+    pub(crate) fn routers(&self, rollout: &Rollout) -> Vec<Box<dyn traffic::Router>> {
+        self.routers_between(rollout, &reads::roles(rollout))
+    }
+
+    /// The routers of a Rollout whose traffic is split between these Services.
+    pub(crate) fn routers_between(
+        &self,
+        rollout: &Rollout,
+        services: &Services,
+    ) -> Vec<Box<dyn traffic::Router>> {
+        traffic::routers(rollout, services, &|selection| self.select(selection))
+    }
+
+    /// Names of the objects that a selection finds.
+    fn select(&self, selection: &Selection) -> Vec<String> {
+        let shelves = self.lock();
+        let Some(shelf) = shelves.get(&selection.kind) else { return Vec::new() };
+        let first = (selection.namespace.clone(), String::new());
+        let near =
+            shelf.objects.range(first..).take_while(|((namespace, _), _)| *namespace == selection.namespace);
+        let found = near.filter(|(_, seen)| selection.takes(&seen.value));
+        found.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    /// The objects that a router reads, at `now`: those that it names and has found.
+    pub(crate) fn find(&self, references: &[Reference], selections: &[Selection], now: Time) -> Found {
         let shelves = self.lock();
         let mut found =
             Found { objects: Objects::default(), changed: None, authors: Authors::default(), absent: None };
+        let named = references.iter().map(|reference| reference.kind);
+        for kind in named.chain(selections.iter().map(|selection| selection.kind)) {
+            if let Some(State::Absent(why)) = shelves.get(&kind).map(|shelf| &shelf.state) {
+                found.absent.get_or_insert((kind, why.clone()));
+            }
+        }
         for reference in references {
             let Some(shelf) = shelves.get(&reference.kind) else { continue };
-            if let State::Absent(why) = &shelf.state {
-                found.absent.get_or_insert((reference.kind, why.clone()));
-            }
             if let Some(seen) = shelf.objects.get(&(reference.namespace.clone(), reference.name.clone())) {
                 found.objects.0.insert(reference.clone(), seen.value.clone());
                 let age = i64::try_from(seen.noticed.elapsed().as_secs()).unwrap_or(i64::MAX);
                 let changed = seen.changed.unwrap_or_else(|| now.plus_seconds(-age));
                 found.changed = found.changed.max(Some(changed));
-                found.authors.add(&seen.authors);
+                found.authors.add(&authors(seen, reference, selections));
             }
         }
         found
@@ -134,10 +191,9 @@ impl Routes {
     /// Whether what a Rollout's routers read is not known yet: the watch has just been started, and wakes the Rollout
     /// when it has listed, or failed.
     pub(crate) fn are_unread(&self, rollout: &Rollout) -> bool {
-        let references = references(rollout);
+        let kinds = Reads::of(rollout).kinds();
         let shelves = self.lock();
-        let mut kinds = references.iter().filter_map(|reference| shelves.get(&reference.kind));
-        kinds.any(|shelf| shelf.state == State::Unread)
+        kinds.iter().filter_map(|kind| shelves.get(kind)).any(|shelf| shelf.state == State::Unread)
     }
 
     /// Reads the objects of one Rollout once, without a watch.
@@ -149,14 +205,42 @@ impl Routes {
         clients: &Clients,
         rollout: &Rollout,
     ) -> Result<(), (String, Box<kube::Error>)> {
-        for reference in references(rollout) {
+        let reads = Reads::of(rollout);
+        let unread = |kind: Kind| move |error| (kind.plural.to_owned(), Box::new(error));
+        for reference in &reads.references {
             let kind = reference.kind;
             let found = clients.api(kind, Some(&reference.namespace)).get_opt(&reference.name).await;
-            if let Some(object) = found.map_err(|error| (kind.plural.to_owned(), Box::new(error)))? {
+            if let Some(object) = found.map_err(unread(kind))? {
                 self.put(kind, object);
             }
-            if let Some(shelf) = self.lock().get_mut(&kind) {
+        }
+        for selection in &reads.selections {
+            self.list(clients, selection).await.map_err(unread(selection.kind))?;
+        }
+        let mut shelves = self.lock();
+        for kind in reads.kinds() {
+            if let Some(shelf) = shelves.get_mut(&kind) {
                 shelf.state = State::Listed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what a selection finds. The namespace is read whole: an object that has lost its labels may still be found.
+    async fn list(&self, clients: &Clients, selection: &Selection) -> kube::Result<()> {
+        let api = clients.api(selection.kind, Some(&selection.namespace));
+        let mut params = ListParams::default().limit(PAGE);
+        for _ in 0..PAGES_MAX {
+            let list = match api.list(&params).await {
+                Err(kube::Error::Api(status)) if status.code == NOT_FOUND => return Ok(()),
+                list => list?,
+            };
+            for object in list.items {
+                self.put(selection.kind, object);
+            }
+            params.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                break;
             }
         }
         Ok(())
@@ -169,9 +253,10 @@ impl Routes {
         }
     }
 
-    fn put(&self, kind: Kind, object: DynamicObject) -> Option<(String, String)> {
+    fn put(&self, kind: Kind, object: DynamicObject) -> Option<Change> {
         let id = (object.metadata.namespace.clone()?, object.metadata.name.clone()?);
         let mut seen = seen(kind, object)?;
+        let mut states = vec![seen.value.clone()];
         let mut shelves = self.lock();
         let objects = &mut shelves.get_mut(&kind)?.objects;
         if let Some(known) = objects.get(&id) {
@@ -181,9 +266,10 @@ impl Routes {
             if is_same(&known.value, &seen.value) {
                 seen.noticed = known.noticed;
             }
+            states.push(known.value.clone());
         }
         objects.insert(id.clone(), seen);
-        Some(id)
+        Some(Change { object: reference(kind, id), states })
     }
 
     /// Waits until this process may do all that is needed with the kind. `tell` is told of objects to look at. It asks:
@@ -193,11 +279,11 @@ impl Routes {
         kind: Kind,
         clients: &Clients,
         scope: Option<&str>,
-        tell: &impl Fn((String, String)),
+        tell: &impl Fn(Change),
     ) {
         while let Some(why) = rights::missing(clients, kind, scope).await {
             let news = self.absent(kind, &why);
-            if !news.is_empty() {
+            if news.is_some() {
                 tracing::warn!(
                     kind = kind.plural,
                     why,
@@ -210,7 +296,7 @@ impl Routes {
     }
 
     /// Watches one kind, once it is wanted. `changed` is told of each object that came, changed or went.
-    async fn feed(self, kind: Kind, clients: Clients, scope: Option<String>, changed: impl Fn(&Reference)) {
+    async fn feed(self, kind: Kind, clients: Clients, scope: Option<String>, changed: impl Fn(&Change)) {
         let mut wanted = match self.lock().get(&kind) {
             Some(shelf) => shelf.wanted.subscribe(),
             None => return,
@@ -218,7 +304,7 @@ impl Routes {
         if wanted.wait_for(|wanted| *wanted).await.is_err() {
             return;
         }
-        let tell = |(namespace, name): (String, String)| changed(&Reference { kind, namespace, name });
+        let tell = |change: Change| changed(&change);
         self.until_allowed(kind, &clients, scope.as_deref(), &tell).await;
         let api = clients.api(kind, scope.as_deref());
         // Argo Rollouts' role has no `list` for some kinds: a watch that begins with what there is needs none.
@@ -232,9 +318,9 @@ impl Routes {
             match event {
                 Ok(Event::Init) => listed.clear(),
                 Ok(Event::InitApply(object)) => {
-                    if let Some(id) = self.put(kind, object) {
-                        listed.insert(id.clone());
-                        tell(id);
+                    if let Some(change) = self.put(kind, object) {
+                        listed.insert((change.object.namespace.clone(), change.object.name.clone()));
+                        tell(change);
                     }
                 }
                 Ok(Event::InitDone) => {
@@ -245,19 +331,15 @@ impl Routes {
                     listed.clear();
                 }
                 Ok(Event::Apply(object)) => {
-                    if let Some(id) = self.put(kind, object) {
-                        tell(id);
-                    }
+                    self.put(kind, object).into_iter().for_each(tell);
                 }
                 Ok(Event::Delete(object)) => {
                     let id = (
                         object.metadata.namespace.unwrap_or_default(),
                         object.metadata.name.unwrap_or_default(),
                     );
-                    if let Some(shelf) = self.lock().get_mut(&kind) {
-                        shelf.objects.remove(&id);
-                    }
-                    tell(id);
+                    let gone = self.lock().get_mut(&kind).map(|shelf| shelf.remove(kind, id));
+                    gone.into_iter().for_each(tell);
                 }
                 Err(error) => {
                     if told.is_none_or(|at| at.elapsed() > TELL_EVERY) {
@@ -278,25 +360,25 @@ impl Routes {
     }
 
     /// The kind is listed: gives what the list did not have, and what was waited for.
-    fn listed(&self, kind: Kind, listed: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
+    fn listed(&self, kind: Kind, listed: &BTreeSet<Id>) -> Vec<Change> {
         let mut shelves = self.lock();
         let Some(shelf) = shelves.get_mut(&kind) else { return Vec::new() };
         let is_news = std::mem::replace(&mut shelf.state, State::Listed) != State::Listed;
         let gone: Vec<_> = shelf.objects.keys().filter(|id| !listed.contains(*id)).cloned().collect();
-        gone.iter().for_each(|id| drop(shelf.objects.remove(id)));
-        if is_news { vec![EVERYBODY] } else { gone }
+        let gone = gone.into_iter().map(|id| shelf.remove(kind, id)).collect();
+        if is_news { vec![Change::of_all(kind)] } else { gone }
     }
 
     /// The kind cannot be read; what was read of it before still stands.
-    fn absent(&self, kind: Kind, why: &str) -> Vec<(String, String)> {
+    fn absent(&self, kind: Kind, why: &str) -> Option<Change> {
         let mut shelves = self.lock();
-        let Some(shelf) = shelves.get_mut(&kind) else { return Vec::new() };
+        let shelf = shelves.get_mut(&kind)?;
         let state = State::Absent(why.to_owned());
         if shelf.state == State::Listed || shelf.state == state {
-            return Vec::new();
+            return None;
         }
         shelf.state = state;
-        vec![EVERYBODY]
+        Some(Change::of_all(kind))
     }
 }
 
@@ -310,44 +392,28 @@ fn refused(error: &watcher::Error) -> Option<(u16, String)> {
         | watcher::Error::WatchError(status) => status,
         _ => return None,
     };
-    matches!(status.code, FORBIDDEN | 404).then(|| (status.code, status.message.trim().to_owned()))
+    matches!(status.code, FORBIDDEN | NOT_FOUND).then(|| (status.code, status.message.trim().to_owned()))
 }
 
-/// Stands for every object of a kind.
-const EVERYBODY: (String, String) = (String::new(), String::new());
-
-/// By what an index finds the Rollouts whose routers read an object.
-pub(crate) fn key(object: &Reference) -> (String, String) {
-    // No name of a Service has a slash.
-    (object.namespace.clone(), format!("{}/{}", object.kind.plural, object.name))
+fn reference(kind: Kind, (namespace, name): Id) -> Reference {
+    Reference { kind, namespace, name }
 }
 
-/// The object with that [`key`].
-pub(crate) fn of_key(namespace: &str, key: &str) -> Option<Reference> {
-    let (plural, name) = key.split_once('/')?;
-    let kind = traffic::KINDS.iter().find(|kind| kind.plural == plural)?;
-    Some(Reference { kind: *kind, namespace: namespace.to_owned(), name: name.to_owned() })
+/// Who has changed an object. Of one that is found by its labels, and in which nothing is ours yet, nobody can tell whether
+/// somebody has changed what we have asked for, or has only made it one that is found.
+fn authors(seen: &Seen, reference: &Reference, selections: &[Selection]) -> Authors {
+    let takes = |selection: &Selection| selection.kind == reference.kind && selection.takes(&seen.value);
+    let is_new = seen.authors.own.is_none() && selections.iter().any(takes);
+    Authors { other: seen.authors.other.clone().filter(|_| !is_new), ..seen.authors.clone() }
 }
 
-/// The objects that a Rollout's routers read.
-pub(crate) fn references(rollout: &Rollout) -> Vec<Reference> {
-    let routers = routers(rollout);
-    routers.iter().flat_map(|router| router.references()).collect()
-}
-
-/// The routers of a Rollout, by the roles that its Services have now.
-pub(crate) fn routers(rollout: &Rollout) -> Vec<Box<dyn traffic::Router>> {
-    let roles = planner::traffic::roles(rollout);
-    traffic::routers(rollout, &Services { canary: roles.canary, stable: roles.stable })
-}
-
-/// Starts the watches. `changed` is told of an object, or of a whole kind by an empty name.
+/// Starts the watches. `changed` is told of every change.
 pub(crate) fn start(
     tasks: &mut JoinSet<()>,
     clients: &Clients,
     routes: &Routes,
     scope: Option<&str>,
-    changed: impl Fn(&Reference) + Clone + Send + Sync + 'static,
+    changed: impl Fn(&Change) + Clone + Send + Sync + 'static,
 ) {
     for kind in traffic::KINDS {
         let (clients, scope) = (clients.clone(), scope.map(str::to_owned));

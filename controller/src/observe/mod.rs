@@ -2,7 +2,7 @@
 
 mod objects;
 
-use crate::cache::{self, Caches, Referenced};
+use crate::cache::{Caches, Referenced};
 use crate::queue::{Key, Kind};
 use crds::rollout::analysis::AnalysisTemplateRef;
 use crds::{AnalysisRun, LabelSelector, Rollout, Time, meta};
@@ -95,7 +95,7 @@ fn routers(caches: &Caches, key: &Key, world: &World, now: Time) -> Vec<RouterVi
     let rollout = &world.rollout;
     let is_under_way = is_under_way(world);
     let view = |router: Box<dyn traffic::Router>| {
-        let found = caches.routes.find(&router.references(), now);
+        let found = caches.routes.find(&router.references(), &router.selections(), now);
         let read = traffic::read(router.as_ref(), &found.objects, found.absent.as_ref());
         let observed = read.map_err(|problem| {
             let traffic::Fault { path, value, message } = traffic::fault(rollout, router.name(), &problem);
@@ -112,7 +112,7 @@ fn routers(caches: &Caches, key: &Key, world: &World, now: Time) -> Vec<RouterVi
             asked: None,
         }
     };
-    cache::routes::routers(rollout).into_iter().map(view).collect()
+    caches.routes.routers(rollout).into_iter().map(view).collect()
 }
 
 /// Whether weights may have to change: an update is not over, or a version before still has pods.

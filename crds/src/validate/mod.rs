@@ -23,6 +23,6 @@ pub use not_built::{not_built, not_built_metric};
 pub use references::{
     ReferencedAnalysis, References, RouterFault, ServiceFacts, TemplateFault, references, references_fit,
 };
-pub use spec::rollout_spec;
+pub use spec::{label_selector, rollout_spec};
 pub use steps::is_downward_api_path;
 pub use workload::{WorkloadFacts, resolved};

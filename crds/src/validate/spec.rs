@@ -49,13 +49,21 @@ fn selector(selector: &LabelSelector) -> Result<(), Invalid> {
         let why = "empty selector is invalid for deployment";
         return Err(Invalid::value("spec.selector", &serde_json::json!({}), why));
     }
+    label_selector("spec.selector", selector)
+}
+
+/// Checks the label selector at `path`. One that asks for nothing is good.
+///
+/// # Errors
+/// The first thing that is wrong with it, and its path.
+pub fn label_selector(path: &str, selector: &LabelSelector) -> Result<(), Invalid> {
     for (key, value) in selector.match_labels.iter().flatten() {
-        let path = "spec.selector.matchLabels";
-        labels::qualified_name(key).map_err(|why| Invalid::value(path, key, &why))?;
+        let path = format!("{path}.matchLabels");
+        labels::qualified_name(key).map_err(|why| Invalid::value(&path, key, &why))?;
         labels::label_value(value).map_err(|why| Invalid::value(format!("{path}[{key}]"), value, &why))?;
     }
     for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
-        self::requirement(&format!("spec.selector.matchExpressions[{index}]"), requirement)?;
+        self::requirement(&format!("{path}.matchExpressions[{index}]"), requirement)?;
     }
     Ok(())
 }

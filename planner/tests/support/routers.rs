@@ -6,7 +6,7 @@ use planner::traffic::{Authors, Intent, ObservedTraffic, RouterProblem, RouterVi
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use traffic::{KINDS, Objects, Reference, Router, Services};
+use traffic::{KINDS, Objects, Reference, Router, Selection, Services};
 
 /// What a data plane can have been told at one moment: it is in force until the next one, and for a while after it.
 #[derive(Clone, Debug)]
@@ -34,7 +34,11 @@ impl Model {
 
     fn routers(&self) -> Vec<Box<dyn Router>> {
         let roles = planner::traffic::roles(&self.world.rollout);
-        traffic::routers(&self.world.rollout, &Services { canary: roles.canary, stable: roles.stable })
+        let services = Services { canary: roles.canary, stable: roles.stable };
+        let select = |selection: &Selection| {
+            self.objects.as_ref().map_or_else(Vec::new, |objects| objects.select(selection))
+        };
+        traffic::routers(&self.world.rollout, &services, &select)
     }
 
     /// Observes all routers anew, where their objects are here.

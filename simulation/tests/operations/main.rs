@@ -8,6 +8,7 @@ mod metrics;
 mod releases;
 mod requests;
 mod routes;
+mod selected;
 mod shadow;
 mod targets;
 mod waiting;

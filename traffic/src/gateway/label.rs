@@ -26,6 +26,11 @@ impl Label {
         Self { key: or(key, KEY), value: or(value, VALUE), active: or(active, ACTIVE) }
     }
 
+    /// The annotation that lists the Rollouts at work on a route.
+    pub(super) fn active(&self) -> &str {
+        &self.active
+    }
+
     /// Marks a route as in progress by the Rollout `id`, or takes the mark away.
     pub(super) fn mark(&self, object: &mut Value, id: &str, in_progress: bool) {
         let listed = meta::get(object, "annotations", &self.active).unwrap_or_default();
@@ -47,6 +52,11 @@ impl Label {
         }
         meta::set(object, "labels", &self.key, self.value.clone());
     }
+}
+
+/// Whether the Rollout `id` is in the list of those at work, in that annotation of a route.
+pub(super) fn lists(object: &Value, active: &str, id: &str) -> bool {
+    meta::get(object, "annotations", active).is_some_and(|listed| names(listed).contains(id))
 }
 
 fn names(list: &str) -> BTreeSet<String> {

@@ -12,12 +12,13 @@ mod matches;
 mod meta;
 mod record;
 mod rule;
+mod selector;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Edit, Objects, Problem, Reference, Router, Services};
+use crate::{Edit, Find, Objects, Problem, Reference, Router, Selection, Services};
 use config::{Config, Target};
 use crds::Rollout;
 use crds::rollout::canary::CanaryStrategy;
@@ -46,15 +47,16 @@ struct Gateway {
 }
 
 /// The router, where the Rollout uses it.
-pub(crate) fn of(rollout: &Rollout, services: &Services) -> Option<Box<dyn Router>> {
+pub(crate) fn of(rollout: &Rollout, services: &Services, find: Find<'_>) -> Option<Box<dyn Router>> {
     let canary = rollout.spec.strategy.as_ref()?.canary.as_ref()?;
     let routing = canary.traffic_routing.as_ref()?;
     let plugin = routing.plugins.as_ref().and_then(|plugins| plugins.get(PLUGIN));
     let native = routing.gateway_api.as_ref();
     let home = rollout.metadata.namespace.clone().unwrap_or_default();
+    let own = rollout.metadata.name.as_deref().unwrap_or_default();
     let read = |value: &Value, strict: bool, key: &str| {
         let told = |what| Problem::Rollout(format!("spec.strategy.canary.trafficRouting.{key}: {what}"));
-        Config::read(value, &home, strict).map_err(told)
+        Config::read(value, (&home, own), strict, find).map_err(told)
     };
     let (name, config) = match (plugin, native) {
         (Some(plugin), Some(native)) if plugin != native => (NATIVE, Err(contradiction())),
@@ -68,7 +70,7 @@ pub(crate) fn of(rollout: &Rollout, services: &Services) -> Option<Box<dyn Route
         stable: services.stable.clone(),
         namespaces: [home.clone(), there],
     };
-    let id = format!("{home}/{}", rollout.metadata.name.as_deref().unwrap_or_default());
+    let id = format!("{home}/{own}");
     Some(Box::new(Gateway { name, config, roles, id, managed: managed_names(canary) }))
 }
 
@@ -78,6 +80,11 @@ fn contradiction() -> Problem {
          differ; take one out, or make them equal"
             .to_owned(),
     )
+}
+
+/// Whether a route says that the Rollout `id` is at work on it: in the annotation `active`, or by what it has put in.
+pub(crate) fn is_held(object: &Value, id: &str, active: Option<&str>) -> bool {
+    active.is_some_and(|active| label::lists(object, active, id)) || record::is_there(object, id)
 }
 
 /// Names of managed routes: those that are declared, and those of the steps.
@@ -112,25 +119,37 @@ impl Router for Gateway {
         self.targets().iter().map(|target| target.reference.clone()).collect()
     }
 
+    fn selections(&self) -> Vec<Selection> {
+        self.config.as_ref().map_or_else(|_| Vec::new(), |config| config.selections.clone())
+    }
+
     fn observe(&self, objects: &Objects) -> Result<ObservedTraffic, Problem> {
-        self.config.as_ref().map_err(Problem::clone)?;
         let mut observed = ObservedTraffic::default();
         let mut shown = Vec::new();
-        for target in self.targets() {
-            let view = self.view(target, objects.require(&target.reference)?, &[])?;
-            observed.splits.extend(view.splits());
-            shown.push((target.headers() || target.mirrors(), view.routes()));
+        for (target, object) in self.there(objects)? {
+            match self.view(target, object, &[]) {
+                Ok(view) => {
+                    observed.splits.extend(view.splits());
+                    shown.push((target.headers() || target.mirrors(), view.routes()));
+                }
+                Err(_) if target.leaves(object) => observed.behind = true,
+                Err(problem) => return Err(problem),
+            }
         }
         observed.routes = everywhere(&shown);
         Ok(observed)
     }
 
     fn edit(&self, objects: &Objects, intent: &Intent) -> Result<Vec<Edit>, Problem> {
-        self.config.as_ref().map_err(Problem::clone)?;
         let mut edits = Vec::new();
-        for target in self.targets() {
-            let object = objects.require(&target.reference)?;
-            let to = self.edited(target, object, intent)?;
+        for (target, object) in self.there(objects)? {
+            let to = match self.edited(target, object, intent) {
+                // Its owner has taken out what was split: only the marks are left.
+                Err(_) if self.view(target, object, &[]).is_err() && target.leaves(object) => {
+                    self.marked(object.clone(), &Record::default(), false)
+                }
+                edited => edited?,
+            };
             if to != *object {
                 edits.push(Edit { object: target.reference.clone(), to });
             }
@@ -142,6 +161,17 @@ impl Router for Gateway {
 impl Gateway {
     fn targets(&self) -> &[Target] {
         self.config.as_ref().map_or(&[], |config| config.targets.as_slice())
+    }
+
+    /// The routes with their objects: those that are named must be there, and one that is found by its labels may be gone
+    /// by now.
+    fn there<'a>(&'a self, objects: &'a Objects) -> Result<Vec<(&'a Target, &'a Value)>, Problem> {
+        let config = self.config.as_ref().map_err(Problem::clone)?;
+        let is_due = |target: &&Target| target.selector.is_none() || objects.get(&target.reference).is_some();
+        let targets = config.targets.iter().filter(is_due);
+        let there = targets.map(|target| Ok((target, objects.require(&target.reference)?)));
+        let there: Vec<_> = there.collect::<Result<_, Problem>>()?;
+        if there.is_empty() { Err(config.unselected()) } else { Ok(there) }
     }
 
     fn view<'a>(
@@ -187,13 +217,18 @@ impl Gateway {
         if let Some(there) = to.pointer_mut("/spec/rules") {
             *there = Value::Array(rules);
         }
-        record.write(&mut to, &self.id);
+        Ok(self.marked(to, &record, in_progress))
+    }
+
+    /// A route with the marks of this Rollout.
+    fn marked(&self, mut object: Value, record: &Record, in_progress: bool) -> Value {
+        record.write(&mut object, &self.id);
         // DIFFERS: the plugin marks a route only while the canary has a weight, so that a GitOps tool which heeds the
         // mark takes out managed rules that come before the first weight.
         if let Some(label) = self.config.as_ref().ok().and_then(|config| config.label.as_ref()) {
-            label.mark(&mut to, &self.id, in_progress);
+            label.mark(&mut object, &self.id, in_progress);
         }
-        Ok(to)
+        object
     }
 
     /// Whether the managed rules can be there.

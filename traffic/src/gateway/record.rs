@@ -74,6 +74,11 @@ impl Record {
     }
 }
 
+/// Whether the Rollout `id` has an entry.
+pub(super) fn is_there(object: &Value, id: &str) -> bool {
+    entries(object).is_some_and(|entries| entries.contains_key(id))
+}
+
 /// The entries of all Rollouts; none where the annotation is missing or is not ours.
 fn entries(object: &Value) -> Option<BTreeMap<String, Value>> {
     meta::get(object, "annotations", KEY).and_then(|text| serde_json::from_str(text).ok())

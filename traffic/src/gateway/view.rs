@@ -59,9 +59,11 @@ impl<'a> View<'a> {
             [] => String::new(),
             names => format!(" and the name {}", names.join(" or ")),
         };
+        let or =
+            if self.target.selector.is_some() { ", or take off the labels by which it is found" } else { "" };
         self.target.reference.unfit(format!(
             "no rule in spec.rules has backendRefs to both the canary Service {canary:?} and the stable Service \
-             {stable:?}{named}; add both to every rule whose traffic is to be split"
+             {stable:?}{named}; add both to every rule whose traffic is to be split{or}"
         ))
     }
 

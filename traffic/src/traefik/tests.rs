@@ -16,7 +16,7 @@ fn router() -> Box<dyn Router> {
         "metadata": {"name": "demo", "namespace": "shop"},
         "spec": {"strategy": {"canary": {"trafficRouting": {"traefik": {"weightedTraefikServiceName": "split"}}}}},
     }));
-    crate::routers(&rollout.unwrap(), &services()).pop().expect("a router")
+    crate::routers(&rollout.unwrap(), &services(), &|_| Vec::new()).pop().expect("a router")
 }
 
 fn objects(object: Value) -> Objects {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn found(routing: &Value) -> Result<Vec<String>, String> {
-    let router = of(&rollout(routing), &services()).expect("a router");
+    let router = of(&rollout(routing), &services(), &nothing).expect("a router");
     let problem = router.observe(&Objects::default()).unwrap_err();
     let name = |reference: Reference| {
         let Reference { kind, namespace, name } = reference;
@@ -35,7 +35,7 @@ fn routes_are_taken_as_the_plugin_takes_them() {
     assert_eq!(found(&json!({"gatewayAPI": {"httpRoute": "a"}})).unwrap(), ["HTTPRoute/v1 shop/a"]);
     let both = json!({"gatewayAPI": {"httpRoute": "a"}, "plugins": {PLUGIN: {"httpRoute": "a"}}});
     assert_eq!(found(&both).unwrap(), ["HTTPRoute/v1 shop/a"]);
-    assert!(of(&rollout(&json!({"plugins": {"other/plugin": {}}})), &services()).is_none());
+    assert!(of(&rollout(&json!({"plugins": {"other/plugin": {}}})), &services(), &nothing).is_none());
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn what_is_wrong_is_told() {
         (json!({"gatewayAPI": {"httpRoutes": ["a"]}}), "httpRoutes[0]: must be an object with a name"),
         (json!({"gatewayAPI": {"httpRoutes": [{}]}}), "httpRoutes[0]: has no name"),
         (
-            json!({"gatewayAPI": {"httpRouteSelector": {}}}),
-            "httpRouteSelector: routes cannot be found by labels yet",
+            json!({"gatewayAPI": {"httpRoute": "a", "mirrorMode": "Rule"}}),
+            "mirrorMode: must be filter or rule",
         ),
         (
             json!({"gatewayAPI": {"httpRoute": "a"}, "plugins": {PLUGIN: {"httpRoute": "b"}}}),
@@ -59,6 +59,25 @@ fn what_is_wrong_is_told() {
         let problem = found(&routing).unwrap_err();
         assert!(problem.contains(expected), "{problem} for {routing}");
     }
+}
+
+#[test]
+fn a_mirror_mode_changes_nothing_and_another_is_told() {
+    let rules = json!([{"backendRefs": [{"name": "stable"}, {"name": "canary"}]}]);
+    let copy = RouteMatch { method: Some(exact("GET")), ..RouteMatch::default() };
+    let wanted = Intent { routes: vec![mirror_route("copy", vec![copy], 10)], ..intent(20) };
+    let made = |config: Value| {
+        let router = router(&config);
+        let objects = route(router.as_ref(), &rules);
+        super::rules(&carry_out(router.as_ref(), &objects, &wanted)).clone()
+    };
+    let plain = made(json!({"httpRoute": "web"}));
+    assert_eq!(plain[0]["matches"][0]["method"], json!("GET"), "what the step asks for is heeded");
+    for mode in ["filter", "rule"] {
+        assert_eq!(made(json!({"httpRoute": "web", "mirrorMode": mode})), plain);
+    }
+    let routing = json!({"plugins": {PLUGIN: {"httpRoute": "web", "mirrorMode": "both"}}});
+    assert!(found(&routing).unwrap_err().ends_with("mirrorMode: must be filter or rule, not \"both\""));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod config;
 mod laws;
 mod routes;
+mod selected;
 
 use super::*;
 use crate::laws::carry_out;
@@ -29,7 +30,12 @@ pub(super) fn services() -> Services {
 
 /// The router with this configuration.
 pub(super) fn router(config: &Value) -> Box<dyn Router> {
-    of(&rollout(&json!({"plugins": {PLUGIN: config}})), &services()).expect("a router")
+    of(&rollout(&json!({"plugins": {PLUGIN: config}})), &services(), &nothing).expect("a router")
+}
+
+/// A look-up where no route has any labels.
+pub(super) fn nothing(_: &Selection) -> Vec<String> {
+    Vec::new()
 }
 
 pub(super) fn reference(router: &dyn Router) -> Reference {

@@ -171,7 +171,7 @@ fn what_was_changed_by_hand_is_mended() {
 #[test]
 fn rules_of_the_plugin_are_taken_over() {
     let routing = json!({"plugins": {PLUGIN: {"httpRoute": "web"}}, "managedRoutes": [{"name": "qa"}]});
-    let router = of(&rollout(&routing), &services()).unwrap();
+    let router = of(&rollout(&routing), &services(), &nothing).unwrap();
     let objects = route(
         router.as_ref(),
         &json!([

@@ -22,7 +22,7 @@ fn rollout(nginx: &Value, total: Option<i32>) -> Rollout {
 
 fn router(nginx: &Value, total: Option<i32>) -> Box<dyn Router> {
     let services = Services { canary: "canary".to_owned(), stable: "stable".to_owned() };
-    crate::routers(&rollout(nginx, total), &services).pop().expect("a router")
+    crate::routers(&rollout(nginx, total), &services, &|_| Vec::new()).pop().expect("a router")
 }
 
 /// The router of the Ingress `web`.
