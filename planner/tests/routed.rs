@@ -78,7 +78,7 @@ fn is_at_rest(play: &Play) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn everybody_is_served_whatever_people_do(
@@ -110,5 +110,29 @@ proptest! {
         let writes = play.model.writes;
         play.run(600);
         prop_assert_eq!(play.model.writes, writes);
+    }
+}
+
+/// Scaled up and overtaken in one moment: the weight stays until the stable version has the pods for its share, and that is
+/// larger than its step's. It has to get them, or both wait for each other.
+#[test]
+fn a_stable_version_gets_the_pods_for_what_it_is_sent() {
+    let more = json!({"dynamicStableScale": true, "abortScaleDownDelaySeconds": 1, "stableService": null,
+        "canaryService": null});
+    for (step, seconds, last) in [
+        (25, 2, [Act::Scale(16), Act::Image(3)]),
+        // What the second version has is half of what is wanted now: the third one carries all of it.
+        (100, 70, [Act::Image(3), Act::Scale(16)]),
+    ] {
+        let mut play = behind_a_mesh(8, &steps(&[step]), &more);
+        carry_out(&mut play, &Act::Image(2));
+        play.watch(seconds, |play| judge(play, false));
+        for act in last {
+            carry_out(&mut play, &act);
+            play.watch(0, |play| judge(play, true));
+        }
+        play.watch(600, |play| judge(play, true));
+        is_at_rest(&play);
+        assert_eq!((play.status().phase.as_str(), weight(&play)), ("Paused", step));
     }
 }

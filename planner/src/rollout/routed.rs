@@ -177,7 +177,7 @@ pub(super) fn weight_to_pods_down(replicas: i32, weight: i32, total: i32) -> i32
 
 /// The version that routers with subsets of their own take for the canary. While the new one has no pods, and another
 /// one still gets traffic, it stays that one.
-fn canary_hash<'p>(pass: &'p Pass<'_>) -> &'p str {
+pub(super) fn canary_hash<'p>(pass: &'p Pass<'_>) -> &'p str {
     let Some(new) = pass.new else { return "" };
     let subset = |router: &'p RouterView| router.observed.as_ref().ok()?.subsets.as_ref();
     let kept = pass.world.routers.iter().filter_map(subset).map(|(canary, _)| canary.as_str());

@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
-use super::{routed, services, steps, targets};
+use super::{routed, services, steps, targets, weights};
 use crate::arithmetic::{at_least, pods_for};
 use crate::traffic::{self, ObservedTraffic, Roles};
 use crate::{ReplicaSet, defect};
@@ -39,8 +39,15 @@ fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
         // (argoproj/argo-rollouts#1820). `[canary.one-stable]`
         wanted = wanted.max(1);
     }
-    if wanted >= stable.replicas || defect!(StableByWish) {
+    if defect!(StableByWish) {
         return wanted;
+    }
+    // What it is sent until its weight has gone, and what it is to be sent: the Rollout may have been scaled up since, and
+    // weight waits for these pods.
+    let sent = routed::shown(pass, ObservedTraffic::stable).max(total.saturating_sub(weights::canary(pass)));
+    let served = pods_for(replicas, sent, total);
+    if wanted.max(served) >= stable.replicas {
+        return wanted.max(served);
     }
     let is_backed = pass.new.is_some_and(|new| routed::can_carry_canary(pass, new));
     if !is_backed && !defect!(StableGoesUnbacked) {

@@ -82,7 +82,7 @@ fn abort_weight(pass: &Pass<'_>) -> i32 {
     let carried = weight_for(pass.replicas, pass.world.available(stable), total);
     // A dead version keeps nothing. `[traffic.away-at-once]`
     let behind = |set| weight_for(pass.replicas, pass.world.available(set), total);
-    let most = behind_canary(pass).map_or(total, behind);
+    let most = next_behind_canary(pass).map_or(total, behind);
     total.saturating_sub(carried).min(routed::shown(pass, ObservedTraffic::canary)).min(most)
 }
 
@@ -93,6 +93,20 @@ pub(super) fn dead_canary<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
         weight_for(pass.replicas, pass.world.available(set), routed::total(pass)) >= shown
     };
     behind_canary(pass).filter(|set| !carries(set))
+}
+
+/// The version that gets it once the weights of this pass are written: a router's own subset moves with them.
+fn next_behind_canary<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
+    let now = behind_canary(pass)?;
+    let has_subset = |router: &RouterView| {
+        router
+            .observed
+            .as_ref()
+            .is_ok_and(|observed| observed.subsets.as_ref().is_some_and(|(canary, _)| canary == now.hash()))
+    };
+    let moves = pass.world.routers.iter().any(has_subset);
+    let next = pass.new.filter(|new| moves && routed::canary_hash(pass) == new.hash());
+    Some(next.unwrap_or(now))
 }
 
 /// The version that gets the canary's weight now: a router's own subset, or what the canary's Service selects.
