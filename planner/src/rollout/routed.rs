@@ -325,6 +325,18 @@ pub(super) fn shown(pass: &Pass<'_>, of: impl Fn(&traffic::ObservedTraffic, i32)
     pass.world.routers.iter().map(share).max().unwrap_or(0)
 }
 
+/// The largest share of the stable version that is known of any router. One that cannot be read, or has not answered yet,
+/// says nothing: pods are kept for what it may do, and none are made.
+pub(super) fn known_of_stable(pass: &Pass<'_>) -> i32 {
+    let total = total(pass);
+    let says = |router: &RouterView| {
+        let served = router.served.as_ref().and_then(|served| served.as_ref().ok());
+        let all = router.observed.as_ref().ok().into_iter().chain(served.map(|served| &served.traffic));
+        all.filter(|traffic| !traffic.splits.is_empty()).map(|traffic| traffic.stable(total)).max()
+    };
+    pass.world.routers.iter().filter_map(says).max().unwrap_or(0)
+}
+
 /// Fewest pods that a version is to keep for what routers may still send to it. What it has, while they settle.
 pub(super) fn needed(pass: &mut Pass<'_>, set: &ReplicaSet) -> i32 {
     let (total, replicas) = (total(pass), pass.replicas);

@@ -44,7 +44,7 @@ fn stable_size(pass: &mut Pass<'_>, stable: &ReplicaSet) -> i32 {
     }
     // What it is sent until its weight has gone, and what it is to be sent: the Rollout may have been scaled up since, and
     // weight waits for these pods.
-    let sent = routed::shown(pass, ObservedTraffic::stable).max(total.saturating_sub(weights::canary(pass)));
+    let sent = routed::known_of_stable(pass).max(total.saturating_sub(weights::canary(pass)));
     let served = pods_for(replicas, sent, total);
     if wanted.max(served) >= stable.replicas {
         return wanted.max(served);

@@ -547,6 +547,19 @@ fn a_router_that_says_what_it_serves_is_believed() {
 }
 
 #[test]
+fn no_pods_are_made_for_what_a_router_has_not_said() {
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({"dynamicStableScale": true}));
+    play.update("app:2", 60);
+    let sizes = |play: &Play| (play.set("h1").replicas, play.set("h2").replicas);
+    assert_eq!((play.phase().as_str(), sizes(&play)), ("Paused", (2, 2)));
+    for served in [Ok(Served::default()), Err("AccessDenied: not allowed".to_owned())] {
+        play.model.world.routers[0].served = Some(served);
+        play.run(60);
+        assert_eq!(sizes(&play), (2, 2));
+    }
+}
+
+#[test]
 fn a_router_that_should_say_what_it_serves_and_does_not_holds_all() {
     let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &json!({}));
     play.model.world.routers[0].served = Some(Err("AccessDenied: not allowed".to_owned()));
