@@ -87,6 +87,7 @@ stories! {
     background: "background",
     blue_green: "blue-green",
     blue_green_gates: "blue-green-gates",
+    metadata: "metadata",
     never_ready: "never-ready",
     refused: "refused",
     killed: "killed",
