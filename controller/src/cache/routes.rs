@@ -1,32 +1,25 @@
 //! Objects of routers, as raw JSON. A kind is watched from when the first Rollout uses a router that reads it: who splits
 //! no traffic pays nothing for it, and needs none of its CRDs. `[traffic.watch]`
 
+mod feed;
+
+pub(crate) use feed::start;
+
+use super::Clients;
 use super::reads::{self, Reads};
 use super::store::Id;
-use super::watch::{RETRY_MAX, RETRY_MIN};
-use super::{Clients, rights};
 use crate::FIELD_MANAGER;
 use crds::{Rollout, Time};
-use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{DynamicObject, ListParams};
-use kube::runtime::watcher::{self, Event, watcher};
 use planner::traffic::Authors;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use traffic::{Kind, Objects, Reference, Selection, Services};
 
-/// How often a watch that cannot begin is told of in the log: a CRD that is not installed is no news after the first time.
-const TELL_EVERY: Duration = Duration::from_secs(300);
-/// How often it is asked whether rights that are missing have been granted.
-const ASK_EVERY: Duration = Duration::from_secs(10);
-/// The code of a request that the role does not allow.
-const FORBIDDEN: u16 = 403;
 /// The code of a request for a kind that is not installed.
 const NOT_FOUND: u16 = 404;
 /// Objects in one answer of the API server.
@@ -272,93 +265,6 @@ impl Routes {
         Some(Change { object: reference(kind, id), states })
     }
 
-    /// Waits until this process may do all that is needed with the kind. `tell` is told of objects to look at. It asks:
-    /// a request that is refused would be repeated for ever.
-    async fn until_allowed(
-        &self,
-        kind: Kind,
-        clients: &Clients,
-        scope: Option<&str>,
-        tell: &impl Fn(Change),
-    ) {
-        while let Some(why) = rights::missing(clients, kind, scope).await {
-            let news = self.absent(kind, &why);
-            if news.is_some() {
-                tracing::warn!(
-                    kind = kind.plural,
-                    why,
-                    "a router's objects cannot be used; it is asked again"
-                );
-            }
-            news.into_iter().for_each(tell);
-            tokio::time::sleep(ASK_EVERY).await;
-        }
-    }
-
-    /// Watches one kind, once it is wanted. `changed` is told of each object that came, changed or went.
-    async fn feed(self, kind: Kind, clients: Clients, scope: Option<String>, changed: impl Fn(&Change)) {
-        let mut wanted = match self.lock().get(&kind) {
-            Some(shelf) => shelf.wanted.subscribe(),
-            None => return,
-        };
-        if wanted.wait_for(|wanted| *wanted).await.is_err() {
-            return;
-        }
-        let tell = |change: Change| changed(&change);
-        self.until_allowed(kind, &clients, scope.as_deref(), &tell).await;
-        let api = clients.api(kind, scope.as_deref());
-        // Argo Rollouts' role has no `list` for some kinds: a watch that begins with what there is needs none.
-        let config = watcher::Config::default();
-        let config = if kind.listable { config } else { config.streaming_lists() };
-        let mut events = watcher(api, config).boxed();
-        let mut listed = BTreeSet::new();
-        let mut pause = RETRY_MIN;
-        let mut told: Option<Instant> = None;
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Init) => listed.clear(),
-                Ok(Event::InitApply(object)) => {
-                    if let Some(change) = self.put(kind, object) {
-                        listed.insert((change.object.namespace.clone(), change.object.name.clone()));
-                        tell(change);
-                    }
-                }
-                Ok(Event::InitDone) => {
-                    pause = RETRY_MIN;
-                    for gone in self.listed(kind, &listed) {
-                        tell(gone);
-                    }
-                    listed.clear();
-                }
-                Ok(Event::Apply(object)) => {
-                    self.put(kind, object).into_iter().for_each(tell);
-                }
-                Ok(Event::Delete(object)) => {
-                    let id = (
-                        object.metadata.namespace.unwrap_or_default(),
-                        object.metadata.name.unwrap_or_default(),
-                    );
-                    let gone = self.lock().get_mut(&kind).map(|shelf| shelf.remove(kind, id));
-                    gone.into_iter().for_each(tell);
-                }
-                Err(error) => {
-                    if told.is_none_or(|at| at.elapsed() > TELL_EVERY) {
-                        tracing::warn!(kind = kind.plural, %error, "a router's objects cannot be watched; it is tried again");
-                        told = Some(Instant::now());
-                    }
-                    if let Some((code, why)) = refused(&error) {
-                        self.absent(kind, &why).into_iter().for_each(tell);
-                        if code == FORBIDDEN {
-                            self.until_allowed(kind, &clients, scope.as_deref(), &tell).await;
-                        }
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = pause.saturating_mul(2).min(RETRY_MAX);
-                }
-            }
-        }
-    }
-
     /// The kind is listed: gives what the list did not have, and what was waited for.
     fn listed(&self, kind: Kind, listed: &BTreeSet<Id>) -> Vec<Change> {
         let mut shelves = self.lock();
@@ -382,19 +288,6 @@ impl Routes {
     }
 }
 
-/// What the API server says where a kind is not installed, or may not be read. Any other failure passes, and says nothing
-/// about the kind.
-fn refused(error: &watcher::Error) -> Option<(u16, String)> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return None,
-    };
-    matches!(status.code, FORBIDDEN | NOT_FOUND).then(|| (status.code, status.message.trim().to_owned()))
-}
-
 fn reference(kind: Kind, (namespace, name): Id) -> Reference {
     Reference { kind, namespace, name }
 }
@@ -405,20 +298,6 @@ fn authors(seen: &Seen, reference: &Reference, selections: &[Selection]) -> Auth
     let takes = |selection: &Selection| selection.kind == reference.kind && selection.takes(&seen.value);
     let is_new = seen.authors.own.is_none() && selections.iter().any(takes);
     Authors { other: seen.authors.other.clone().filter(|_| !is_new), ..seen.authors.clone() }
-}
-
-/// Starts the watches. `changed` is told of every change.
-pub(crate) fn start(
-    tasks: &mut JoinSet<()>,
-    clients: &Clients,
-    routes: &Routes,
-    scope: Option<&str>,
-    changed: impl Fn(&Change) + Clone + Send + Sync + 'static,
-) {
-    for kind in traffic::KINDS {
-        let (clients, scope) = (clients.clone(), scope.map(str::to_owned));
-        tasks.spawn(routes.clone().feed(*kind, clients, scope, changed.clone()));
-    }
 }
 
 /// The object without what the API server keeps for itself, and when and by whom it was last changed: its status does not
