@@ -10,7 +10,7 @@ use crds::analysis::{AnalysisRunSpec, AnalysisTemplateSpec, Argument, DryRun, Me
 use crds::rollout::analysis::AnalysisTemplateRef;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What stands for every argument while a template is checked before its arguments are known.
+/// What stands for an argument without a value while a template is checked before its arguments are known.
 const PLACEHOLDER_VALUE: &str = "dummy-value";
 
 /// Templates cannot be composed.
@@ -274,8 +274,8 @@ pub fn new_run_spec(
     })
 }
 
-/// Checks that a template of a step, or of a blue-green promotion, comes to an end. Its arguments need no values
-/// yet: a count that is an argument is refused, because it could be anything.
+/// Checks that a template of a step, or of a blue-green promotion, comes to an end, by the values that its own arguments
+/// have. A count that is an argument without one is refused, because it could be anything. `[analysis.finite]`
 ///
 /// # Errors
 /// A metric that runs for ever, or a placeholder that is none of the template's arguments.
@@ -285,7 +285,10 @@ pub fn check_finite(template: &Found<'_>) -> Result<(), ComposeError> {
         .args
         .iter()
         .flatten()
-        .map(|arg| Argument { value: Some(PLACEHOLDER_VALUE.to_owned()), value_from: None, ..arg.clone() })
+        .map(|arg| {
+            let value = arg.value.clone().unwrap_or_else(|| PLACEHOLDER_VALUE.to_owned());
+            Argument { value: Some(value), value_from: None, ..arg.clone() }
+        })
         .collect();
     for metric in template.spec.metrics.iter().flatten() {
         let metric = resolve_metric(metric, &args, None)

@@ -9,6 +9,13 @@ use controller::connection::Connection;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) connection: Connection,
+    /// Of the Argo Rollouts plugin, for scripts that set it: what a verb has to say goes to standard error, and there is
+    /// no log.
+    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
+    loglevel: Option<String>,
+    /// The same.
+    #[arg(long, short = 'v', global = true, hide = true, value_name = "LEVEL")]
+    kloglevel: Option<String>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -357,6 +364,11 @@ mod tests {
             "try -f - --good-only -o json",
             "plan web -o json",
             "version --short",
+            "version --loglevel debug",
+            "get ro web --kloglevel=4",
+            "get ro web -v 5",
+            "--cache-dir /tmp/cache list ro --disable-compression",
+            "list ro --client-certificate me.crt --client-key me.key --as jane --as-uid 7",
             "completion bash",
         ] {
             let words = std::iter::once("kubectl-argo-rollouts").chain(line.split(' '));

@@ -21,6 +21,7 @@ fn controller_of(cluster: &Cluster) -> tokio::task::JoinHandle<()> {
     let nobody = tower::service_fn(|_: Request| async { Err::<Response, _>(NoAnswer("nobody".to_owned())) });
     let client = kube::Client::new(cluster.client("stepgate"), "default");
     let around = Surroundings {
+        evictions: client.clone(),
         jobs: client.clone(),
         mesh: client.clone(),
         aws: None,
@@ -53,23 +54,28 @@ async fn command(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
     Ok(transcript.out())
 }
 
+/// The Rollout `web` with this canary strategy.
+fn rollout(canary: &Value) -> Value {
+    let labels = json!({"app": "web"});
+    let template = json!({
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    });
+    json!({
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"replicas": 4, "selector": {"matchLabels": labels}, "template": template,
+            "strategy": {"canary": canary}},
+    })
+}
+
 /// A Rollout that waits at its first pause, whose controller is gone.
 async fn paused_in_the_middle() -> Cluster {
     let cluster = cluster();
     tokio::spawn(cluster.clone().run());
     let controller = controller_of(&cluster);
-    let rollout = json!({
-        "metadata": {"name": "web", "namespace": "default"},
-        "spec": {
-            "replicas": 4,
-            "selector": {"matchLabels": {"app": "web"}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "web", "image": "web:1"}]},
-            },
-            "strategy": {"canary": {"steps": [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {"duration": "1m"}}]}},
-        },
-    });
+    let rollout = rollout(&json!({
+        "steps": [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {"duration": "1m"}}],
+    }));
     cluster.create("argoproj.io/v1alpha1", "Rollout", "default", rollout).unwrap();
     tokio::time::sleep(Duration::from_secs(30)).await;
     let next = json!({"spec": {"template": {"metadata": {"annotations": {"release": "2"}}}}});
@@ -157,19 +163,10 @@ fn routes_that_are_found_by_their_labels_are_read_once() {
             cluster.create("v1", "Service", "default", service).unwrap();
         }
         let selector = json!({"matchLabels": {"app": "web"}});
-        let rollout = json!({
-            "metadata": {"name": "web", "namespace": "default"},
-            "spec": {
-                "replicas": 4,
-                "selector": {"matchLabels": {"app": "web"}},
-                "template": {
-                    "metadata": {"labels": {"app": "web"}},
-                    "spec": {"containers": [{"name": "web", "image": "web:1"}]},
-                },
-                "strategy": {"canary": {"canaryService": "canary", "stableService": "stable",
-                    "trafficRouting": {"gatewayAPI": {"httpRouteSelector": selector}}}},
-            },
-        });
+        let rollout = rollout(&json!({
+            "canaryService": "canary", "stableService": "stable",
+            "trafficRouting": {"gatewayAPI": {"httpRouteSelector": selector}},
+        }));
         cluster.create("argoproj.io/v1alpha1", "Rollout", "default", rollout).unwrap();
         let route = |name: &str, app: &str| {
             let rules = json!([{"backendRefs": [{"name": "stable", "weight": 100}, {"name": "canary", "weight": 0}]}]);

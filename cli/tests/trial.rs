@@ -103,3 +103,61 @@ fn a_condition_that_nothing_meets_fails_the_good_release() {
     assert!(out.contains("ASSUMED: nobody is called; no value that was tried meets its conditions"), "{out}");
     assert!(out.contains("NOT COMPLETED"), "{out}");
 }
+
+#[test]
+fn a_canary_behind_a_gateway_is_played_with_its_route() {
+    golden("canary-gateway", 0);
+}
+
+#[test]
+fn routers_of_all_kinds_take_part() {
+    let text = example("canary-gateway")
+        + "---\n"
+        + &std::fs::read_to_string(folder("canary-gateway") + "/routes.yaml").unwrap();
+    let (services, _) = text.split_once("---\napiVersion: gateway").unwrap();
+    let of = |routing: &str, objects: &str| {
+        let rollout = services.replace("gatewayAPI: {httpRoute: search}", routing);
+        // Not every one of them makes header routes.
+        let rollout = rollout.replace("        managedRoutes: [{name: testers}]\n", "");
+        // Subsets split one Service, which has to select the pods of both versions.
+        let named = "      canaryService: search-canary\n      stableService: search\n";
+        let rollout = if routing.contains("destinationRule") { rollout.replace(named, "") } else { rollout };
+        let (before, rest) = rollout.split_once("        - setHeaderRoute:").unwrap();
+        let (_, after) = rest.split_once("        - pause: {duration: 5m}\n").unwrap();
+        run(&["try", "-f", &with("routed.yaml", &format!("{before}{after}---\n{objects}")), "--good-only"])
+    };
+    let to = |subset: &str, weight: u8| {
+        format!("{{destination: {{host: search, subset: {subset}}}, weight: {weight}}}")
+    };
+    let mesh = format!(
+        "{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: mesh}}, spec: {{hosts: [search], \
+         http: [{{route: [{}, {}]}}]}}}}\n---\n{{apiVersion: networking.istio.io/v1beta1, kind: DestinationRule, metadata: \
+         {{name: rule}}, spec: {{host: search, subsets: [{{name: stable, labels: {{app: search}}}}, {{name: canary, \
+         labels: {{app: search}}}}]}}}}\n",
+        to("stable", 100),
+        to("canary", 0)
+    );
+    let istio = "istio: {virtualService: {name: mesh}, destinationRule: {name: rule, canarySubsetName: canary, \
+        stableSubsetName: stable}}";
+    let traefik = "{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: split}, spec: {weighted: \
+        {services: [{name: search, port: 80}, {name: search-canary, port: 80}]}}}\n";
+    let nginx = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: public}, spec: {ingressClassName: \
+        nginx, rules: [{host: search.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: \
+        search, port: {number: 80}}}}]}}]}}\n";
+    for (routing, objects, users) in [
+        (istio, mesh.as_str(), "VirtualService mesh"),
+        ("traefik: {weightedTraefikServiceName: split}", traefik, "TraefikService split"),
+        ("nginx: {stableIngress: public}", nginx, "Ingress public"),
+    ] {
+        let (code, out, err) = of(routing, objects);
+        assert_eq!(code, 0, "{out}{err}");
+        assert!(out.contains(&format!("10 requests a second to {users}\n")), "{out}");
+        assert!(out.contains("routers are asked for 60 of 100 to the canary"), "{out}");
+    }
+    let (code, out, _) =
+        of("traefik: {weightedTraefikServiceName: split}", &format!("{traefik}---\n{nginx}"));
+    assert!(code == 0 && out.contains("No part in it have: Ingress public."), "{out}");
+    let (code, out, _) = of("nginx: {stableIngress: other}", nginx);
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("stableIngress") && out.contains("\"other\" not found"), "{out}");
+}

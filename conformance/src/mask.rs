@@ -85,6 +85,8 @@ impl Mask {
         for document in answer.documents_mut() {
             self.see(document);
             self.sort(document);
+            // While the columns are there that name them, also where only the rows are kept.
+            tables(document);
             // Before uids are named: the names of those that are kept must not depend on others.
             drop.iter().for_each(|pointer| pointer::remove(document, pointer));
             if !keep.is_empty() {
@@ -176,7 +178,6 @@ impl Mask {
     fn object(&mut self, members: &mut Map<String, Value>) {
         members.remove(GONE);
         self.version(members);
-        ages(members);
         for (key, child) in members.iter_mut() {
             let placeholder = match (key.as_str(), &*child) {
                 ("continue", Value::String(token)) if !token.is_empty() => "<continue>",
@@ -202,6 +203,18 @@ impl Mask {
 
 fn canonical_name(resource: &Value) -> String {
     resource.get("name").map(canonical).unwrap_or_default()
+}
+
+/// Masks ages in every table of a document.
+fn tables(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(tables),
+        Value::Object(members) => {
+            ages(members);
+            members.values_mut().for_each(tables);
+        }
+        _ => {}
+    }
 }
 
 /// Masks the cells of a table that tell how much time has passed.
@@ -288,7 +301,8 @@ mod tests {
             "columnDefinitions": [{"name": "Name"}, {"name": "Age"}],
             "rows": [{"cells": ["a", "3s"]}, {"cells": ["b", "<unknown>"]}],
         });
-        let seen = masked(vec![table], &[]);
-        assert_eq!(seen[0]["rows"], json!([{"cells": ["a", "<age>"]}, {"cells": ["b", "<unknown>"]}]));
+        let rows = json!([{"cells": ["a", "<age>"]}, {"cells": ["b", "<unknown>"]}]);
+        assert_eq!(masked(vec![table.clone()], &[])[0]["rows"], rows);
+        assert_eq!(masked(vec![table], &["/rows".to_owned()]), [json!({"rows": rows})]);
     }
 }

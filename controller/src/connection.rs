@@ -39,6 +39,15 @@ pub struct Connection {
     /// Act as a member of this group; may be repeated.
     #[arg(long = "as-group", global = true, value_name = "GROUP")]
     as_group: Vec<String>,
+    /// Act as the user of this UID.
+    #[arg(long = "as-uid", global = true, value_name = "UID")]
+    as_uid: Option<String>,
+    /// File with the certificate that says who we are.
+    #[arg(long = "client-certificate", global = true, value_name = "FILE")]
+    client_certificate: Option<String>,
+    /// File with the key of that certificate.
+    #[arg(long = "client-key", global = true, value_name = "FILE")]
+    client_key: Option<String>,
     /// Do not check the API server's certificate.
     #[arg(long = "insecure-skip-tls-verify", global = true)]
     insecure: bool,
@@ -51,6 +60,12 @@ pub struct Connection {
     /// Longest wait for one answer, such as 30s; 0 waits for ever.
     #[arg(long = "request-timeout", global = true, default_value = "0", value_name = "DURATION")]
     request_timeout: String,
+    /// kubectl's; nothing is kept on disk here.
+    #[arg(long = "cache-dir", global = true, hide = true)]
+    cache_dir: Option<String>,
+    /// kubectl's; answers are never compressed here.
+    #[arg(long = "disable-compression", global = true, hide = true)]
+    disable_compression: bool,
 }
 
 impl Connection {
@@ -95,6 +110,21 @@ impl Connection {
                 bail!("--as-group needs --as: a group is borrowed together with a user");
             }
             config.auth_info.impersonate_groups = Some(self.as_group.clone());
+        }
+        if let Some(uid) = &self.as_uid {
+            if self.as_user.is_none() {
+                bail!("--as-uid needs --as: a UID is borrowed together with a user");
+            }
+            let value = http::HeaderValue::from_str(uid).with_context(|| format!("--as-uid {uid:?}"))?;
+            config.headers.push((http::HeaderName::from_static("impersonate-uid"), value));
+        }
+        if let Some(path) = &self.client_certificate {
+            config.auth_info.client_certificate = Some(path.clone());
+            config.auth_info.client_certificate_data = None;
+        }
+        if let Some(path) = &self.client_key {
+            config.auth_info.client_key = Some(path.clone());
+            config.auth_info.client_key_data = None;
         }
         config.accept_invalid_certs |= self.insecure;
         if let Some(path) = &self.certificate_authority {
@@ -150,15 +180,23 @@ mod tests {
             server: Some("https://two.example:6443".to_owned()),
             as_user: Some("jane".to_owned()),
             as_group: vec!["ops".to_owned()],
+            as_uid: Some("7".to_owned()),
+            client_certificate: Some("me.crt".to_owned()),
+            client_key: Some("me.key".to_owned()),
             insecure: true,
             request_timeout: "5s".to_owned(),
             ..Connection::default()
         };
         let mut config = config();
+        config.auth_info.client_key_data = Some("of the kubeconfig".to_owned().into());
         connection.override_config(&mut config).unwrap();
         assert_eq!(config.cluster_url.to_string(), "https://two.example:6443/");
         assert_eq!(config.auth_info.impersonate.as_deref(), Some("jane"));
         assert_eq!(config.auth_info.impersonate_groups, Some(vec!["ops".to_owned()]));
+        assert_eq!(config.headers[0].0, "impersonate-uid");
+        assert_eq!(config.auth_info.client_certificate.as_deref(), Some("me.crt"));
+        assert_eq!(config.auth_info.client_key.as_deref(), Some("me.key"));
+        assert!(config.auth_info.client_key_data.is_none(), "the file replaces it");
         assert!(config.accept_invalid_certs);
         assert_eq!(config.read_timeout, Some(Duration::from_secs(5)));
     }

@@ -36,6 +36,9 @@ const LEASE: &str = "argo-rollouts-controller-lock";
 pub struct Surroundings {
     /// The cluster.
     pub client: Client,
+    /// The cluster, for what must not be tried again unasked: a disruption budget refuses an eviction with the answer that
+    /// a busy server gives, and a client that waits for another one waits as long as the budget does.
+    pub evictions: Client,
     /// The cluster in which Jobs of analyses are made; the same one as a rule.
     pub jobs: Client,
     /// The cluster with the configuration of Istio; the same one as a rule.
@@ -70,6 +73,7 @@ impl Surroundings {
     fn read_only(self, metrics: &Metrics) -> Self {
         Self {
             client: read_only(self.client, metrics.clone()),
+            evictions: read_only(self.evictions, metrics.clone()),
             jobs: read_only(self.jobs, metrics.clone()),
             mesh: read_only(self.mesh, metrics.clone()),
             ..self
@@ -151,7 +155,8 @@ impl Controller {
             caches.targets = Targets::start(&mut tasks, sources, clock, queue.clone());
         }
         let mut watches = Watches::default();
-        watches::start(&mut watches, &around.client, &caches, &queue, &args, &around.namespace);
+        let (client, own) = (&around.client, &around.namespace);
+        watches::start(&mut watches, client, &caches, &queue, &args, own, shadow.as_ref());
         let scope = args.namespaced.then_some(around.namespace.as_str());
         let of_routes = Clients::new(around.client.clone(), around.mesh.clone(), args.router_apis.clone());
         let of_routes = if args.shadow { of_routes.reading() } else { of_routes };
@@ -171,6 +176,7 @@ impl Controller {
         };
         let applier = Applier {
             client: around.client,
+            evictions: around.evictions,
             of_routes,
             claim: claim.clone(),
             caches: caches.clone(),

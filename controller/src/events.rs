@@ -95,6 +95,10 @@ impl Sender {
             let sent = tokio::time::timeout(REQUEST_TIMEOUT, self.send(&namespace, &message)).await;
             match sent {
                 Ok(Ok(())) => {}
+                // All of it is being deleted, its events too.
+                Ok(Err(error)) if is_of_a_going_namespace(&error) => {
+                    tracing::debug!(%error, reason = message.reason, "an event was not sent")
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, reason = message.reason, "an event could not be sent")
                 }
@@ -163,6 +167,32 @@ impl Sender {
     }
 }
 
+/// Whether nothing is created any more in the namespace.
+fn is_of_a_going_namespace(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
 fn timestamp(clock: Clock) -> Option<Time> {
     Timestamp::new(clock.now().0.timestamp(), 0).ok().map(Time)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_goes_is_told_from_a_missing_right() {
+        let error = |causes: serde_json::Value| {
+            let status = json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": "forbidden",
+                "details": {"name": "web.1", "kind": "events", "causes": causes}});
+            kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+        };
+        let going = json!([{"reason": "NamespaceTerminating", "message": "namespace shop is being terminated",
+            "field": "metadata.namespace"}]);
+        assert!(is_of_a_going_namespace(&error(going)));
+        assert!(!is_of_a_going_namespace(&error(json!([]))));
+    }
 }

@@ -100,6 +100,7 @@ pub async fn preview(
     let mut world = observe::world(&caches, &rollout, Vec::new(), &settings, now);
     if rollouts::restart_is_due(&rollout, now) {
         world.pods = pods(client, namespace, &world).await?;
+        world.pods_are_known = true;
     }
     let plan = planner::plan(&world, now);
     Ok((plan, world))

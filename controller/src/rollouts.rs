@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Seconds for which a refusal is shown before the write is tried again.
-const REFUSAL_SECONDS: i64 = 20;
+/// Seconds for which a refusal is shown before the write is tried again: the longest that Argo Rollouts waits.
+const REFUSAL_SECONDS: i64 = 10;
 /// How long the watches have to tell of our own writes. Then the next look is taken without them: a list that is not
 /// answered must not hold an abort up.
 pub(crate) const UNTOLD: Duration = Duration::from_secs(1);
@@ -73,10 +73,13 @@ impl Rollouts {
         }
         let started = Instant::now();
         let result = self.reconcile(key, told).await;
-        let failed = result.as_ref().is_err_and(|error| !error.is_stale());
+        let failed = match &result {
+            Ok((_, refused)) => *refused,
+            Err(error) => !error.is_stale(),
+        };
         self.metrics.looked(Looked::Rollout, &key.namespace, &key.name, started.elapsed(), failed);
         match result {
-            Ok(wake) => wake
+            Ok((wake, _)) => wake
                 .filter(|_| !defect!(WakeDropped))
                 .map_or(Outcome::Done, |at| Outcome::Wake(self.clock.instant(at))),
             Err(ApplyError::NotLeading) => Outcome::Done,
@@ -114,12 +117,24 @@ impl Rollouts {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn reconcile(&self, key: &Key, mut told: Option<Instant>) -> Result<Option<Time>, ApplyError> {
+    /// When to look again, and whether the API server has refused what was planned.
+    async fn reconcile(
+        &self,
+        key: &Key,
+        mut told: Option<Instant>,
+    ) -> Result<(Option<Time>, bool), ApplyError> {
+        let mut refused = false;
         for _ in 0..PLANS_MAX {
-            let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else { return Ok(None) };
+            let Some(rollout) = self.caches.rollouts.get(&key.namespace, &key.name) else {
+                return Ok((None, refused));
+            };
+            let rollout = self.caches.left.with_dropped_routes(rollout);
             let now = self.clock.now();
             let (refusals, until) = self.refusals(key, &rollout, now);
-            let Some((world, pods)) = self.world(&rollout, refusals, now).await? else { return Ok(None) };
+            let Some((world, pods)) = self.world(&rollout, refusals, now).await? else {
+                return Ok((None, refused));
+            };
+            self.caches.left.forget_routes(&world);
             let plan = planner::plan(&world, now);
             self.explain(key, &world, &plan, now);
             let applied = self.applier.apply(&world, &plan, &pods, told.take()).await;
@@ -130,14 +145,17 @@ impl Rollouts {
                     let untold = self.wrote(key, &rollout, &plan).then(|| self.clock.now().plus(UNTOLD));
                     let later =
                         later.map(|at| self.clock.now().plus(at.saturating_duration_since(Instant::now())));
-                    return Ok([wake, until, untold, later].into_iter().flatten().min());
+                    return Ok(([wake, until, untold, later].into_iter().flatten().min(), refused));
                 }
-                Err(ApplyError::Refused(refusal)) => self.remember(key, &rollout, *refusal, now),
+                Err(ApplyError::Refused(refusal)) => {
+                    refused = true;
+                    self.remember(key, &rollout, *refusal, now);
+                }
                 Err(error) => return Err(error),
             }
         }
         // The refusal stands in the status; the write is tried again when it is forgotten.
-        Ok(Some(self.clock.now().plus_seconds(REFUSAL_SECONDS)))
+        Ok((Some(self.clock.now().plus_seconds(REFUSAL_SECONDS)), refused))
     }
 
     /// All that decides about a Rollout, and the pods whose metadata may be asked to change; `None` while that is not
@@ -160,6 +178,7 @@ impl Rollouts {
         let mut world = observe::world(&self.caches, rollout, refusals, &self.settings, now);
         if restart_is_due(rollout, now) {
             world.pods = self.pods(rollout, &world).await?;
+            world.pods_are_known = true;
         }
         let pods = self.pods_to_label(rollout, &world).await?;
         world.pod_metadata = metadata(&pods);

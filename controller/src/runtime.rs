@@ -45,7 +45,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
     let requests = RequestCounter::default();
-    let client = connect(args.connection.config(USER_AGENT).await?, &requests)?;
+    let config = args.connection.config(USER_AGENT).await?;
+    let mut once = config.clone();
+    once.default_retry = false;
+    let evictions = connect(once, &requests)?;
+    let client = connect(config, &requests)?;
     let (jobs, analyses) = jobs(&client, &requests).await?;
     let namespace = own_namespace(args);
     let mesh = match mesh::primary(&client, args.namespaced.then_some(namespace.as_str())).await? {
@@ -59,6 +63,7 @@ async fn surroundings(args: &Args) -> anyhow::Result<Surroundings> {
     let unique = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     Ok(Surroundings {
         client,
+        evictions,
         jobs,
         mesh,
         aws: aws_client(args),

@@ -5,6 +5,7 @@ use crate::cache::reads::{self, Reads};
 use crate::cache::{self, Caches, RawWorkload, Received, Referable, Shelf, Watches};
 use crate::observe;
 use crate::queue::{Key, Kind, Queue};
+use crate::shadow::Shadow;
 use crds::meta::{
     ANALYSIS_RUN_UID_LABEL, INSTANCE_ID_LABEL, POD_TEMPLATE_HASH_LABEL, WORKLOAD_GENERATION_ANNOTATION,
 };
@@ -24,7 +25,7 @@ pub(crate) fn own_kinds(args: &Args) -> watcher::Config {
     watcher::Config::default().labels(&selector)
 }
 
-/// Starts all watches.
+/// Starts all watches. A shadow hears of each state of a Rollout.
 pub(crate) fn start(
     watches: &mut Watches,
     client: &Client,
@@ -32,6 +33,7 @@ pub(crate) fn start(
     queue: &Arc<Queue>,
     args: &Args,
     own: &str,
+    shadow: Option<&Shadow>,
 ) {
     let scope = args.namespaced.then_some(own);
     let keys = |kind: Kind| {
@@ -40,7 +42,14 @@ pub(crate) fn start(
     };
     let rollout = keys(Kind::Rollout);
     let service = keys(Kind::Service);
-    let changed = rollout_changed(caches.clone(), rollout.clone(), service.clone(), keys(Kind::Route));
+    let wake = rollout_changed(caches.clone(), rollout.clone(), service.clone(), keys(Kind::Route));
+    let shadow = shadow.cloned();
+    let changed = move |new: &crds::Rollout, old: Option<&crds::Rollout>| {
+        if let Some(shadow) = &shadow {
+            shadow.passed(old, new);
+        }
+        wake(new, old);
+    };
     cache::start(watches, api(client, scope), own_kinds(args), caches.rollouts.clone(), changed);
 
     let owner = rollout.clone();
@@ -119,6 +128,11 @@ fn rollout_changed(
                 let (namespace, key) = reads::key(&object);
                 route(namespace, key);
             }
+        }
+        let left = old.map(|old| caches.left.changed(old, new, &caches.routes)).unwrap_or_default();
+        for object in left {
+            let (namespace, key) = reads::key(&object);
+            route(namespace, key);
         }
         rollout(namespace, new.name_any());
     }

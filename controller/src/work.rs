@@ -105,7 +105,9 @@ impl Work {
                 outcome
             }
             (Kind::AnalysisRun, Duty::All | Duty::Analyses) => self.look_at_run(key).await,
-            (Kind::Route, Duty::All) => routes::look(&self.applier, key).await,
+            (Kind::Route, Duty::All) => {
+                routes::look(&self.applier, key, self.rollouts.settings.gives_back).await
+            }
             (Kind::Service, Duty::All) => services::look(&self.applier, &self.queue, key).await,
             (Kind::Rollout, Duty::Shadow(shadow)) => shadow.look(&self.rollouts, key).await,
             (Kind::Service, Duty::Shadow(_)) => {

@@ -18,6 +18,7 @@ pub mod guard;
 pub mod image;
 pub mod install;
 mod interleavings;
+pub mod kustomize;
 pub mod load;
 pub mod memory;
 mod node;

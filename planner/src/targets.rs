@@ -1,5 +1,7 @@
 //! What target groups of load balancers say of the pods of a Service. `[traffic.registered]`
 
+use crate::defect;
+
 /// Whether the load balancers that send requests to a Service know the pods that it selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Targets {
@@ -34,7 +36,7 @@ impl Targets {
         match self {
             Self::Unbound => true,
             Self::Bound(targets) => targets.pods > 0 && targets.registered >= targets.pods,
-            Self::Unknown | Self::Silent(_) => false,
+            Self::Unknown | Self::Silent(_) => defect!(SilenceIsConsent),
         }
     }
 

@@ -123,6 +123,9 @@ impl RouterView {
 pub struct Authors {
     /// When we last did; `None` where no field is ours, or no more.
     pub own: Option<Time>,
+    /// When we last did, also where no field is ours any more, as far as that is known: whoever writes a list of routes
+    /// has all of it.
+    pub written: Option<Time>,
     /// Whether others have fields in an object in which we have some: only then can ours be given back.
     pub shared: bool,
     /// Who else has changed one since we last did.
@@ -133,6 +136,7 @@ impl Authors {
     /// Those of this object, too.
     pub fn add(&mut self, object: &Self) {
         self.own = self.own.max(object.own);
+        self.written = self.written.max(object.written);
         self.shared |= object.shared;
         if let Some(other) = &object.other {
             self.other.get_or_insert_with(|| other.clone());

@@ -19,6 +19,8 @@ pub struct World {
     pub replica_sets: Vec<ReplicaSet>,
     /// Pods of our ReplicaSets, in the order of the API's list. Only filled while a restart is due.
     pub pods: Vec<Pod>,
+    /// Whether [`World::pods`] was asked for: then there are none where it is empty.
+    pub pods_are_known: bool,
     /// Metadata of the pods that the selector matches, sorted by uid. Only filled where a strategy puts metadata on
     /// pods, or has put it there.
     pub pod_metadata: Vec<PodMetadata>,
@@ -90,7 +92,7 @@ impl World {
     /// just evicted do not count, though the ReplicaSet's status may still say so.
     #[must_use]
     pub fn available(&self, set: &ReplicaSet) -> i32 {
-        if self.pods.is_empty() {
+        if self.pods.is_empty() && !self.pods_are_known {
             return set.counts.available;
         }
         let pods = self.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);

@@ -52,7 +52,9 @@ impl fmt::Display for Difference {
 }
 
 /// Messages that come and go while pods become ready: how often depends on the order of milliseconds.
-const PASSING: [&str; 4] = [
+const PASSING: [&str; 5] = [
+    // Argo Rollouts is Healthy then. `[status.traffic]`
+    "traffic is still sent to another version",
     "updated replicas are still becoming available",
     "old replicas are pending termination",
     "active service cutover pending",

@@ -33,6 +33,7 @@ pub enum Kind {
     ReplicaSet,
     Pod,
     Service,
+    PodDisruptionBudget,
     Job,
     Event,
     Lease,
@@ -54,6 +55,7 @@ impl Kind {
             Self::ReplicaSet => ("apps/v1", "ReplicaSet", "replicasets"),
             Self::Pod => ("v1", "Pod", "pods"),
             Self::Service => ("v1", "Service", "services"),
+            Self::PodDisruptionBudget => ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
             Self::Job => ("batch/v1", "Job", "jobs"),
             Self::Event => ("v1", "Event", "events"),
             Self::Lease => ("coordination.k8s.io/v1", "Lease", "leases"),
@@ -68,13 +70,14 @@ impl Kind {
     /// The kind of this API version and name, if stories use it.
     #[must_use]
     pub fn of(object: &Value) -> Option<Self> {
-        const ALL: [Kind; 14] = [
+        const ALL: [Kind; 15] = [
             Kind::Rollout,
             Kind::AnalysisRun,
             Kind::AnalysisTemplate,
             Kind::ReplicaSet,
             Kind::Pod,
             Kind::Service,
+            Kind::PodDisruptionBudget,
             Kind::Job,
             Kind::Event,
             Kind::Lease,

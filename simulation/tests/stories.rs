@@ -90,6 +90,7 @@ stories! {
     metadata: "metadata",
     never_ready: "never-ready",
     refused: "refused",
+    restart: "restart",
     killed: "killed",
     two_controllers: "two-controllers",
 }

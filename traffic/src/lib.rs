@@ -18,8 +18,9 @@ mod traefik;
 mod laws;
 
 pub use fault::{Fault, fault};
+pub use gateway::route_keys;
 pub use object::{KINDS, Kind, Objects, Reference};
-pub use release::{is_marked, release, rests_as_it_was, writers};
+pub use release::{at_rest, is_marked, release, rests_as_it_was, writers};
 pub use selection::{Find, Selection};
 
 use crds::Rollout;
@@ -62,6 +63,11 @@ pub trait Router: Debug + Send + Sync {
     fn balancers(&self, objects: &Objects) -> Vec<Balancer> {
         let _ = objects;
         Vec::new()
+    }
+
+    /// Whether its objects say themselves which Rollouts have written weights there ([`writers`]).
+    fn marks(&self) -> bool {
+        false
     }
 
     /// What to tell people of an edit: the reason and the message of an event.

@@ -1,10 +1,13 @@
 //! What Rollouts have left on objects that they do not use any more. `[traffic.release]`
 //!
 //! Two kinds say who has written to them: an Ingress of a load balancer keeps a ledger, a DestinationRule a mark. The
-//! other routers' objects have nothing that tells our numbers from their owner's.
+//! other routers' objects have nothing that tells our numbers from their owner's: who takes one out of a Rollout in the
+//! middle of an update is to be seen doing so ([`at_rest`]).
 
 use crate::object::{DESTINATION_RULE, INGRESS};
-use crate::{Kind, Problem, Reference, alb, istio};
+use crate::{Kind, Problem, Reference, Services, alb, istio, routing};
+use crds::Rollout;
+use planner::traffic::{Intent, Share, WHOLE_WEIGHT};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -46,5 +49,22 @@ pub fn release(
         INGRESS => alb::release(value, referring),
         DESTINATION_RULE => Ok(istio::release(value, referring)),
         _ => Ok(None),
+    }
+}
+
+/// What a Rollout's routers are asked for when no update is under way: everything goes to the stable Service, and no
+/// managed route is there.
+#[must_use]
+pub fn at_rest(rollout: &Rollout, services: &Services) -> Intent {
+    let routing = routing(rollout);
+    let total = routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(WHOLE_WEIGHT);
+    let managed = routing.and_then(|routing| routing.managed_routes.as_ref());
+    let share = |service: &String, weight| Share { service: service.clone(), hash: String::new(), weight };
+    Intent {
+        total,
+        canary: share(&services.canary, 0),
+        stable: share(&services.stable, total),
+        managed: managed.into_iter().flatten().map(|route| route.name.clone()).collect(),
+        ..Intent::default()
     }
 }

@@ -29,6 +29,12 @@ enum Action {
         #[arg(long)]
         keep: bool,
     },
+    /// Build kustomizations that use `manifests/kustomize`, and look at what comes out: needs no cluster and no root.
+    Kustomize {
+        /// Another kubectl than the one that the cluster is built with.
+        #[arg(long)]
+        kubectl: Option<PathBuf>,
+    },
     /// Play the conformance cases on a cluster that is up, and compare with what is recorded.
     Conformance {
         /// Only cases whose names contain one of these words.
@@ -85,6 +91,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Action::Down => Cluster::of(&args.run_id, &helper)?.down(),
         Action::Test { only, keep } => crate::real::test(&args.run_id, &helper, only, *keep)?,
+        Action::Kustomize { kubectl } => crate::real::kustomizations(kubectl.as_deref())?,
         Action::Conformance { only, record } => {
             crate::real::conformance(&args.run_id, &helper, only, *record)?
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask gen`: files that are made from code, and checked in.
 
 mod cluster;
+mod kustomize;
 mod messages;
 mod tables;
 
@@ -41,6 +42,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         files.push((root.join("..").join(room).join("clippy.toml"), crate::house::bans::clippy_toml()));
     }
     files.push((root.join("../docs/reference/recorded.md"), recordings::table()));
+    for (file, text) in kustomize::files() {
+        files.push((root.join("../manifests/kustomize").join(file), text));
+    }
     if args.facts {
         files.push((root.join("data/facts.txt"), facts()?));
     }

@@ -3,8 +3,8 @@
 use crate::image::{self, Made, Name};
 use anyhow::{Context, Result};
 use e2e::{
-    Cluster, accepted, conformance, install, prometheus, recorded, rights, shadow, stage::Theatre, suite,
-    traefik, traffic,
+    Cluster, accepted, build::Programs, conformance, install, kustomize, prometheus, recorded, rights,
+    shadow, stage::Theatre, suite, traefik, traffic,
 };
 use std::path::Path;
 
@@ -56,6 +56,10 @@ impl Images {
 /// Brings a cluster up, installs Stepgate from its image, tells the stories, and looks at what the controllers asked of
 /// the API server.
 pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> Result<()> {
+    if only.is_empty() {
+        // Needs no cluster: told before there is one.
+        kustomizations(None)?;
+    }
     let images = Images::build()?;
     let cluster = Cluster::up(run_id, keep, helper)?;
     images.add_to(&cluster)?;
@@ -87,6 +91,16 @@ pub(crate) fn test(run_id: &str, helper: &Path, only: &[String], keep: bool) -> 
     suite::no_refusals(&cluster)?;
     suite::clean_logs(&cluster)?;
     Ok(())
+}
+
+/// Builds kustomizations with this kubectl, or with that of the cluster.
+pub(crate) fn kustomizations(kubectl: Option<&Path>) -> Result<()> {
+    let kubectl = match kubectl {
+        Some(path) => path.to_owned(),
+        None => Programs::ensure()?.kubectl(),
+    };
+    let peer = std::env::var_os("STEPGATE_PEER_DIR");
+    kustomize::check(&kubectl, &crate::house::target().join("e2e/kustomize"), peer.as_deref().map(Path::new))
 }
 
 /// Plays stories of users who come through a real data plane, on a cluster of its own.

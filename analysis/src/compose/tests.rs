@@ -88,11 +88,14 @@ fn conflicts_have_the_known_messages() {
     assert_eq!(message(json!({"args": [{"name": "a"}]}), json!({})), "args.a was not resolved");
 }
 
+/// Seen in Argo Rollouts' own tests, too: a template whose arguments have defaults for count and interval is valid.
 #[test]
 fn a_step_needs_an_end() {
+    let secret = json!({"secretKeyRef": {"name": "s", "key": "k"}});
+    let args = json!([{"name": "c"}, {"name": "two", "value": "2"}, {"name": "secret", "valueFrom": secret}]);
     let check = |count: serde_json::Value| {
         let metric = json!({"name": "m", "interval": "1s", "count": count, "provider": {}});
-        let spec = template(json!({"args": [{"name": "c"}], "metrics": [metric]}));
+        let spec = template(json!({"args": args, "metrics": [metric]}));
         check_finite(&Found { name: "t", cluster: false, spec: &spec })
             .map_or_else(|error| error.to_string(), |()| String::new())
     };
@@ -103,5 +106,7 @@ fn a_step_needs_an_end() {
     assert_eq!(check(json!(null)), endless("<nil>"));
     assert_eq!(check(json!("{{args.c}}")), endless("dummy-value"));
     assert_eq!(check(json!("abc")), endless("abc"));
+    assert_eq!(check(json!("{{args.two}}")), "", "its own argument says how often");
+    assert_eq!(check(json!("{{args.secret}}")), endless("dummy-value"));
     assert_eq!(check(json!("{{ args.zzz }}")), "AnalysisTemplate t: failed to resolve {{ args.zzz }}");
 }

@@ -17,6 +17,8 @@ pub(super) struct Look {
     /// Index of the step, and how many there are.
     pub(super) step: Option<(usize, usize)>,
     pub(super) weight: Option<i32>,
+    /// What routers are asked for.
+    pub(super) routed: Option<String>,
     /// Ready pods of the old and of the new version.
     pub(super) old: usize,
     pub(super) new: usize,
@@ -60,6 +62,7 @@ impl Look {
             aborted: status.abort,
             step: step.filter(|_| steps > 0).map(|index| (index, steps)),
             weight: summary::set_weight(rollout),
+            routed: routed(rollout),
             old: of_old,
             new: of_new,
             services: selected.collect(),
@@ -73,7 +76,7 @@ impl Look {
     /// Pods by version.
     pub(super) fn pods(&self) -> String {
         // Blue-green has no weights: users go to one version or to the other.
-        let share = match (self.weight, self.old + self.new) {
+        let share = match (self.weight.filter(|_| self.routed.is_none()), self.old + self.new) {
             (None, _) | (_, 0) => String::new(),
             (Some(_), all) => format!(" ({}% new)", self.new * 100 / all),
         };
@@ -98,6 +101,13 @@ fn is_ready(pod: &Value) -> bool {
             .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
 }
 
+/// How the requests of routers are split, where there are any.
+fn routed(rollout: &Rollout) -> Option<String> {
+    let weights = rollout.status.as_ref()?.canary.as_ref()?.weights.as_ref()?;
+    let (new, old) = (weights.canary.weight, weights.stable.weight);
+    Some(format!("routers are asked for {new} of {} to the canary", new + old))
+}
+
 /// The steps of a canary.
 pub(super) fn steps(rollout: &Rollout) -> Option<&[CanaryStep]> {
     rollout.spec.strategy.as_ref()?.canary.as_ref()?.steps.as_deref()
@@ -118,6 +128,20 @@ pub(super) fn told(step: &CanaryStep) -> (String, bool) {
         let templates =
             analysis.templates.iter().flatten().filter_map(|template| template.template_name.clone());
         return (format!("analysis {}", templates.collect::<Vec<_>>().join(", ")), false);
+    }
+    if let Some(scale) = &step.set_canary_scale {
+        let size = match (scale.weight, scale.replicas) {
+            (Some(weight), _) => format!("weight {weight}"),
+            (None, Some(replicas)) => format!("{replicas} pods"),
+            (None, None) => "as the traffic's weight".to_owned(),
+        };
+        return (format!("setCanaryScale {size}"), false);
+    }
+    if let Some(route) = &step.set_header_route {
+        return (format!("setHeaderRoute {}", route.name.as_deref().unwrap_or_default()), false);
+    }
+    if let Some(route) = &step.set_mirror_route {
+        return (format!("setMirrorRoute {}", route.name), false);
     }
     ("a step".to_owned(), false)
 }

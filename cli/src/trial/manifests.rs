@@ -1,5 +1,6 @@
 //! The manifests of a trial: read, checked as `lint` does, and put into the order in which they are played.
 
+use super::routes;
 use crate::verbs::lint;
 use anyhow::Context;
 use crds::Rollout;
@@ -122,15 +123,18 @@ impl Manifests {
                 *spec = resolved;
             }
         }
+        let (kept, left): (Vec<Value>, Vec<Value>) = std::mem::take(&mut self.others)
+            .into_iter()
+            .partition(|object| self.rollouts.iter().any(|rollout| routes::has_part(rollout, object)));
+        self.others = kept;
+        self.left_out.extend(left.iter().map(named));
         let is_played = |object: &Value| {
             let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
             played.iter().any(|(played, of)| played == kind && of == name)
         };
         self.others.retain(|object| !is_played(object));
         let left = self.workloads.iter().filter(|object| !is_played(object));
-        let named =
-            left.map(|object| format!("{} {}", text(object, "/kind"), text(object, "/metadata/name")));
-        self.left_out.extend(named);
+        self.left_out.extend(left.map(named));
     }
 
     fn sort(&mut self, object: Value) {
@@ -140,12 +144,17 @@ impl Manifests {
         }
         if version.starts_with("argoproj.io/") && kind == "Rollout" {
             self.rollouts.push(object);
-        } else if PLAYED.contains(&(version, kind)) {
+        } else if PLAYED.contains(&(version, kind)) || routes::kind(&object).is_some() {
             self.others.push(object);
         } else if [("apps/v1", "ReplicaSet"), ("v1", "PodTemplate")].contains(&(version, kind)) {
             self.workloads.push(object);
         } else {
-            self.left_out.push(format!("{kind} {}", text(&object, "/metadata/name")));
+            self.left_out.push(named(&object));
         }
     }
+}
+
+/// Kind and name.
+fn named(object: &Value) -> String {
+    format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"))
 }

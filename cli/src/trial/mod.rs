@@ -5,6 +5,7 @@ mod look;
 mod manifests;
 mod network;
 mod play;
+mod routes;
 mod stage;
 mod tell;
 mod values;
@@ -80,7 +81,7 @@ struct Story {
     gates: Vec<String>,
     /// Pauses that a person ended.
     promotions: u32,
-    /// Services that the simulated users called.
+    /// Services and routes that the simulated users called.
     services: Vec<String>,
 }
 

@@ -96,7 +96,8 @@ pub(super) async fn play(
     let seconds = player.seconds();
     let gates = player.gates();
     let Player { lines, promotions, stage, .. } = player;
-    Ok(Story { rollout: name, release, lines, seconds, end, gates, promotions, services: stage.services })
+    let services = stage.users.into_iter().map(|(name, _)| name).collect();
+    Ok(Story { rollout: name, release, lines, seconds, end, gates, promotions, services })
 }
 
 impl Player {
@@ -204,10 +205,15 @@ impl Player {
         if let Some((index, all)) = look.step.filter(|_| !look.aborted)
             && last.step != look.step
         {
-            let step = look::steps(rollout).and_then(|steps| steps.get(index)).map(|step| look::told(step).0);
-            match step {
-                Some(step) => self.tell("step", format!("{}/{all}: {step}", index + 1), Vec::new()),
-                None => self.tell("step", format!("all {all} are done"), Vec::new()),
+            // Those that were passed in a moment, too.
+            let from = last.step.map_or(0, |(before, _)| before + 1).min(index);
+            let steps: Vec<String> =
+                look::steps(rollout).into_iter().flatten().map(|step| look::told(step).0).collect();
+            for (at, step) in steps.iter().enumerate().take(index + 1).skip(from) {
+                self.tell("step", format!("{}/{all}: {step}", at + 1), Vec::new());
+            }
+            if index >= all {
+                self.tell("step", format!("all {all} are done"), Vec::new());
             }
         }
         if look.aborted && !last.aborted {
@@ -217,6 +223,9 @@ impl Player {
             if !last.services.iter().any(|(known, before)| known == name && before == version) {
                 self.tell("service", format!("{name} selects {version}"), Vec::new());
             }
+        }
+        if let Some(routed) = look.routed.as_ref().filter(|_| last.routed != look.routed) {
+            self.tell("weight", routed.clone(), Vec::new());
         }
         if (last.old, last.new) != (look.old, look.new) {
             let weight = look.weight.map_or_else(String::new, |weight| format!("; weight {weight}"));

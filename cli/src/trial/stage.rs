@@ -3,6 +3,7 @@
 use super::Release;
 use super::manifests::{Manifests, text};
 use super::network::{DEFAULT_PROMETHEUS, Network};
+use super::routes;
 use clap::Parser;
 use controller::args::Args;
 use controller::{Controller, Surroundings};
@@ -57,8 +58,8 @@ pub(super) struct Stage {
     pub(super) network: Network,
     pub(super) namespace: String,
     pub(super) name: String,
-    /// Services that users call.
-    pub(super) services: Vec<String>,
+    /// Services and routes that users call, by what they are told as.
+    pub(super) users: Vec<(String, Clients)>,
     /// Told of each change of the cluster.
     pub(super) changed: Arc<Notify>,
     traffic: Traffic,
@@ -103,8 +104,8 @@ impl Stage {
         namespace: &str,
         release: Release,
     ) -> Result<Self, StageError> {
-        let definitions: Vec<Value> =
-            crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, value)| value).collect();
+        let ours = crds::manifest::all(crds::manifest::Detail::Slim).into_iter().map(|(_, value)| value);
+        let definitions: Vec<Value> = ours.chain(traffic::definitions()).collect();
         let cluster = Cluster::new(&Options {
             namespaces: vec![namespace.to_owned()],
             blueprint: Blueprint::default().with(&definitions),
@@ -136,7 +137,7 @@ impl Stage {
             network,
             namespace: namespace.to_owned(),
             name: text(rollout, "/metadata/name").to_owned(),
-            services: Vec::new(),
+            users: Vec::new(),
             changed,
             traffic,
             _tasks: tasks,
@@ -147,23 +148,36 @@ impl Stage {
 
     fn fill(&mut self, manifests: &Manifests, rollout: &Value, is_good: bool) -> Result<(), StageError> {
         let labels = rollout.pointer("/spec/template/metadata/labels").cloned().unwrap_or_default();
+        let mut services = Vec::new();
         for other in &manifests.others {
             let mut other = other.clone();
             if text(&other, "/kind").ends_with("AnalysisTemplate") {
                 self.make_secrets(&other);
                 decide_jobs(&mut other, is_good);
             }
+            let name = text(&other, "/metadata/name");
             if text(&other, "/kind") == "Service" && selects(&other, &labels) {
-                self.services.push(text(&other, "/metadata/name").to_owned());
+                services
+                    .push((name.to_owned(), Clients::of_service(&self.namespace, name, USERS_PER_SECOND)));
             }
+            if let Some(kind) = routes::of(rollout, &other) {
+                let clients = Clients::of_object(kind, &self.namespace, name, USERS_PER_SECOND);
+                self.users.push((format!("{} {name}", text(&other, "/kind")), clients));
+            }
+            routes::in_its_version(&mut other);
             self.create(other)?;
         }
-        if self.services.is_empty() {
+        // Who comes through a router calls no Service beside it.
+        if self.users.is_empty() {
+            self.users = services;
+        }
+        if self.users.is_empty() {
             let selector = rollout.pointer("/spec/selector/matchLabels").cloned().unwrap_or_default();
             let spec = json!({"selector": selector, "ports": [{"port": 80}]});
             let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": OWN_SERVICE}, "spec": spec});
             self.create(service)?;
-            self.services.push(OWN_SERVICE.to_owned());
+            let clients = Clients::of_service(&self.namespace, OWN_SERVICE, USERS_PER_SECOND);
+            self.users.push((OWN_SERVICE.to_owned(), clients));
         }
         let mut rollout = rollout.clone();
         if let Some(spec) = below(&mut rollout, &["spec"]) {
@@ -216,8 +230,8 @@ impl Stage {
 
     /// Lets users come.
     pub(super) fn send_users(&self) {
-        for service in &self.services {
-            self.traffic.send(service, Clients::of_service(&self.namespace, service, USERS_PER_SECOND));
+        for (name, clients) in &self.users {
+            self.traffic.send(name, clients.clone());
         }
     }
 
@@ -254,6 +268,7 @@ fn control(
         ..providers::Settings::default()
     };
     let around = Surroundings {
+        evictions: client.clone(),
         jobs: client.clone(),
         mesh: client.clone(),
         aws: None,

@@ -103,13 +103,14 @@ pub(crate) fn with_template(rollout: &Rollout, objects: &[&Value]) -> Result<Rol
 fn object_faults(object: &Value, kind: &str, all: &[&Value]) -> Vec<String> {
     match kind {
         "Rollout" => match decode::<Rollout>(object) {
-            Ok((rollout, mut faults)) => {
+            Ok((rollout, unknown)) => {
                 let refused = match with_template(&rollout, all) {
                     Ok(rollout) => rollout_spec(&rollout).err().or_else(|| not_built(&rollout)),
                     Err(invalid) => Some(invalid),
                 };
-                faults.extend(refused.map(|invalid| invalid.to_string()));
-                faults
+                let follows = |invalid: &Invalid| unknown.iter().any(|path| is_cause(path, &invalid.path));
+                let refused = refused.filter(|invalid| !follows(invalid)).map(|invalid| invalid.to_string());
+                unknown.iter().map(|path| unknown_field(path)).chain(refused).collect()
             }
             Err(fault) => vec![fault],
         },
@@ -136,42 +137,108 @@ fn with_metrics<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> 
 
 /// What cannot be read, and the fields that the kind does not have.
 pub(crate) fn unknown_fields<K: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
-    decode::<K>(object).map_or_else(|fault| vec![fault], |(_, faults)| faults)
+    match decode::<K>(object) {
+        Ok((_, unknown)) => unknown.iter().map(|path| unknown_field(path)).collect(),
+        Err(fault) => vec![fault],
+    }
 }
 
-/// The object, and the fields of it that its kind does not have.
+fn unknown_field(path: &str) -> String {
+    format!("unknown field {path:?}")
+}
+
+/// Whether what is refused is refused for lack of a field that was misspelt within it: what is to be mended is told once.
+/// Paths of refusals leave the strategy's name out.
+fn is_cause(unknown: &str, refused: &str) -> bool {
+    let within = unknown.rsplit_once('.').map_or("", |(within, _)| within);
+    let refused = refused.strip_prefix("spec.strategy.").unwrap_or(refused);
+    within.strip_suffix(refused).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The object, and the paths of the fields of it that its kind does not have.
 fn decode<K: DeserializeOwned + Serialize>(object: &Value) -> Result<(K, Vec<String>), String> {
     let text = object.to_string();
     let typed: K = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text))
         .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
     let known = serde_json::to_value(&typed).map_err(|error| error.to_string())?;
+    let schema = schema_of(object.get("kind").and_then(Value::as_str).unwrap_or_default());
     let mut unknown = Vec::new();
-    lost(object, &known, "", &mut unknown);
-    Ok((typed, unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect()))
+    lost(object, Some(&known), schema.as_ref(), "", &mut unknown);
+    Ok((typed, unknown))
 }
 
-/// Paths that were written and are not there any more.
-fn lost(written: &Value, known: &Value, path: &str, out: &mut Vec<String>) {
-    match (written, known) {
-        (Value::Object(written), known) => {
-            for (key, value) in written.iter().filter(|(_, value)| !is_nothing(value)) {
+/// The schema that the API server has of a kind.
+fn schema_of(kind: &str) -> Option<Value> {
+    let manifests = crds::manifest::all(crds::manifest::Detail::Slim);
+    let is_meant = |manifest: &Value| manifest.pointer("/spec/names/kind").is_some_and(|name| name == kind);
+    let manifest = manifests.into_iter().map(|(_, manifest)| manifest).find(is_meant)?;
+    manifest.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned()
+}
+
+/// Paths that were written and that neither our types keep nor the API server. Our types leave out again what is as good
+/// as absent, so that of an empty field only the schema can tell whether there is one of that name.
+fn lost(written: &Value, known: Option<&Value>, schema: Option<&Value>, path: &str, out: &mut Vec<String>) {
+    match written {
+        Value::Object(written) => {
+            for (key, value) in written {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                match known.get(key) {
-                    Some(known) => lost(value, known, &path, out),
-                    None => out.push(path),
+                let (kept, field) =
+                    (known.and_then(|known| known.get(key)), schema.map(|schema| field(schema, key)));
+                let is_unknown = match field {
+                    Some(Field::Missing) => kept.is_none(),
+                    _ => kept.is_none() && !is_nothing(value),
+                };
+                if is_unknown {
+                    out.push(path);
+                } else {
+                    lost(value, kept, field.and_then(Field::schema), &path, out);
                 }
             }
         }
-        (Value::Array(written), Value::Array(known)) => {
-            for (index, (written, known)) in written.iter().zip(known).enumerate() {
-                lost(written, known, &format!("{path}[{index}]"), out);
+        Value::Array(written) => {
+            let schema = schema.and_then(|schema| schema.get("items"));
+            for (index, written) in written.iter().enumerate() {
+                let known = known.and_then(|known| known.get(index));
+                lost(written, known, schema, &format!("{path}[{index}]"), out);
             }
         }
         _ => {}
     }
 }
 
-/// What is as good as absent: our types leave such values out again.
+/// What a schema says of a key of an object.
+#[derive(Clone, Copy)]
+enum Field<'s> {
+    /// Its own schema.
+    Known(&'s Value),
+    /// Nothing: any key may be there.
+    Open,
+    /// There is no such field.
+    Missing,
+}
+
+impl<'s> Field<'s> {
+    fn schema(self) -> Option<&'s Value> {
+        match self {
+            Self::Known(schema) => Some(schema),
+            Self::Open | Self::Missing => None,
+        }
+    }
+}
+
+fn field<'s>(schema: &'s Value, key: &str) -> Field<'s> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if let Some(own) = properties.and_then(|properties| properties.get(key)) {
+        return Field::Known(own);
+    }
+    match (schema.get("additionalProperties"), properties) {
+        (Some(any @ Value::Object(_)), _) => Field::Known(any),
+        (None, Some(_)) if schema.get("x-kubernetes-preserve-unknown-fields").is_none() => Field::Missing,
+        _ => Field::Open,
+    }
+}
+
+/// What is as good as absent.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -237,6 +304,32 @@ spec:
         assert_eq!(of(&deployment("other", "restartPolicy: Never,")), [""; 0]);
         let wrong = rollout.replace("Deployment", "StatefulSet");
         assert!(text_faults(&wrong)[0].ends_with("workload of type apps/StatefulSet is not supported"));
+    }
+
+    #[test]
+    fn an_empty_field_that_there_is_not_is_told_too() {
+        for empty in ["[]", "{}", "''", "null", "0", "false", "{a: ''}"] {
+            let faults = text_faults(&GOOD.replace("canary: {", &format!("canary: {{stepz: {empty}, ")));
+            let expected = "document 1: Rollout \"web\": unknown field \"spec.strategy.canary.stepz\"";
+            assert_eq!(faults, [expected], "{empty}");
+        }
+        let known = GOOD
+            .replace("strategy:", "minReadySeconds: 0\n  paused: false\n  workloadRef: null\n  strategy:");
+        assert_eq!(text_faults(&known), [""; 0], "there are such fields");
+        let inner = GOOD
+            .replace("canary: {", "canary: {antiAffinity: {oops: {}}, stableMetadata: {labels: {a: ''}}, ");
+        let expected =
+            "document 1: Rollout \"web\": unknown field \"spec.strategy.canary.antiAffinity.oops\"";
+        assert_eq!(text_faults(&inner), [expected]);
+    }
+
+    #[test]
+    fn a_misspelt_field_is_told_once() {
+        let expected =
+            "document 1: Rollout \"web\": unknown field \"spec.strategy.canary.steps[0].setWeihgt\"";
+        assert_eq!(text_faults(&GOOD.replace("setWeight", "setWeihgt")), [expected]);
+        let other = text_faults(&GOOD.replace("setWeight: 20", "setWeight: 120}, {setWeihgt: 20"));
+        assert!(other.len() == 2 && other[1].contains("120"), "{other:?}");
     }
 
     #[test]

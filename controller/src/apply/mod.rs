@@ -80,6 +80,8 @@ impl ApplyError {
 #[derive(Clone)]
 pub(crate) struct Applier {
     pub(crate) client: Client,
+    /// For evictions, whose refusals are not tried again unasked.
+    pub(crate) evictions: Client,
     pub(crate) of_routes: Clients,
     pub(crate) claim: Claim,
     pub(crate) caches: Caches,
@@ -95,8 +97,8 @@ pub(crate) struct Applier {
 
 impl Applier {
     /// Carries out the plan that was made from `world`; `pods` are those whose metadata it was made from. Notices of what
-    /// succeeded are sent also when a later part failed. Metadata that is refused is told at the end: it holds nothing
-    /// up. `told` is when the change was told that this follows. Gives when to look again for what was left for later.
+    /// succeeded are sent also when a later part failed. Metadata that is refused, and an eviction that fails, are told at
+    /// the end: they hold nothing up. `told` is when the change was told that this follows. Gives when to look again for what was left for later.
     pub(crate) async fn apply(
         &self,
         world: &World,
@@ -131,7 +133,7 @@ impl Applier {
                 continue;
             }
             result = self.write(world, &mut requests, &planned.write).await;
-            if is_refused_metadata(&planned.write, &result) {
+            if is_left_for_later(&planned.write, &result) {
                 late = std::mem::replace(&mut result, Ok(()));
             }
             if let Err(error) = &result {
@@ -269,6 +271,12 @@ impl Applier {
         }
     }
 
+    /// Tells at once what goes wrong with a Rollout.
+    fn warn(&self, world: &World, reason: &str, message: String) {
+        let (about, reason) = (reference(&world.rollout), reason.to_owned());
+        self.events.send(Message { about, event_type: planner::EventType::Warning, reason, message });
+    }
+
     /// One request: only while we lead, and not for longer than [`WRITE_TIMEOUT`].
     pub(crate) async fn guard(
         &self,
@@ -319,12 +327,12 @@ impl Applier {
                 })))
             }
             (Write::RouteTraffic { .. }, code) if code != 409 => {
-                self.events.send(Message {
-                    about: reference(&world.rollout),
-                    event_type: planner::EventType::Warning,
-                    reason: "TrafficRoutingError".to_owned(),
-                    message: status.message.clone(),
-                });
+                self.warn(world, "TrafficRoutingError", status.message.clone());
+                result
+            }
+            (Write::CreateAnalysisRun { name, .. }, 403 | 422) => {
+                let message = format!("Failed to create AnalysisRun {name:?}: {}", status.message);
+                self.warn(world, "AnalysisRunCreateError", message);
                 result
             }
             (Write::TerminateAnalysisRun { target }, 409 | 422) => {
@@ -383,10 +391,16 @@ fn is_let_pass(write: &Write, code: u16) -> bool {
     }
 }
 
-/// The server does not take metadata or anti-affinity that a strategy asks for. The update goes on without.
-fn is_refused_metadata(write: &Write, result: &Result<(), ApplyError>) -> bool {
-    let Err(ApplyError::Request { source: kube::Error::Api(status), .. }) = result else { return false };
-    matches!(write, Write::EditTemplate { .. }) && matches!(status.code, 403 | 422)
+/// A failure that nothing else waits for: the server does not take metadata or anti-affinity that a strategy asks for, or
+/// cannot evict a pod, as where two budgets are about it. An update, and an abort, go on without.
+fn is_left_for_later(write: &Write, result: &Result<(), ApplyError>) -> bool {
+    match (write, result) {
+        (Write::EditTemplate { .. }, Err(ApplyError::Request { source: kube::Error::Api(status), .. })) => {
+            matches!(status.code, 403 | 422)
+        }
+        (Write::EvictPod { .. }, Err(ApplyError::Request { .. } | ApplyError::Timeout { .. })) => true,
+        _ => false,
+    }
 }
 
 /// An object as events refer to it.

@@ -126,7 +126,9 @@ impl<'a> Requests<'a> {
             Write::EvictPod { target } => {
                 let delete_options = Some(delete_params(target.uid.clone(), None));
                 let params = EvictParams { delete_options, ..EvictParams::default() };
-                self.api::<Pod>().evict(&target.name, &params).await.map(|_| ())
+                let namespace = self.rollout.namespace().unwrap_or_default();
+                let pods = Api::<Pod>::namespaced(self.applier.evictions.clone(), &namespace);
+                pods.evict(&target.name, &params).await.map(|_| ())
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::FIELD_MANAGER;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use planner::traffic::Intent;
 use serde_json::{Value, json};
-use traffic::{Edit, Objects, Problem, Services};
+use traffic::{Edit, Objects, Problem, Reference, Services};
 
 /// The code of an object that the server does not take.
 const UNPROCESSABLE: u16 = 422;
@@ -48,33 +48,39 @@ async fn confirm(requests: &Requests<'_>, objects: &Objects) -> kube::Result<()>
     Ok(())
 }
 
-/// Gives back the fields of a router's objects that the API server notes as ours. Where it refuses, they stay ours: nothing
-/// depends on it. `[traffic.give-back]`
+/// Gives back the fields of a router's objects that the API server notes as ours, but of those whose fields are never as
+/// they were. `[traffic.give-back]`
 pub(super) async fn give_back(requests: &Requests<'_>, name: &str) -> kube::Result<()> {
-    let routes = &requests.applier.caches.routes;
-    let routers = routes.routers(requests.rollout);
+    let routers = requests.applier.caches.routes.routers(requests.rollout);
     let Some(router) = routers.iter().find(|router| router.name() == name) else { return Ok(()) };
-    let references = router.references();
-    let objects = routes.find(&references, &[], crds::Time::default()).objects;
-    for reference in references {
-        let (Some(notes), Some(object)) = (routes.notes_of_others(&reference), objects.get(&reference))
-        else {
-            continue;
-        };
-        let mut to = object.clone();
-        if let Some(metadata) = to.pointer_mut("/metadata").and_then(Value::as_object_mut) {
-            metadata.insert("managedFields".to_owned(), notes.as_ref().clone());
-        }
-        let edit = Edit { object: reference, to };
-        match send(requests.applier, Some(object), &edit).await {
-            Err(kube::Error::Api(status)) => {
-                let (kind, name) = (edit.object.kind.kind, &edit.object.name);
-                tracing::debug!(kind, name, error = status.message, "fields are not given back");
-            }
-            sent => sent?,
+    for reference in router.references() {
+        if traffic::rests_as_it_was(reference.kind) {
+            hand_back(requests.applier, &reference).await?;
         }
     }
     Ok(())
+}
+
+/// Gives back the fields of one object. Where the API server refuses, they stay ours: nothing depends on it.
+pub(crate) async fn hand_back(applier: &Applier, reference: &Reference) -> kube::Result<()> {
+    let routes = &applier.caches.routes;
+    let objects = routes.find(std::slice::from_ref(reference), &[], crds::Time::default()).objects;
+    let (Some(notes), Some(object)) = (routes.notes_of_others(reference), objects.get(reference)) else {
+        return Ok(());
+    };
+    let mut to = object.clone();
+    if let Some(metadata) = to.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+        metadata.insert("managedFields".to_owned(), notes.as_ref().clone());
+    }
+    let edit = Edit { object: reference.clone(), to };
+    match send(applier, Some(object), &edit).await {
+        Err(kube::Error::Api(status)) => {
+            let (kind, name) = (reference.kind.kind, &reference.name);
+            tracing::debug!(kind, name, error = status.message, "fields are not given back");
+            Ok(())
+        }
+        sent => sent,
+    }
 }
 
 /// An answer as if the server had refused: what is asked for cannot be said in these objects.

@@ -2,6 +2,7 @@
 //! writes.
 
 mod clients;
+mod left;
 mod objects;
 pub(crate) mod reads;
 mod received;
@@ -12,9 +13,10 @@ mod watch;
 mod workloads;
 
 pub(crate) use clients::Clients;
+pub(crate) use left::{Former, Left};
 pub(crate) use objects::{RawReplicaSet, RawReplicaSetSpec};
 pub(crate) use received::Received;
-pub(crate) use store::Store;
+pub(crate) use store::{Store, version_of};
 pub(crate) use watch::{Watches, put, start, start_when};
 pub(crate) use workloads::{Deployment, RawWorkload, Referable, Referenced, Shelf, Workloads, refers};
 
@@ -43,6 +45,7 @@ pub(crate) struct Caches {
     pub(crate) jobs: Arc<Store<Job>>,
     pub(crate) workloads: Workloads,
     pub(crate) routes: routes::Routes,
+    pub(crate) left: Left,
     /// What load balancers outside the cluster have said.
     pub(crate) targets: Targets,
 }
@@ -61,6 +64,7 @@ impl Caches {
             jobs: Arc::new(Store::new(overlay)),
             workloads: Workloads::new(overlay),
             routes: routes::Routes::new(overlay),
+            left: Left::default(),
             targets: Targets::default(),
         }
     }

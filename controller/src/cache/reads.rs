@@ -76,7 +76,7 @@ pub(crate) fn concerned(rollouts: &Store<Rollout>, change: &Change) -> Vec<Arc<R
 }
 
 /// The Services of a Rollout, by the roles that they have now.
-pub(super) fn roles(rollout: &Rollout) -> Services {
+pub(crate) fn roles(rollout: &Rollout) -> Services {
     let roles = planner::traffic::roles(rollout);
     Services { canary: roles.canary, stable: roles.stable }
 }

@@ -2,6 +2,8 @@
 //! no traffic pays nothing for it, and needs none of its CRDs. `[traffic.watch]`
 
 mod feed;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use feed::start;
 
@@ -160,6 +162,7 @@ impl Routes {
                 found.absent.get_or_insert((kind, why.clone()));
             }
         }
+        let mut all = Vec::new();
         for reference in references {
             let Some(shelf) = shelves.get(&reference.kind) else { continue };
             if let Some(seen) = shelf.objects.get(&(reference.namespace.clone(), reference.name.clone())) {
@@ -167,9 +170,12 @@ impl Routes {
                 let age = i64::try_from(seen.noticed.elapsed().as_secs()).unwrap_or(i64::MAX);
                 let changed = seen.changed.unwrap_or_else(|| now.plus_seconds(-age));
                 found.changed = found.changed.max(Some(changed));
-                found.authors.add(&authors(seen, reference, selections));
+                all.push(authors(seen, reference, selections));
             }
         }
+        // Who has changed what we write comes before who has changed what we only read, such as a stable Ingress.
+        all.sort_by_key(|authors| authors.written.is_none());
+        all.iter().for_each(|authors| found.authors.add(authors));
         found
     }
 
@@ -179,6 +185,15 @@ impl Routes {
         let shelves = self.lock();
         let seen = shelves.get(&reference.kind)?.objects.get(&id)?;
         seen.authors.own.and_then(|_| seen.notes_of_others.clone())
+    }
+
+    /// Whether the API server notes any field of an object as ours: of a list of routes that somebody else has written
+    /// since, none is.
+    pub(crate) fn has_ours(&self, reference: &Reference) -> bool {
+        let id = (reference.namespace.clone(), reference.name.clone());
+        let shelves = self.lock();
+        let seen = shelves.get(&reference.kind).and_then(|shelf| shelf.objects.get(&id));
+        seen.is_some_and(|seen| seen.authors.own.is_some())
     }
 
     /// Whether what a Rollout's routers read is not known yet: the watch has just been started, and wakes the Rollout
@@ -259,6 +274,7 @@ impl Routes {
             if is_same(&known.value, &seen.value) {
                 seen.noticed = known.noticed;
             }
+            seen.authors.written = seen.authors.written.max(known.authors.written);
             states.push(known.value.clone());
         }
         objects.insert(id.clone(), seen);
@@ -309,11 +325,12 @@ fn seen(kind: Kind, mut object: DynamicObject) -> Option<Seen> {
         notes.into_iter().partition(|entry| is_of_spec(entry) && is_ours(entry));
     let last_own = own.iter().filter_map(time).max();
     let last = others.iter().filter(|entry| is_of_spec(entry)).max_by_key(|entry| time(entry));
-    let shared = !own.is_empty() && last.is_some() && traffic::rests_as_it_was(kind);
+    let shared = !own.is_empty() && last.is_some();
     let notes_of_others = if shared { serde_json::to_value(&others).ok().map(Arc::new) } else { None };
     let authors = Authors {
         own: last_own,
-        shared,
+        written: last_own,
+        shared: shared && traffic::rests_as_it_was(kind),
         other: last.filter(|entry| time(entry) >= last_own).and_then(|entry| entry.manager.clone()),
     };
     Some(Seen {

@@ -78,7 +78,7 @@ pub(crate) fn id<K: Resource>(object: &K) -> Id {
 }
 
 /// A resource version as a number; the API server's are decimal and grow.
-fn version<K: Resource>(object: &K) -> u64 {
+pub(crate) fn version_of<K: Resource>(object: &K) -> u64 {
     object.meta().resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
@@ -95,7 +95,7 @@ impl<K: Resource> Store<K> {
     pub(crate) fn put(&self, object: Arc<K>) -> Option<Arc<K>> {
         let id = id(object.as_ref());
         let mut shelves = self.write();
-        let newer = |known: &Arc<K>| version(known.as_ref()) > version(object.as_ref());
+        let newer = |known: &Arc<K>| version_of(known.as_ref()) > version_of(object.as_ref());
         if !defect!(OlderOverwrites) && shelves.objects.get(&id).is_some_and(newer) {
             return None;
         }

@@ -98,7 +98,7 @@ families! {
     SHADOW_ROLLOUTS = Gauge "stepgate_shadow_rollouts" ["state"]
         "With --shadow: Rollouts by what the live controller makes of them: same, pending, differs or unknown";
     SHADOW_DIFFERENCES = Gauge "stepgate_shadow_differences" ["namespace", "name"]
-        "With --shadow: writes and fields of the status that are planned and not done for longer than the grace";
+        "With --shadow: writes and fields of the status that are planned and not done for longer than the grace, and broken laws";
     SHADOW_REFUSED = Counter "stepgate_shadow_refused_writes_total" []
         "With --shadow: requests that were not sent because they would have written; each is a defect to report";
 }

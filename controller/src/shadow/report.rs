@@ -1,7 +1,7 @@
 //! What the shadow has found, as JSON and as metrics.
 
 use super::wishes::Wish;
-use super::{Planned, Standing};
+use super::{Broken, Planned, Standing};
 use crate::metrics::{Page, SHADOW_DIFFERENCES, SHADOW_ROLLOUTS};
 use crate::queue::Key;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ enum State {
     Same,
     /// Something is planned, not for long yet.
     Pending,
-    /// Something has been planned for longer than the grace.
+    /// Something has been planned for longer than the grace, or what was done has broken a law.
     Differs,
     /// It could not be planned.
     Unknown,
@@ -27,7 +27,7 @@ impl State {
     fn of(planned: &Planned) -> Self {
         if planned.unknown.is_some() {
             Self::Unknown
-        } else if overdue(planned).next().is_some() {
+        } else if overdue(planned).next().is_some() || !planned.broken.is_empty() {
             Self::Differs
         } else if planned.wishes.is_empty() {
             Self::Same
@@ -76,12 +76,15 @@ fn one(key: &Key, planned: &Planned) -> Value {
             }
         }
     }
+    let law = |broken: &Broken| json!({"rule": broken.rule, "what": broken.what, "at": broken.at});
+    let broken: Vec<Value> = planned.broken.iter().map(law).collect();
     json!({
         "namespace": key.namespace,
         "name": key.name,
         "state": State::of(planned).as_str(),
         "writes": writes,
         "status": status,
+        "broken": broken,
         "error": planned.unknown,
     })
 }
@@ -91,7 +94,7 @@ pub(super) fn show(all: &BTreeMap<Key, Planned>, page: &mut Page) {
         page.add(&SHADOW_ROLLOUTS, &[state.as_str()], count);
     }
     for (key, planned) in all {
-        let count = overdue(planned).count();
+        let count = overdue(planned).count().saturating_add(planned.broken.len());
         if count > 0 {
             page.add(&SHADOW_DIFFERENCES, &[&key.namespace, &key.name], count);
         }

@@ -64,6 +64,39 @@ async fn what_is_planned_anew_or_otherwise_has_its_whole_grace() {
     assert_eq!(shadow.report()["rollouts"]["pending"], 1, "there was nothing to do in between");
 }
 
+/// One look sees what several writes have made of it, and only the watch has told that a person was among the writers.
+#[tokio::test]
+async fn a_pause_that_ends_between_two_looks_may_have_been_ended_by_a_person() {
+    let states = |index: i32, paused: bool| {
+        let since = json!([{"reason": "CanaryPauseStep", "startTime": "2026-01-01T00:00:00Z"}]);
+        let status = json!({"stableRS": "1", "currentPodHash": "2", "currentStepIndex": index,
+            "controllerPause": true, "pauseConditions": paused.then_some(since)});
+        let steps = [0; 5].map(|_| json!({"pause": {}}));
+        let version = (2 * index + i32::from(!paused)).to_string();
+        let metadata = json!({"namespace": "a", "name": "web", "resourceVersion": version});
+        let value = json!({"metadata": metadata, "spec": {"strategy": {"canary": {"steps": steps}}},
+            "status": status});
+        serde_json::from_value::<Rollout>(value).unwrap()
+    };
+    let judged = |told: bool| {
+        let (shadow, now) = shadow();
+        let world = |index, paused| World { rollout: states(index, paused), ..World::default() };
+        shadow.judge(&key(), world(1, false), now);
+        let passed = [states(1, false), states(2, true), states(2, false), states(3, true)];
+        for pair in passed.windows(2).filter(|_| told) {
+            shadow.passed(Some(&pair[0]), &pair[1]);
+        }
+        shadow.judge(&key(), world(3, true), now);
+        let broken = |shadow: &Shadow| shadow.lock()[&key()].broken.len();
+        let at_once = broken(&shadow);
+        shadow.judge(&key(), world(3, false), now);
+        shadow.judge(&key(), world(5, true), now);
+        (at_once, broken(&shadow))
+    };
+    assert_eq!(judged(true), (0, 1), "what was told is of no account for what came later");
+    assert_eq!(judged(false), (1, 2));
+}
+
 #[test]
 fn the_time_of_a_plan_is_no_difference_between_plans() {
     let status = |at: &str, phase: &str| {

@@ -4,6 +4,7 @@
 mod bounds;
 mod gates;
 mod routes;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,9 @@ pub fn check(world: &World, plan: &Plan, now: Time) -> Vec<Fault> {
         ("weights_keep_to_the_step", routes::weights_keep_to_the_step(world, plan)),
         ("weights_are_carried", routes::weights_are_carried(world, plan, &after)),
         ("served_pods_stay", routes::served_pods_stay(world, plan, now)),
+        ("listed_pods_stay", targets::listed_pods_stay(world, plan)),
+        ("promotion_waits_for_targets", targets::promotion_waits_for_targets(world, plan, &after)),
+        ("weight_waits_for_targets", targets::weight_waits_for_targets(world, plan)),
         ("surge", bounds::surge(world, &after)),
         ("oldest_go_first", bounds::oldest_go_first(world, plan)),
         ("delays_have_a_limit", bounds::delays_have_a_limit(world, plan, now)),

@@ -144,6 +144,30 @@ defects! {
     WeightBeforeTargets: Museum, "rollout/handover.rs held_rise", ["load-balancer-behind-the-selector"], 1, [];
     /// At the end of an update the stable Service moves in the moment in which weight leaves it and comes back.
     SelectorMovesWithTheWeight: Museum, "rollout/handover.rs handover", ["load-balancer-behind-the-selector"], 1, [];
+    /// Nobody asks target groups which pods they have.
+    TargetsUnheard: Museum, "rollout/targets.rs asked", ["load-balancer-hears-late"], 1, [];
+    /// Target groups of which nothing is known have all pods.
+    SilenceIsConsent: Museum, "targets.rs are_registered", ["load-balancer-hears-late"], 1, [];
+    /// A version that is neither new nor stable has been behind no Service.
+    LeftForgotten: Museum, "rollout/targets.rs may_have_left", ["load-balancer-hears-late"], 1, [];
+    /// Target groups do not count for a version that was overtaken.
+    OvertakenForgotten: Museum, "rollout/targets.rs may_go_routed", ["load-balancer-hears-late"], 1, [];
+    /// Weight rises before the first health checks of its targets are over.
+    RisesUnchecked: Museum, "rollout/targets.rs word", ["load-balancer-behind-the-selector"], 1, [];
+    /// A step ends though a load balancer does not serve its weight yet.
+    UnservedIsShown: Museum, "rollout/routed.rs is_shown", ["stable-shrinks-before-the-weight-is-verified"], 1, [];
+    /// Pods go though a load balancer does not serve yet what its objects show.
+    UnservedHasSettled: Museum, "rollout/verified.rs awaited", ["stable-shrinks-before-the-weight-is-verified"], 1, [];
+    /// Fields of routers' objects stay ours.
+    KeepsFields: Museum, "rollout/give_back.rs run", ["git-loses-its-routes"], 1, [];
+    /// Fields of routers' objects are given back before their last change has settled.
+    GivesBackUnsettled: Museum, "rollout/give_back.rs run", ["git-loses-its-routes"], 1, [];
+    /// What is put back at rest is given back again and again.
+    GivesBackAgain: Museum, "rollout/give_back.rs run", ["git-loses-its-routes"], 1, [];
+    /// What somebody else has changed in a route stays.
+    OverwrittenStays: Museum, "rollout/routed.rs run", ["weights-changed-by-somebody-stay"], 1, [];
+    /// What somebody else changes is put back as fast as it is changed.
+    PutsBackInARace: Museum, "rollout/put_back.rs waits_until", ["weights-changed-by-somebody-stay"], 1, [];
     /// The canary's Service goes back to an aborted version while the stable one lacks a pod.
     KeptCanaryIsServed: Museum, "rollout/services.rs routed_canary", ["canary-service-flaps-after-abort"], 1, [];
     /// Pods above the wanted number carry more than everything.
@@ -248,8 +272,6 @@ defects! {
     OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
     /// Pods count as there though the size is not observed yet.
     UnobservedCounts: L2, "rollout/status.rs is_saturated", ["S2", "S3", "V1", "S1"], 5, ["counts-of-a-moment-ago"];
-    /// The conditions of a frozen Rollout that is healthy flip with each look.
-    FrozenFlips: L1, "rollout/status.rs update_progress", ["V2", "V1"], 100, [];
     /// A name that is taken is no collision.
     CollisionIgnored: L1, "rollout/identify.rs refused", ["V1"], 200, [];
     /// Another minReadySeconds does not come to the ReplicaSet.
@@ -385,7 +407,7 @@ defects! {
     /// A key that is added while it runs is lost.
     RunningKeyLost: L2, "controller queue/mod.rs push", ["V1", "V4"], 5, ["answers-after-the-news"];
     /// An earlier wake-up does not replace a later one.
-    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1"], 100, ["brisk"];
+    EarlierWakeLost: L2, "controller queue/mod.rs delay", ["V1", "V4"], 100, ["brisk"];
     /// A plan goes on after a write that failed.
     GoesOnAfterFailure: L2, "controller apply/mod.rs apply", ["S1", "S2", "S5", "S6", "S7", "S8", "S10", "O1", "V1"], 600, ["promoted", "services"];
     /// The status is written before the writes.
@@ -403,13 +425,15 @@ defects! {
     /// What was refused once is never tried again.
     RefusedForEver: L2, "controller rollouts.rs refusals", ["V1"], 400, ["brisk"];
     /// Nobody looks at the time that the plan asks for.
-    WakeDropped: L2, "controller rollouts.rs look", ["V5", "V1"], 100, ["timed-pauses"];
+    WakeDropped: L2, "controller rollouts.rs look", ["V4"], 10, ["timed-pauses"];
     /// The answer of a measurement is not recorded.
     AnswerLost: L2, "controller analysis_runs reconcile", ["V1", "V2", "S6"], 50, ["gate-passed"];
     /// One measurement makes a run successful.
     OneIsEnough: L2, "controller analysis_runs reconcile", ["S6"], 50, ["gate-passed"];
     /// A failed run becomes a successful one.
     VerdictRewritten: L2, "controller analysis_runs reconcile", ["S6"], 50, ["gate-failed"];
+    /// A route that loses its labels in an update is left as it is.
+    LabelsForgotten: L2, "traffic gateway/mod.rs is_held", ["O1", "S2", "S3", "V1"], 50, ["routed-labels-leave", "routed-labels-leave-aborted"];
     /// News of ReplicaSets wakes no Rollout.
     SetsWakeNobody: L2, "controller watches.rs start", ["V1"], 100, ["brisk", "brisk-services"];
 }

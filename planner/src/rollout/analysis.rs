@@ -218,8 +218,13 @@ fn need(
 fn is_used_up(pass: &Pass<'_>, run: &AnalysisRunView) -> bool {
     let waiting = [pause::CANARY_PAUSE_STEP, pause::BLUE_GREEN_PAUSE, pause::INCONCLUSIVE_ANALYSIS];
     let waiting = waiting.iter().any(|reason| pause::get(&pass.old, reason).is_some());
-    let resumed = pass.old.controller_pause && !waiting && phase(run) == AnalysisPhase::Inconclusive;
-    resumed || pass.old.aborted_at.is_some()
+    // Before a blue-green switch it stays written that a person has gone on: only a verdict that they knew is meant.
+    let known = KINDS
+        .into_iter()
+        .filter_map(|kind| recorded(&pass.old, kind))
+        .any(|known| known.name == run.name && known.status == AnalysisPhase::Inconclusive);
+    let undecided = phase(run) == AnalysisPhase::Inconclusive && known;
+    (pass.old.controller_pause && !waiting && undecided) || pass.old.aborted_at.is_some()
 }
 
 /// A step's run belongs to the step whose index is on its label; one of another step has been skipped over.
@@ -292,7 +297,9 @@ fn kept(pass: &Pass<'_>, kind: RunKind) -> Option<RolloutAnalysisRunStatus> {
     if used_up && !pass.is_aborted() {
         return None;
     }
-    run.map(as_status).or_else(|| recorded(&pass.old, kind).cloned())
+    // That nothing is decided is recorded with the pause that follows from it.
+    let is_new = |run: &&AnalysisRunView| phase(run) != AnalysisPhase::Inconclusive;
+    run.filter(is_new).map(as_status).or_else(|| recorded(&pass.old, kind).cloned())
 }
 
 /// The current runs, told about where their phase is new.

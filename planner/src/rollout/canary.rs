@@ -75,7 +75,8 @@ fn scale(pass: &mut Pass<'_>) -> bool {
         scaled = pass.scale(stable, to, why.clone());
     }
     if !scaled {
-        let to = least_of(pass, new, want.new.max(least_new), stable);
+        let to = targets::least(pass, new, want.new.max(least_new));
+        let to = least_of(pass, new, to, stable);
         scale_down::clear_deadline(pass, new);
         scaled = pass.scale(new, to, why);
     }

@@ -92,7 +92,10 @@ pub(super) fn paused_conditions(pass: &Pass<'_>) -> Option<RolloutStatus> {
         conditions::set(status, condition(kind, value, reason, message, pass.now))
     };
     let mut changed = false;
-    if !aborted && paused != shown {
+    // An update that is over does not progress, paused or not; but what was late waits from now on.
+    let late = conditions::has_reason(old, conditions::PROGRESSING, conditions::REASON_TIMED_OUT);
+    let nothing_to_pause = paused && pass.is_fully_promoted() && !late;
+    if !aborted && paused != shown && !nothing_to_pause {
         let (reason, message) = if paused {
             (conditions::REASON_PAUSED, "Rollout is paused")
         } else {

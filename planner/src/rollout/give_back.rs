@@ -8,6 +8,7 @@ use super::conditions;
 use super::pass::Pass;
 use super::routed;
 use crate::Write;
+use crate::defect;
 use crds::Time;
 
 /// How long after an update its last weights may have been written, beside the settle times. What is written later puts
@@ -22,19 +23,19 @@ pub(super) fn run(pass: &mut Pass<'_>) {
         let latest = over_since(pass)?.plus_seconds(
             pass.world.settle_seconds().saturating_mul(SETTLE_TIMES).saturating_add(AFTERWARDS),
         );
-        let is_held = |own: Time| own <= latest;
+        let is_held = |own: Time| own <= latest || defect!(GivesBackAgain);
         let routers = pass.world.routers.iter();
         let held = routers.filter(|router| router.authors.shared && router.authors.own.is_some_and(is_held));
         Some(held.map(|router| router.name).collect::<Vec<_>>())
     };
-    if !pass.world.settings.gives_back || !rests(pass) {
+    if !pass.world.settings.gives_back || !rests(pass) || defect!(KeepsFields) {
         return;
     }
     let held = held(pass).unwrap_or_default();
     if held.is_empty() {
         return;
     }
-    if let Some(end) = routed::settles_at(pass) {
+    if let Some(end) = routed::settles_at(pass).filter(|_| !defect!(GivesBackUnsettled)) {
         return pass.plan.wake_at(end, "fields of routers' objects are given back");
     }
     for router in held {

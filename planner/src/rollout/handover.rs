@@ -60,8 +60,16 @@ fn hash<'w>(pass: &Pass<'w>, service: &str) -> &'w str {
 pub(super) fn held_weight(pass: &Pass<'_>) -> Option<i32> {
     match handover(pass)? {
         Handover::Before => Some(routed::total(pass)),
-        Handover::After => Some(routed::shown(pass, ObservedTraffic::canary)).filter(|shown| *shown > 0),
+        // What somebody else has written at rest is none of ours.
+        Handover::After => {
+            Some(routed::shown(pass, ObservedTraffic::canary)).filter(|shown| *shown > 0 && is_ours(pass))
+        }
     }
+}
+
+/// Whether we have asked for a weight of the canary, as the status says.
+fn is_ours(pass: &Pass<'_>) -> bool {
+    routed::recorded(pass).is_some_and(|weights| weights.canary.weight > 0)
 }
 
 /// Whether the stable Service stays: until routers were asked to send it nothing, and have settled. One that is sent

@@ -3,7 +3,7 @@
 use super::conditions::{self, condition};
 use super::injected::{self, Injected};
 use super::pass::{Pass, target};
-use super::{record, status};
+use super::{record, stand_in, status};
 use crate::defect;
 use crate::{Anchor, EventType, Owner, RefusalCode, ReplicaSet, Write};
 use crds::rollout::RolloutStatus;
@@ -41,7 +41,8 @@ pub(super) fn sort_out(pass: &mut Pass<'_>) {
         }
     }
     let stable = pass.old.stable_rs.as_str();
-    pass.stable = pass.all.iter().copied().find(|set| !stable.is_empty() && set.hash() == stable);
+    let recorded = pass.all.iter().copied().find(|set| !stable.is_empty() && set.hash() == stable);
+    pass.stable = recorded.or_else(|| stand_in::predecessor(pass));
 }
 
 fn matches(selector: &crds::LabelSelector, set: &ReplicaSet) -> bool {
@@ -242,12 +243,14 @@ fn refused(pass: &mut Pass<'_>, name: &str) -> Option<RolloutStatus> {
             pass.plan.trail.push(format!("{target} exists and is not ours: the hash is changed"));
         }
         RefusalCode::Invalid | RefusalCode::Forbidden => {
+            pass.greet(Anchor::Status);
             let message = format!("Failed to create new replica set {name:?}: {}", refusal.message);
             pass.plan.trail.push(message.clone());
             let (kind, reason) = (conditions::PROGRESSING, conditions::REASON_CREATE_ERROR);
             if conditions::set(&mut status, condition(kind, "False", reason, &message, pass.now)) {
                 pass.notice(Anchor::Status, EventType::Warning, "ReplicaSetCreateError", message);
             }
+            status::set_unhealthy(&mut status, pass.now);
             // The effect layer forgets the refusal after its backoff, and then the write is tried again.
         }
     }

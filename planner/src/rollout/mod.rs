@@ -27,6 +27,7 @@ mod routed;
 mod routed_sizes;
 mod scale_down;
 mod services;
+mod stand_in;
 mod status;
 mod steps;
 mod targets;

@@ -31,9 +31,29 @@ impl Phase {
     }
 }
 
-/// Phase and message that follow from the spec and the rest of the status; the first rule that fits decides.
+/// The status says that some weight goes to another version than the newest, as on the way back to a stable version that
+/// has shrunk. DIFFERS: Argo Rollouts is Healthy then. `[status.traffic]`
+fn sends_elsewhere(status: &RolloutStatus) -> bool {
+    let weights = status.canary.as_ref().and_then(|canary| canary.weights.as_ref());
+    let canary = weights.map(|weights| &weights.canary).filter(|canary| canary.weight > 0);
+    let hash = canary.and_then(|canary| canary.pod_template_hash.as_deref());
+    hash.is_some_and(|hash| hash != status.current_pod_hash)
+}
+
+/// Phase and message that follow from the spec and the rest of the status; the first rule that fits decides. Nothing is
+/// Healthy while the API server refuses the version that is wanted. `[status.refused]`
 #[must_use]
 pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
+    let (phase, message) = phase_of_seen(rollout, status);
+    let refusal = conditions::get(status, conditions::PROGRESSING)
+        .filter(|condition| condition.reason == conditions::REASON_CREATE_ERROR);
+    match (phase, refusal) {
+        (Phase::Healthy, Some(refusal)) => (Phase::Progressing, refusal.message.clone()),
+        _ => (phase, message),
+    }
+}
+
+fn phase_of_seen(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
     let progressing = |message: &str| (Phase::Progressing, message.to_owned());
     for condition in status.conditions.iter().flatten() {
         if condition.kind == conditions::INVALID_SPEC {
@@ -85,6 +105,9 @@ pub fn phase_of(rollout: &Rollout, status: &RolloutStatus) -> (Phase, String) {
         }
         if !stable && !defect!(HealthyTooEarly) {
             return progressing("waiting for all steps to complete");
+        }
+        if canary.dynamic_stable_scale == Some(true) && sends_elsewhere(status) {
+            return progressing("traffic is still sent to another version");
         }
     }
     (Phase::Healthy, String::new())

@@ -21,7 +21,8 @@ pub(super) fn reason(pass: &Pass<'_>, new_status: &RolloutStatus) -> Option<Stri
         if pass.old.promote_full {
             return Some("Full promotion requested".to_owned());
         }
-        if services::is_fast_rollback(pass) {
+        // One that was given up is kept for its delay, too: where somebody sends it users again, they are taken back.
+        if services::is_fast_rollback(pass) && !pass.is_aborted() {
             return Some("Fast rollback".to_owned());
         }
         if pass.is_aborted() || pass.pause.waits_for(pause::INCONCLUSIVE_ANALYSIS, &pass.old) {

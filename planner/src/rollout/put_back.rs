@@ -2,6 +2,7 @@
 
 use super::pass::Pass;
 use super::routed;
+use crate::defect;
 use crate::traffic::{Intent, RouterView};
 use crds::Time;
 
@@ -23,7 +24,7 @@ pub(super) fn overwritten_by<'p>(
 
 /// Until when it is not put back: we have done so a moment ago. The first time it is done at once.
 pub(super) fn waits_until(pass: &Pass<'_>, router: &RouterView, intent: &Intent) -> Option<Time> {
-    let own = overwritten_by(pass, router, intent).and(router.authors.own)?;
-    let end = own.plus_seconds(PAUSE);
-    (pass.now < end).then_some(end)
+    let written = router.authors.own.max(router.authors.written);
+    let end = overwritten_by(pass, router, intent).and(written)?.plus_seconds(PAUSE);
+    (pass.now < end && !defect!(PutsBackInARace)).then_some(end)
 }

@@ -5,7 +5,7 @@
 //! Service leaves it, only when every router shows that it sends nothing there, and has had the settle time to do so.
 
 use super::pass::Pass;
-use super::{handover, put_back, services, status, steps, verified, weights};
+use super::{handover, put_back, services, stand_in, status, steps, verified, weights};
 use crate::arithmetic::{pods_for, weight_for};
 use crate::defect;
 use crate::traffic::{self, Intent, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT};
@@ -73,6 +73,9 @@ pub(super) fn run(pass: &mut Pass<'_>) {
                 return;
             }
             Ok(observed) if observed.shows(&wanted) || router.asked.as_ref() == Some(&wanted) => {}
+            Ok(_)
+                if defect!(OverwrittenStays) && put_back::overwritten_by(pass, router, &intent).is_some() => {
+            }
             Ok(observed) => {
                 if let Some(end) = put_back::waits_until(pass, router, &intent) {
                     let why =
@@ -120,7 +123,10 @@ pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
     if !is_routed(pass) {
         return true;
     }
-    let Some(intent) = intent(pass) else { return pass.stable.is_none() };
+    let Some(intent) = intent(pass) else {
+        // A stable version that is not seen, or deleted, is no reason to give up what serves in its place.
+        return pass.stable.is_none() && (pass.replicas == 0 || pass.old.stable_rs.is_empty());
+    };
     for router in &pass.world.routers {
         let wanted = intent.within(router.abilities);
         let shows = router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
@@ -138,7 +144,8 @@ pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
 /// What traffic is to do now; `None` while nothing can be asked for.
 fn intent(pass: &Pass<'_>) -> Option<Intent> {
     let first = || pass.new.filter(|_| defect!(RoutesBeforeStable));
-    let (total, stable) = (total(pass), pass.stable.or_else(first)?);
+    let stable = pass.stable.or_else(|| stand_in::get(pass)).or_else(first)?;
+    let total = total(pass);
     let weight = weights::canary(pass);
     let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);
     // One that has shrunk to nothing gets nothing before it has a pod, however small its share.
@@ -182,7 +189,10 @@ pub(super) fn canary_hash<'p>(pass: &'p Pass<'_>) -> &'p str {
     let subset = |router: &'p RouterView| router.observed.as_ref().ok()?.subsets.as_ref();
     let kept = pass.world.routers.iter().filter_map(subset).map(|(canary, _)| canary.as_str());
     let is_kept = !can_carry_canary(pass, new) && !defect!(SubsetMovesFirst);
-    let kept = kept.into_iter().find(|hash| !hash.is_empty()).filter(|_| is_kept);
+    // On the way back to a stable version that has shrunk, the canary's Service stays with the version that it has.
+    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).canary);
+    let service = service.map(crate::Service::hash).filter(|_| is_dynamic(pass) && pass.is_stable(new));
+    let kept = kept.chain(service).find(|hash| !hash.is_empty()).filter(|_| is_kept);
     kept.unwrap_or(new.hash())
 }
 
@@ -239,7 +249,7 @@ pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
         let wanted = intent.within(router.abilities);
         let shows = router.asked.as_ref() == Some(&wanted)
             || router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
-        shows && router.serves(&wanted) != Some(false)
+        shows && (router.serves(&wanted) != Some(false) || defect!(UnservedIsShown))
     })
 }
 

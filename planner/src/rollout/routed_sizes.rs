@@ -76,6 +76,7 @@ fn scale_new(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
     if wanted < new.replicas && !apart {
         to = wanted.max(routed::needed(pass, new).min(new.replicas));
     }
+    to = targets::least(pass, new, to);
     to = confirmed_by_routers(pass, new, to);
     pass.scale(new, to, format!("the new version is to have {wanted} pods"))
 }
@@ -92,6 +93,7 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
         // It goes with its weight, and no sooner than the stable version is there.
         let (wanted, _) = steps::routed_size(pass);
         let to = wanted.max(needed).max(lacking(pass).min(pass.world.available(new)));
+        let to = targets::least(pass, new, to);
         let to = confirmed_by_routers(pass, new, to);
         return pass.scale(new, to, "the aborted version has the pods that its share needs");
     }
@@ -106,7 +108,8 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
             keeps_size(pass, new)
         }
         (Some(_), _) if stable_is_whole => {
-            let to = confirmed(pass, new, needed);
+            let to = targets::least(pass, new, needed);
+            let to = confirmed(pass, new, to);
             pass.scale(new, to, "the update was aborted and its delay is over")
         }
         _ => keeps_size(pass, new),
@@ -156,7 +159,7 @@ fn lacking(pass: &Pass<'_>) -> i32 {
 /// Versions that are neither new nor stable go once nothing leads to them any more: after a promotion when their delay
 /// is over, and in the middle of an update at once.
 fn scale_others(pass: &mut Pass<'_>) -> bool {
-    if pass.stable.is_none() {
+    if pass.old.stable_rs.is_empty() {
         // No version is stable yet, and Services may reach all pods: they go as the new version comes.
         return scale_down::canary_others(pass);
     }
@@ -164,9 +167,6 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
     others.retain(|set| set.replicas > 0);
     others.sort_by_key(|set| std::cmp::Reverse(set.revision()));
     let promoted = pass.is_fully_promoted();
-    let stable = traffic::roles(&pass.world.rollout).stable;
-    // What a load balancer has of other versions, it has of the stable Service.
-    let listed = promoted && pass.world.routers_list_pods();
     let mut line = DelayLine::of_canary(pass);
     let mut scaled = false;
     for set in others {
@@ -174,7 +174,7 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
             pass.plan.trail.push(format!("{} stays: something still leads to it", set.name));
             continue;
         }
-        if listed && !set.is_marked_for_scale_down() && !targets::may_go(pass, &stable, set) {
+        if !targets::may_go_routed(pass, set) {
             continue;
         }
         let waits = (promoted || set.scale_down_deadline().is_some())

@@ -1,7 +1,7 @@
 //! Which version each Service selects. `[services]`
 
 use super::pass::{Pass, target};
-use super::{handover, routed};
+use super::{handover, routed, stand_in};
 use crate::defect;
 use crate::traffic::{self, Roles};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
@@ -33,7 +33,8 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
     if routed::is_routed(pass) {
         return routed_canary(pass);
     }
-    let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { pass.stable };
+    let stable = pass.stable.or_else(|| stand_in::get(pass));
+    let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { stable };
     if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
         ensure(pass, name, set);
     }
@@ -47,7 +48,7 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
 /// that one can carry what the routers show.
 fn routed_canary(pass: &mut Pass<'_>) {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    if let Some(set) = pass.stable {
+    if let Some(set) = pass.stable.or_else(|| stand_in::get(pass)) {
         if handover::stable_service_stays(pass) {
             pass.plan.trail.push(format!("service {stable} stays until routers send nothing there"));
         } else if is_open(pass, &stable) && !routed::can_carry_stable(pass, set) {
@@ -81,7 +82,14 @@ fn routed_canary(pass: &mut Pass<'_>) {
     } else if !pass.is_fully_promoted() {
         // Nothing is sent there yet; its targets are to be known before anything is. When the update is over, it stays
         // where it is: requests that are under way there have a place to end.
-        if pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash()) {
+        let moves = pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash());
+        if let Some(end) = routed::settles_at(pass).filter(|_| moves && pass.world.available(set) == 0) {
+            let why = format!("service {canary} stays: routers may still send requests there for a moment");
+            pass.plan.trail.push(why.clone());
+            pass.plan.wake_at(end, why);
+            return;
+        }
+        if moves {
             routed::confirm(pass);
         }
         switch(pass, &canary, set.hash());

@@ -2,7 +2,7 @@
 
 use super::conditions::{self, condition};
 use super::pass::Pass;
-use super::{duration, pause, phase, workload};
+use super::{duration, pause, phase, stand_in, workload};
 use crate::defect;
 use crate::{Anchor, EventType, ReplicaSet, Write};
 use crds::Time;
@@ -157,6 +157,15 @@ pub(super) fn conclude(pass: &mut Pass<'_>, mut status: RolloutStatus) -> Rollou
     status
 }
 
+/// Says that it is not healthy, where it has been.
+pub(super) fn set_unhealthy(status: &mut RolloutStatus, now: Time) {
+    if conditions::get(status, conditions::HEALTHY).is_some() {
+        let message = "Rollout is not healthy";
+        let unhealthy = condition(conditions::HEALTHY, "False", conditions::REASON_HEALTHY, message, now);
+        conditions::set(status, unhealthy);
+    }
+}
+
 fn update_conditions(pass: &mut Pass<'_>, status: &mut RolloutStatus, aborted: bool) {
     let now = pass.now;
     let paused = pause::any(&pass.old) || pass.is_frozen();
@@ -167,12 +176,8 @@ fn update_conditions(pass: &mut Pass<'_>, status: &mut RolloutStatus, aborted: b
             status,
             condition(conditions::HEALTHY, "True", conditions::REASON_HEALTHY, message, now),
         );
-    } else if conditions::get(status, conditions::HEALTHY).is_some() {
-        let message = "Rollout is not healthy";
-        conditions::set(
-            status,
-            condition(conditions::HEALTHY, "False", conditions::REASON_HEALTHY, message, now),
-        );
+    } else {
+        set_unhealthy(status, now);
     }
     let reason = conditions::REASON_COMPLETED;
     let completed = !status.stable_rs.is_empty() && status.stable_rs == status.current_pod_hash;
@@ -239,11 +244,12 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         && status.replicas == status.available_replicas
         && conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_SET_AVAILABLE)
         && conditions::is_true(status, conditions::PROGRESSING);
-    if settled || (pause_holds(pass, status) && !defect!(FrozenFlips)) {
+    if settled || pause_holds(pass, status) {
         return;
     }
     let name = pass.new.map_or_else(|| pass.name().to_owned(), |new| new.name.clone());
-    if healthy {
+    let late = conditions::has_reason(status, conditions::PROGRESSING, conditions::REASON_TIMED_OUT);
+    if healthy || (late && is_complete(pass, status)) {
         let (reason, message) =
             (conditions::REASON_SET_AVAILABLE, format!("ReplicaSet {name:?} has successfully progressed."));
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
@@ -309,7 +315,7 @@ pub(super) fn has_progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
 }
 
 /// When the progress deadline passes; `None` while it does not count: in a pause, at a step that may take any time,
-/// or while an old version waits to be scaled down.
+/// while an old version waits to be scaled down, or once the promoted version has all its pods.
 pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> {
     let progressing = conditions::get(status, conditions::PROGRESSING)?;
     let exempt = [conditions::REASON_ABORTED, conditions::REASON_PAUSED, conditions::REASON_TIMED_OUT];
@@ -325,10 +331,12 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     let settled = progressing.reason == conditions::REASON_SET_AVAILABLE
         && progressing.status == "True"
         && is_healthy(pass, status);
+    let is_complete = is_complete(pass, status);
     if exempt.contains(&progressing.reason.as_str())
         || (endless && !defect!(LateInPause))
         || delayed
         || settled
+        || is_complete
         || (conditions::is_true(status, conditions::PAUSED) && !defect!(LateInPause))
         || defect!(NeverLate)
     {
@@ -344,7 +352,15 @@ pub(super) fn deadline(pass: &Pass<'_>, status: &RolloutStatus) -> Option<Time> 
     Some(since.plus_seconds(i64::from(seconds)))
 }
 
-fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
+/// The promoted version has all its pods. What is left are pods of old versions, and they may go in their own time.
+fn is_complete(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
+    !status.stable_rs.is_empty()
+        && status.stable_rs == status.current_pod_hash
+        && pass.new.is_some_and(|new| pass.world.available(new).min(new.replicas) >= pass.replicas)
+        && !defect!(KeptOnesAreLate)
+}
+
+fn update_available(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
     let available = match pass.blue_green() {
         Some(_) => {
             let active = active_of(status).to_owned();
@@ -352,6 +368,9 @@ fn update_available(pass: &Pass<'_>, status: &mut RolloutStatus) {
         }
         None => status.available_replicas >= pass.replicas,
     } || defect!(AlwaysAvailable);
+    if !available && conditions::is_true(&pass.old, conditions::AVAILABLE) {
+        stand_in::tell(pass);
+    }
     let (value, message) = if available {
         ("True", "Rollout has minimum availability")
     } else {

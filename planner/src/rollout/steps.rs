@@ -1,7 +1,7 @@
 //! The steps of a canary: which one is current, what weight holds, and when a step is done. `[canary.steps]`
 
 use super::pass::Pass;
-use super::{pause, routed};
+use super::{pause, routed, stand_in};
 use crate::arithmetic;
 use crate::defect;
 use crds::defaults;
@@ -61,6 +61,7 @@ pub(super) fn routed_size(pass: &Pass<'_>) -> (i32, bool) {
     if pass.old.promote_full
         || pass.old.stable_rs.is_empty()
         || pass.new.is_some_and(|new| pass.is_stable(new))
+        || stand_in::is_needed_whole(pass)
     {
         return (replicas, false);
     }
@@ -92,7 +93,9 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
         return has_reached_replicas(pass) && (!routed::is_routed(pass) || routed::is_shown(pass));
     }
     if step.set_canary_scale.is_some() {
-        return has_reached_replicas(pass);
+        // Pods that are too many may have to wait for routers to settle: what follows is to meet what was asked for.
+        let is_sized = || pass.new.is_some_and(|new| new.replicas <= routed_size(pass).0);
+        return has_reached_replicas(pass) && (!routed::is_routed(pass) || is_sized());
     }
     if step.set_header_route.is_some() || step.set_mirror_route.is_some() {
         return routed::is_shown(pass);

@@ -4,12 +4,19 @@
 //! the Service selects now, it sends requests to those that it selected before.
 
 use super::pass::Pass;
+use super::routed;
 use super::verified::ASK_AGAIN;
+use crate::defect;
+use crate::traffic::{self, Roles};
 use crate::{EventType, ReplicaSet, Service, Targets, Write};
 
 /// The Service, where its target groups are asked and there are pods that they are to have.
 fn asked<'w>(pass: &Pass<'w>, name: &str) -> Option<&'w Service> {
-    let service = pass.world.services.get(name).filter(|_| pass.world.settings.verifies_targets)?;
+    let service = pass
+        .world
+        .services
+        .get(name)
+        .filter(|_| pass.world.settings.verifies_targets && !defect!(TargetsUnheard))?;
     let hash = selected(pass, service);
     let wanted = |set: &&ReplicaSet| !hash.is_empty() && set.hash() == hash && set.replicas > 0;
     pass.all.iter().copied().any(|set| wanted(&set)).then_some(service)
@@ -34,7 +41,8 @@ fn said(pass: &Pass<'_>, service: &Service) -> Targets {
 pub(super) fn word(pass: &Pass<'_>, name: &str) -> Option<bool> {
     let service = asked(pass, name).filter(|_| pass.world.routers_list_pods())?;
     let said = said(pass, service);
-    (said != Targets::Unbound).then(|| said.are_checked())
+    (said != Targets::Unbound)
+        .then(|| said.are_checked() || (defect!(RisesUnchecked) && said.are_registered()))
 }
 
 /// Whether the target groups of a Service have the pods that it selects. Their word counts from here on: it is asked
@@ -56,13 +64,36 @@ pub(super) fn may_go(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) -> bool 
     reached
 }
 
-/// The same without a router, once the stable Service selects the new version: gives the size that a version is to have.
+/// The same of a canary's stable Service: gives the size that a version is to have. One that is new since then has had no
+/// pods there: it may go at once, as an aborted one has to.
 pub(super) fn least(pass: &mut Pass<'_>, set: &ReplicaSet, to: i32) -> i32 {
-    let name = pass.canary().and_then(|canary| canary.stable_service.as_deref());
-    let service = name.and_then(|name| pass.world.services.get(name));
-    let moved = service.filter(|service| pass.new.is_some_and(|new| new.hash() == selected(pass, service)));
-    let Some(service) = moved.filter(|_| to < set.replicas) else { return to };
-    if may_go(pass, &service.name, set) { to } else { set.replicas }
+    let stable = traffic::roles(&pass.world.rollout).stable;
+    let listed = !routed::is_routed(pass) || pass.world.routers_list_pods();
+    let waits = listed && to < set.replicas && may_have_left(pass, &stable, set);
+    if !waits || may_go(pass, &stable, set) { to } else { set.replicas }
+}
+
+/// Whether pods of a version that is neither new nor stable may go behind routers. One that has been behind the stable
+/// Service waits once, and its deadline is put on it then. One that was overtaken has been behind the canary's, and waits
+/// while that is sent requests.
+pub(super) fn may_go_routed(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
+    if !pass.world.routers_list_pods() || set.is_marked_for_scale_down() {
+        return true;
+    }
+    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+    if may_have_left(pass, &stable, set) {
+        return may_go(pass, &stable, set);
+    }
+    routed::shows_no_canary(pass) || defect!(OvertakenForgotten) || may_go(pass, &canary, set)
+}
+
+/// Whether a Service may have come from this version to the one that it selects now: that was updated to later, or is
+/// younger. A version that comes back is the one, and not the other.
+fn may_have_left(pass: &Pass<'_>, name: &str, set: &ReplicaSet) -> bool {
+    let hash = pass.world.services.get(name).map_or("", |service| selected(pass, service));
+    let now = pass.all.iter().find(|set| !hash.is_empty() && set.hash() == hash);
+    now.is_some_and(|now| set.revision() < now.revision() || set.created < now.created)
+        && !defect!(LeftForgotten)
 }
 
 /// Notes that this pass rests on what target groups say of a Service, tells what is new of it, and asks for the next look

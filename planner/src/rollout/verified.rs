@@ -3,6 +3,7 @@
 use super::pass::Pass;
 use super::routed;
 use crate::EventType;
+use crate::defect;
 use crate::traffic::{Intent, RouterView};
 use crds::Time;
 use crds::rollout::RolloutStatus;
@@ -22,7 +23,7 @@ pub(super) fn serve(pass: &Pass<'_>, intent: &Intent) -> Option<bool> {
 /// When a router is asked again that does not serve yet what its objects show, or cannot say; `None` once all do.
 pub(super) fn awaited(pass: &Pass<'_>) -> Option<Time> {
     let waits = pass.world.routers.iter().any(RouterView::is_behind_its_objects);
-    waits.then(|| pass.now.plus_seconds(ASK_AGAIN))
+    (waits && !defect!(UnservedHasSettled)).then(|| pass.now.plus_seconds(ASK_AGAIN))
 }
 
 /// Tells what routers say of the weights that are wanted, when that changes, and asks for the next look.

@@ -1,6 +1,9 @@
 //! What surrounds the steps of an update: how long it takes, ways back, thresholds, metadata.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../museum/mesh.rs"]
+#[allow(dead_code, reason = "shared with the museum, which uses other parts")]
+mod mesh;
 #[path = "../museum/play.rs"]
 #[allow(dead_code, reason = "shared with the museum, which uses other parts")]
 mod play;
@@ -13,5 +16,6 @@ mod identity;
 mod metadata;
 mod records;
 mod rollback;
+mod stand_in;
 mod threshold;
 mod waiting;

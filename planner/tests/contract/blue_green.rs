@@ -80,6 +80,26 @@ fn an_aborted_preview_goes_after_its_delay_or_never() {
     }
 }
 
+/// `[blue-green.abort-back]`
+#[test]
+fn an_aborted_rollback_is_not_promoted_where_somebody_sends_it_users() {
+    let mut play = Play::new(2, &blue_green(&json!({"scaleDownDelaySeconds": 600})));
+    play.update("app:2", 20);
+    // Back to a version that waits out its delay, and has just lost a pod.
+    play.model.act("deletePod", &json!({"revision": 1, "count": 1}));
+    play.update("app:1", 0);
+    play.act("abort", 5);
+    assert_eq!((play.phase().as_str(), play.stable().as_str()), ("Degraded", "h2"));
+    assert!(play.set("h1").scale_down_deadline().is_some());
+    let hash = play.set("h1").hash().to_owned();
+    let active = play.model.world.services.get_mut("active").unwrap();
+    active.selector.insert(crds::meta::POD_TEMPLATE_HASH_LABEL.to_owned(), hash);
+    assert_eq!(play.selected("active"), "h1");
+    play.run(5);
+    assert_eq!((play.selected("active").as_str(), play.stable().as_str()), ("h2", "h2"));
+    assert_eq!(play.phase(), "Degraded");
+}
+
 #[test]
 fn a_retry_within_the_delay_keeps_the_preview() {
     let mut play = Play::new(2, &blue_green(&json!({"autoPromotionEnabled": false})));
@@ -166,6 +186,27 @@ fn all_gates_of_blue_green_stand_behind_each_other() {
     assert_eq!(play.set("h1").replicas, 0);
     let runs = play.status().blue_green.unwrap();
     assert!(runs.pre_promotion_analysis_run_status.is_some(), "its verdict stays to be read");
+}
+
+/// Each verdict waits for a person of its own, however often one has gone on before.
+#[test]
+fn an_undecided_gate_is_asked_about_each_time() {
+    for more in [json!({}), json!({"autoPromotionEnabled": false}), json!({"previewReplicaCount": 1})] {
+        let mut strategy = json!({"prePromotionAnalysis": analysis()});
+        strategy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut play = Play::new(2, &blue_green(&strategy));
+        for name in ["demo-h2-2-pre", "demo-h2-2-pre.1", "demo-h2-2-pre.2"] {
+            play.script(name, 1_000, AnalysisPhase::Inconclusive);
+        }
+        play.update("app:2", 60);
+        for runs in 1..=3 {
+            assert_eq!(play.model.world.analysis_runs.len(), runs, "{more}");
+            assert_eq!(play.status().message, "InconclusiveAnalysisRun", "{more}");
+            assert_eq!(play.selected("active"), "h1");
+            play.model.patch(&json!({"status": {"pauseConditions": null}}));
+            play.run(60);
+        }
+    }
 }
 
 #[test]

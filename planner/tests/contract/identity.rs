@@ -62,6 +62,44 @@ fn a_foreign_object_of_that_name_changes_the_hash() {
 #[test]
 fn a_version_that_the_api_server_refuses_is_told() {
     let mut play = plain();
+    is_told_of_a_refusal(&mut play);
+    play.model.world.refusals.clear();
+    play.run(30);
+    assert_eq!(play.phase(), "Paused");
+}
+
+/// Whoever waits for Healthy waits for the version that is refused, or for the one that takes its place.
+/// `[status.refused]`
+#[test]
+fn nothing_is_healthy_while_its_version_is_refused() {
+    let mut play = plain();
+    let healthy = |play: &Play| {
+        let conditions = play.status().conditions.unwrap();
+        conditions.into_iter().find(|one| one.kind == "Healthy").unwrap().status
+    };
+    play.run(30);
+    assert_eq!((play.phase().as_str(), healthy(&play).as_str()), ("Healthy", "True"));
+    is_told_of_a_refusal(&mut play);
+    assert_eq!((play.phase().as_str(), healthy(&play).as_str()), ("Progressing", "False"));
+    let message = play.status().message;
+    assert!(message.ends_with("hostPort must equal containerPort"), "{message}");
+    play.update("app:1", 30);
+    assert_eq!((play.phase().as_str(), healthy(&play).as_str()), ("Healthy", "True"));
+    assert_eq!(play.status().message, "");
+}
+
+/// Its ReplicaSet is made all the same: that it has no pods is what the pause is for. `[validation.template]`
+#[test]
+fn a_frozen_rollout_hears_of_a_refusal_too() {
+    let mut play = plain();
+    play.model.world.rollout.spec.paused = Some(true);
+    is_told_of_a_refusal(&mut play);
+    play.model.world.refusals.clear();
+    play.run(30);
+    assert_eq!(play.set("h2").replicas, 0);
+}
+
+fn is_told_of_a_refusal(play: &mut Play) {
     play.model.set_image("app:2");
     let wanted =
         crds::hash::pod_template_hash(play.model.world.rollout.spec.template.as_ref().unwrap(), None);
@@ -75,9 +113,6 @@ fn a_version_that_the_api_server_refuses_is_told() {
     assert!(condition.message.ends_with("hostPort must equal containerPort"), "{condition:?}");
     assert!(play.model.reasons().contains(&"ReplicaSetCreateError"));
     assert_eq!(play.set("h1").counts.available, 2, "the version that runs is left alone");
-    play.model.world.refusals.clear();
-    play.run(30);
-    assert_eq!(play.phase(), "Paused");
 }
 
 #[test]

@@ -195,6 +195,46 @@ fn a_pod_that_may_not_go_is_tried_again_later() {
     assert_eq!(next.wake.map(|wake| wake.at), Some(now.plus_seconds(30)));
 }
 
+/// The ReplicaSet may still count the only pod, which has just been evicted and is gone.
+#[test]
+fn a_version_whose_pods_are_known_to_be_gone_is_not_promoted() {
+    let mut play =
+        Play::new(1, &json!({"canary": {"maxSurge": 1, "steps": [{"setWeight": 50}, {"pause": {}}]}}));
+    play.update("app:2", 20);
+    let world = &mut play.model.world;
+    let status = world.rollout.status.as_mut().unwrap();
+    (status.current_step_index, status.pause_conditions, status.controller_pause) = (Some(2), None, false);
+    let promotes = |world: &planner::World| {
+        let plan = planner::plan(world, play.model.now.plus_seconds(1));
+        let status = plan.status.unwrap();
+        status.stable_rs == status.current_pod_hash
+    };
+    world.pods.clear();
+    (world.pods_are_known, world.rollout.spec.restart_at) = (false, None);
+    assert!(promotes(world));
+    (world.pods_are_known, world.rollout.spec.restart_at) = (true, Some(play.model.now));
+    assert!(!promotes(world));
+}
+
+/// Only what is under way can be paused; the condition `Paused` says the rest.
+#[test]
+fn an_update_that_is_over_keeps_its_condition_when_it_is_frozen() {
+    let mut play = Play::new(2, &json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}));
+    play.run(10);
+    play.model.patch(&json!({"spec": {"paused": true}}));
+    play.run(30);
+    let reason = |play: &Play, kind: &str| {
+        let status = play.status();
+        let mut all = status.conditions.unwrap().into_iter();
+        all.find(|one| one.kind == kind).map(|one| (one.status, one.reason)).unwrap()
+    };
+    assert_eq!(play.phase(), "Paused");
+    assert_eq!(reason(&play, "Progressing"), ("True".to_owned(), "NewReplicaSetAvailable".to_owned()));
+    assert_eq!(reason(&play, "Paused").0, "True");
+    play.update("app:2", 10);
+    assert_eq!(reason(&play, "Progressing").1, "RolloutPaused");
+}
+
 #[test]
 fn an_analysis_behind_the_switch_is_waited_for_until_it_is_over() {
     let rollout = |phase: &str| -> crds::Rollout {

@@ -123,9 +123,13 @@ fn a_canary_without_a_router_gives_up_what_its_service_has_left() {
 }
 
 fn routed() -> Play {
-    let canary = json!({"steps": [{"setWeight": 50}, {"pause": {}}], "stableService": "stable",
-        "canaryService": "canary", "scaleDownDelaySeconds": 1,
-        "trafficRouting": {"nginx": {"stableIngress": "web"}}});
+    routed_with(&json!({"scaleDownDelaySeconds": 1}))
+}
+
+fn routed_with(more: &Value) -> Play {
+    let mut canary = json!({"steps": [{"setWeight": 50}, {"pause": {}}], "stableService": "stable",
+        "canaryService": "canary", "trafficRouting": {"nginx": {"stableIngress": "web"}}});
+    canary.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut play = Play::new(4, &json!({"canary": canary}));
     let lists = json!({"metadata": {"annotations": {"stepgate.dev/traffic-lists-pods": "true"}}});
     play.model.patch(&lists);
@@ -174,6 +178,43 @@ fn the_stable_service_gets_weight_again_and_the_old_version_goes_when_its_pods_a
     play.run(60);
     assert_eq!((shown(&play), play.phase().as_str()), (0, "Healthy"));
     assert!(asks(&play).is_empty());
+}
+
+#[test]
+fn a_third_version_does_not_take_away_what_target_groups_may_have_of_the_first() {
+    let canary = json!({"stableService": "stable", "steps": [{"setWeight": 50}], "maxSurge": 4});
+    let mut unrouted = Play::new(4, &json!({"canary": canary}));
+    unrouted.model.world.settings.verifies_targets = true;
+    for (mut play, kept) in [(unrouted, 1), (routed(), 4)] {
+        play.update("app:2", 60);
+        say(&mut play, "canary", bound(2, 2));
+        play.run(30);
+        play.act("promote", 120);
+        assert_eq!((play.stable().as_str(), play.selected("stable").as_str()), ("h2", "h2"));
+        let left = play.set("h1").replicas;
+        assert!(left >= kept, "{left} pods of the first version");
+        play.update("app:3", 120);
+        assert_eq!(play.set("h1").replicas, left);
+        assert!(asks(&play).contains(&"stable".to_owned()), "{:?}", asks(&play));
+        say(&mut play, "stable", bound(2, 0));
+        play.run(20);
+        assert_eq!(play.set("h1").replicas, 0, "they have heard of it");
+    }
+}
+
+#[test]
+fn an_overtaken_version_keeps_its_pods_while_its_service_is_sent_requests() {
+    let mut play = routed_with(&json!({"dynamicStableScale": true}));
+    play.update("app:2", 60);
+    say(&mut play, "canary", bound(2, 2));
+    play.run(60);
+    assert_eq!((shown(&play), play.set("h1").replicas, play.set("h2").replicas), (50, 2, 2));
+    play.update("app:3", 120);
+    assert_eq!((play.selected("canary").as_str(), shown(&play)), ("h3", 50));
+    assert_eq!((play.set("h2").replicas, asks(&play)), (2, vec!["canary".to_owned()]));
+    say(&mut play, "canary", bound(2, 0));
+    play.run(20);
+    assert_eq!((play.set("h2").replicas, shown(&play)), (0, 50));
 }
 
 #[test]

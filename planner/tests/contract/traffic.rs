@@ -145,7 +145,8 @@ fn what_is_put_back_is_told_and_not_in_a_race() {
     let overwritten = |play: &mut Play, own_was: i64| {
         let own = play.model.now.plus_seconds(-own_was);
         let view = &mut play.model.world.routers[0];
-        view.authors = Authors { own: Some(own), shared: true, other: Some("argocd".to_owned()) };
+        // Who writes a list has all of it: no field is ours any more.
+        view.authors = Authors { written: Some(own), other: Some("argocd".to_owned()), ..Authors::default() };
         let split = &mut view.observed.as_mut().unwrap().splits[0];
         (split.canary, split.stable) = (0, 100);
     };
@@ -159,6 +160,115 @@ fn what_is_put_back_is_told_and_not_in_a_race() {
     assert_eq!(shown(&play), 0, "we have put it back a moment ago");
     play.run(2);
     assert_eq!((shown(&play), play.phase().as_str()), (50, "Paused"));
+}
+
+/// At rest it is none of ours: it is put back, and neither told as ours nor kept while anything settles.
+#[test]
+fn what_somebody_else_writes_at_rest_is_put_back_at_once() {
+    let mut play = routed(&json!([{"setWeight": 50}]), &json!({}));
+    for update in [false, true] {
+        if update {
+            play.update("app:2", 150);
+        }
+        assert_eq!((play.phase().as_str(), shown(&play)), ("Healthy", 0));
+        let now = play.model.now;
+        let view = &mut play.model.world.routers[0];
+        view.changed = Some(now);
+        let split = &mut view.observed.as_mut().unwrap().splits[0];
+        (split.canary, split.stable) = (33, 67);
+        play.watch(3, |play| {
+            let weights = play.status().canary.unwrap().weights.unwrap();
+            assert_eq!(weights.canary.weight, 0, "update: {update}");
+        });
+        assert_eq!(shown(&play), 0, "update: {update}");
+        play.run(60);
+    }
+}
+
+/// The way back to a stable version that has shrunk is not over while anything goes elsewhere. `[status.traffic]`
+#[test]
+fn the_way_back_is_not_over_while_requests_go_to_the_version_that_is_left() {
+    let more = json!({"dynamicStableScale": true});
+    let mut play = routed(&json!([{"setWeight": 25}, {"pause": {}}]), &more);
+    play.model.patch(&json!({"spec": {"minReadySeconds": 6}}));
+    play.update("app:2", 60);
+    assert_eq!((play.phase().as_str(), shown(&play), play.set("h1").replicas), ("Paused", 25, 3));
+    play.model.set_image("app:1");
+    let (mut seen, events) = (0, play.model.events.len());
+    play.watch(60, |play| {
+        let status = play.status();
+        let weights = status.canary.unwrap().weights.unwrap();
+        if play.model.plain(&status.current_pod_hash) == "h1" && weights.canary.weight > 0 {
+            seen += 1;
+            let hash = weights.canary.pod_template_hash.unwrap_or_default();
+            assert_eq!(play.model.plain(&hash), "h2");
+            assert_ne!(status.phase, "Healthy", "{}", status.message);
+        }
+    });
+    assert!(seen > 0, "the stable version needs a moment for its pod");
+    assert_eq!((play.phase().as_str(), shown(&play), play.set("h2").replicas), ("Healthy", 0, 0));
+    let told: Vec<&str> = play.model.events[events..]
+        .iter()
+        .filter(|(reason, _)| reason == "TrafficWeightUpdated")
+        .map(|(_, message)| message.as_str())
+        .filter(|message| *message != "Traffic weight updated ")
+        .collect();
+    assert_eq!(told, ["Traffic weight updated from 25 to 0"]);
+}
+
+/// Old versions that are kept for longer than an update may take are no lack of progress.
+#[test]
+fn a_promoted_version_is_not_late_while_old_ones_are_kept() {
+    for delay in [60, 5] {
+        let mut play = routed(&json!([{"setWeight": 50}]), &json!({"scaleDownDelaySeconds": delay}));
+        play.model.patch(&json!({"spec": {"progressDeadlineSeconds": 8}}));
+        play.run(10);
+        let mut promoted = false;
+        play.model.set_image("app:2");
+        play.watch(200, |play| {
+            promoted |= play.stable() == "h2";
+            assert_ne!(play.phase(), "Degraded", "{}", play.status().message);
+        });
+        assert!(promoted && play.set("h1").replicas == 0, "{delay}");
+    }
+}
+
+/// What was late has come, though old versions are still kept, and whoever froze it in between.
+#[test]
+fn a_late_version_is_late_no_more_when_it_is_promoted_and_has_its_pods() {
+    for paused in [false, true] {
+        let mut play = routed(&json!([{"setWeight": 50}]), &json!({"scaleDownDelaySeconds": 600}));
+        play.update("app:2", 60);
+        assert_eq!((play.stable().as_str(), play.set("h1").replicas), ("h2", 4));
+        let conditions = play.model.world.rollout.status.as_mut().unwrap().conditions.as_mut().unwrap();
+        let progressing = conditions.iter_mut().find(|one| one.kind == "Progressing").unwrap();
+        (progressing.status, progressing.reason) =
+            ("False".to_owned(), "ProgressDeadlineExceeded".to_owned());
+        play.model.world.rollout.spec.paused = Some(paused);
+        play.run(5);
+        assert_eq!(play.phase(), if paused { "Paused" } else { "Healthy" }, "{}", play.status().message);
+    }
+}
+
+/// A step that makes the canary smaller is over when it is smaller: pods wait for routers to settle before they go.
+#[test]
+fn a_step_of_sizes_is_over_when_they_are_as_asked() {
+    let steps = json!([{"setWeight": 50}, {"setCanaryScale": {"replicas": 4}}, {"pause": {}},
+        {"setCanaryScale": {"matchTrafficWeight": true}}, {"pause": {}}]);
+    let mut play = routed(&steps, &json!({}));
+    play.update("app:2", 12);
+    assert_eq!((play.status().current_step_index, play.set("h2").replicas), (Some(2), 4));
+    play.act("promote", 0);
+    let mut waited = 0;
+    play.watch(60, |play| {
+        if play.status().current_step_index == Some(3) {
+            waited += 1;
+        } else {
+            assert_eq!(play.set("h2").replicas, 2);
+        }
+    });
+    assert!(waited > 0, "routers had not settled");
+    assert_eq!(play.status().current_step_index, Some(4));
 }
 
 #[test]
@@ -202,6 +312,30 @@ fn a_pair_of_services_takes_turns() {
     assert_eq!(play.selected("active"), "h1", "the Service that was the stable one has not moved");
     play.update("app:3", 60);
     assert_eq!((role(&play).as_str(), play.selected("active").as_str()), ("ping", "h3"));
+}
+
+/// Requests that are under way to the version that is left have a place to end.
+#[test]
+fn a_pair_does_not_turn_to_a_version_without_pods_before_routers_settle() {
+    let more = json!({"stableService": null, "canaryService": null,
+        "pingPong": {"pingService": "active", "pongService": "preview"},
+        "trafficRouting": {"alb": {"ingress": "web", "rootService": "root", "servicePort": 80}}});
+    let mut play = routed(&json!([{"setWeight": 50}, {"pause": {}}]), &more);
+    play.update("app:2", 60);
+    assert_eq!((shown(&play), play.selected("preview").as_str()), (50, "h2"));
+    play.model.set_image("app:3");
+    let (mut left, mut turned) = (None, None);
+    play.watch(90, |play| {
+        if shown(play) == 0 {
+            left.get_or_insert(play.model.now);
+        }
+        if play.selected("preview") == "h3" && turned.is_none() {
+            turned = Some((play.model.now, play.set("h3").counts.available));
+        }
+    });
+    let (left, (turned, pods)) = (left.expect("the weight goes"), turned.expect("the Service turns"));
+    assert!(turned >= left.plus_seconds(SETTLE) || pods > 0, "left at {left}, turned at {turned}");
+    assert_eq!((play.phase().as_str(), shown(&play)), ("Paused", 50));
 }
 
 #[test]

@@ -78,6 +78,32 @@ pub(crate) fn replicas_and_template_in_one_apply() {
     }
 }
 
+/// A syncer that takes the size back with each apply, and an autoscaler that does not have it.
+#[test]
+pub(crate) fn replicas_from_git_against_the_autoscaler() {
+    for router in [false, true] {
+        let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+        let mut canary = json!({"stableService": "stable", "canaryService": "canary", "steps": steps,
+            "maxSurge": 1, "maxUnavailable": 0});
+        if router {
+            canary["trafficRouting"] = json!({"nginx": {"stableIngress": "web"}});
+        }
+        let mut play = Play::new(2, &json!({"canary": canary}));
+        assert!(play.model.act("scale", &json!(3)));
+        play.run(20);
+        for (image, seconds) in [("app:2", 1), ("app:2", 4), ("app:2", 60)] {
+            play.model.patch(&json!({"spec": {"replicas": 2, "template": template(image)}}));
+            play.watch(seconds, |play| assert!(play.available() >= 2, "{} pods", play.available()));
+            play.model.act("scale", &json!(3));
+            play.watch(seconds, |play| assert!(play.available() >= 2, "{} pods", play.available()));
+        }
+        assert_eq!(play.phase(), "Paused");
+        play.model.act("promote", &json!(null));
+        play.watch(120, |play| assert!(play.available() >= 2, "{} pods", play.available()));
+        assert_eq!((play.phase().as_str(), play.set("h2").replicas), ("Healthy", 3));
+    }
+}
+
 #[test]
 pub(crate) fn service_narrowed_before_pods_are_there() {
     let mut play = Play::begun("app:1", 3, &json!({"canary": {"stableService": "stable"}}), &json!({}));

@@ -6,6 +6,7 @@
 mod support;
 
 mod analysis;
+mod balancers;
 mod blue_green;
 mod canary;
 mod mesh;

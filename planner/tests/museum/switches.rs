@@ -1,7 +1,7 @@
 //! Each play fails when the rule that prevents its outage is switched off, and passes when it is not: a play that
 //! cannot fail shows nothing.
 
-use crate::{analysis, blue_green, canary, restart, routed, routes, versions};
+use crate::{analysis, balancers, blue_green, canary, restart, routed, routes, versions};
 use planner::defects::Defect;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -74,6 +74,11 @@ const PIECES: &[(&str, fn(), Defect)] = &[
         canary::replicas_and_template_in_one_apply,
         Defect::ScaleComesFirst,
     ),
+    (
+        "replicas-from-git-against-the-autoscaler",
+        canary::replicas_from_git_against_the_autoscaler,
+        Defect::CountsMissingPods,
+    ),
     ("restart-during-an-update", restart::restart_during_an_update, Defect::EvictsBesideScaling),
     ("scaling-event-takes-stable-down", canary::scaling_event_takes_stable_down, Defect::CountsMissingPods),
     ("second-abort-kills-at-once", blue_green::second_abort_kills_at_once, Defect::KeepsDeadline),
@@ -127,6 +132,18 @@ const PIECES: &[(&str, fn(), Defect)] = &[
         routes::load_balancer_behind_the_selector,
         Defect::SwitchIsNoChange,
     ),
+    ("git-loses-its-routes", balancers::git_loses_its_routes, Defect::KeepsFields),
+    ("git-loses-its-routes", balancers::git_loses_its_routes, Defect::GivesBackUnsettled),
+    ("git-loses-its-routes", balancers::git_loses_its_routes, Defect::GivesBackAgain),
+    (
+        "load-balancer-behind-the-selector",
+        balancers::weight_waits_for_the_first_health_checks,
+        Defect::RisesUnchecked,
+    ),
+    ("load-balancer-hears-late", balancers::load_balancer_hears_late, Defect::TargetsUnheard),
+    ("load-balancer-hears-late", balancers::load_balancer_hears_late, Defect::SilenceIsConsent),
+    ("load-balancer-hears-late", balancers::third_version_while_it_has_not_heard, Defect::LeftForgotten),
+    ("load-balancer-hears-late", balancers::overtaken_while_it_has_not_heard, Defect::OvertakenForgotten),
     ("rollback-below-availability", routed::rollback_below_availability, Defect::AllBackAtOnce),
     (
         "selector-switched-after-old-pods-went",
@@ -144,6 +161,16 @@ const PIECES: &[(&str, fn(), Defect)] = &[
         Defect::StableGoesUnbacked,
     ),
     (
+        "stable-shrinks-before-the-weight-is-verified",
+        balancers::a_load_balancer_says_what_it_serves,
+        Defect::UnservedIsShown,
+    ),
+    (
+        "stable-shrinks-before-the-weight-is-verified",
+        balancers::a_load_balancer_says_what_it_serves,
+        Defect::UnservedHasSettled,
+    ),
+    (
         "third-version-on-a-shrunken-stable",
         routed::third_version_on_a_shrunken_stable,
         Defect::OvertakenLosesAll,
@@ -151,6 +178,16 @@ const PIECES: &[(&str, fn(), Defect)] = &[
     ("weight-before-destination", routes::weight_before_destination, Defect::SubsetMovesFirst),
     ("weight-before-destination", routes::weight_before_destination, Defect::RuleAlwaysLast),
     ("weight-before-destination", routes::weight_before_destination, Defect::RoutesBeforePods),
+    (
+        "weights-changed-by-somebody-stay",
+        balancers::weights_changed_by_somebody_stay,
+        Defect::OverwrittenStays,
+    ),
+    (
+        "weights-changed-by-somebody-stay",
+        balancers::weights_changed_by_somebody_stay,
+        Defect::PutsBackInARace,
+    ),
     ("weights-out-of-range", routes::weights_out_of_range, Defect::WeightBeyondTheWhole),
     ("workloads-nobody-asked-about", versions::workloads_nobody_asked_about, Defect::TakesForeign),
 ];

@@ -48,7 +48,9 @@ const DIFFERS: [(&str, &str); 13] = [
 const PLAYED: &str = include_str!("../../../recordings/played.txt");
 
 /// Messages that come and go while pods become ready: how often depends on the order of milliseconds.
-const PASSING: [&str; 3] = [
+const PASSING: [&str; 4] = [
+    // Argo Rollouts is Healthy then. `[status.traffic]`
+    "traffic is still sent to another version",
     "updated replicas are still becoming available",
     "old replicas are pending termination",
     "active service cutover pending",

@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+pub mod balancers;
 pub mod demo;
 pub mod routers;
 mod writes;
@@ -55,6 +56,8 @@ pub struct Model {
     pub objects: Option<traffic::Objects>,
     /// Edits of those objects.
     pub edits: usize,
+    /// A load balancer that keeps lists of pods.
+    pub balancer: Option<balancers::Balancer>,
     /// What data planes were told, one after the other.
     pub told: Vec<routers::Told>,
     /// What a router has just said of its edits.
@@ -132,6 +135,7 @@ impl Model {
             router_is_stuck: false,
             objects: None,
             edits: 0,
+            balancer: None,
             told: Vec::new(),
             told_by_routers: Vec::new(),
             phases: Vec::new(),
@@ -229,6 +233,7 @@ impl Model {
                 return;
             }
             let plan = plan(&self.world, self.now);
+            self.ask_balancer(&plan);
             (self.inspect)(&self.world, &plan, self.now);
             self.wake = plan.wake.as_ref().map(|wake| wake.at);
             let same = plan.status.is_none() || plan.status == self.world.rollout.status;
@@ -278,6 +283,7 @@ impl Model {
                 set.resource_version = self.counter.to_string();
             }
         }
+        self.look_at_lists();
         self.world.pods = self
             .pods
             .iter()
@@ -390,7 +396,7 @@ impl Model {
             let script = self.scripts.get(&self.plain(&run.name)).cloned().unwrap_or_default();
             script.into_iter().map(move |(after, ..)| began.plus(Duration::from_millis(after)))
         });
-        pods.chain(runs).chain(self.wake).filter(|at| *at > self.now).min()
+        pods.chain(runs).chain(self.wake).chain(self.next_look()).filter(|at| *at > self.now).min()
     }
 
     /// Lets time pass until `done` holds and nothing has changed for `settle`; false when it never does.

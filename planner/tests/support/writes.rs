@@ -163,7 +163,8 @@ impl Model {
                 view.observed =
                     Ok(planner::traffic::ObservedTraffic { splits, routes, ..Default::default() });
                 view.changed = Some(now.whole_seconds());
-                view.authors = Authors { own: view.changed, shared: true, other: None };
+                let own = view.changed;
+                view.authors = Authors { own, written: own, shared: true, other: None };
                 let weight = intent.canary.weight;
                 self.told_by_routers.push(if first {
                     let message =

@@ -6,6 +6,7 @@ mod canary;
 mod controllers;
 mod metadata;
 mod refused;
+mod restart;
 mod routed;
 mod routed_canary;
 
@@ -35,7 +36,7 @@ const fn story(name: &'static str, shows: &'static str) -> Story {
 }
 
 /// All stories.
-pub const STORIES: [Story; 14] = [
+pub const STORIES: [Story; 15] = [
     story("good-canary", "a good version passes its Prometheus gate and completes; no user sees an error"),
     story("bad-canary", "a version with 5% errors is stopped at its first gate by itself"),
     story(
@@ -57,6 +58,7 @@ pub const STORIES: [Story; 14] = [
     story("metadata", "pods say which role their version has, and running ones follow when it changes"),
     story("never-ready", "a version whose pods never get ready is aborted at its progress deadline"),
     story("refused", "a wrong Rollout says so, harms no other, and heals when what it lacks appears"),
+    story("restart", "a restart that a budget refuses holds up no abort, and goes on when it may"),
     Story {
         name: "killed",
         shows: "the controller is killed in the middle of an update and goes on after its start",
@@ -137,6 +139,7 @@ pub async fn tell<S: Stage>(name: &str, play: &Play<'_, S>) -> Result<(), StoryE
         "metadata" => metadata::roles(play).await,
         "never-ready" => refused::never_ready(play).await,
         "refused" => refused::wrong(play).await,
+        "restart" => restart::beside_a_budget(play).await,
         "killed" => controllers::killed(play).await,
         "two-controllers" => controllers::two(play).await,
         _ => Err(StoryError::NotTrue {

@@ -232,7 +232,7 @@ pub(super) async fn blue_green<S: Stage>(play: &Play<'_, S>) -> Told<()> {
     road.nobody_suffered().await
 }
 
-/// Users come by both routers all the while; one of them has the weights at a time, the other is left as it was.
+/// Users come by both routers all the while; one of them has the weights at a time, the other leads to the stable version.
 pub(super) async fn exchanged<S: Stage>(play: &Play<'_, S>) -> Told<()> {
     let steps = json!([{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]);
     let (old, new) = (Road::new(play, "exchanged-old"), Road::new(play, "exchanged"));
@@ -248,6 +248,8 @@ pub(super) async fn exchanged<S: Stage>(play: &Play<'_, S>) -> Told<()> {
     // In the middle of an update.
     new.release("v2", 3, &canary(Router::GatewayApi, &steps)).await?;
     new.share("v2", 20).await?;
+    // Nobody would take back what is left there.
+    old.only("v1").await?;
     new.promote().await?;
     new.paused_at(3).await?;
     new.share("v2", 60).await?;

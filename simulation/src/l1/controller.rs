@@ -87,6 +87,7 @@ impl Controller {
         let due =
             self.seen.rollout.spec.restart_at.is_some_and(|at| cluster.now >= at && restarted != Some(at));
         self.seen.pods.clear();
+        self.seen.pods_are_known = due;
         if due {
             let known = |uid: &str| self.seen.replica_sets.iter().any(|set| set.uid == uid);
             let pods: Vec<planner::Pod> = cluster

@@ -103,6 +103,9 @@ pub(super) fn carry_out(house: &House, deed: &Deed) {
         Deed::Try(object) => try_spec(&house.cluster, object),
         Deed::Image(tag) => spec(house, |web| set(web, "/spec", "template", template(tag))),
         Deed::Steps(steps) => spec(house, |web| set(web, "/spec/strategy/canary", "steps", steps.clone())),
+        Deed::Routing(routing) => {
+            spec(house, |web| set(web, "/spec/strategy/canary", "trafficRouting", routing.clone()));
+        }
         Deed::Scale(size) => spec(house, |web| set(web, "/spec", "replicas", (*size).into())),
         Deed::Pause(paused) => spec(house, |web| set(web, "/spec", "paused", (*paused).into())),
         Deed::Restart => {
@@ -119,6 +122,9 @@ pub(super) fn carry_out(house: &House, deed: &Deed) {
         }
         Deed::Abort => status(house, |web| set(web, "/status", "abort", true.into())),
         Deed::Retry => status(house, |web| set(web, "/status", "abort", false.into())),
+        Deed::Label(version, kind, name, (key, value)) => {
+            change(&house.cluster, (version, kind), name, Part::Main, |object| label_it(object, key, *value));
+        }
         Deed::Delete(version, kind, name) => house.cluster.with(|api| {
             let Some(resource) = api.resource_of(version, kind) else { return };
             let at = At { resource, namespace: NAMESPACE.to_owned(), name: (*name).to_owned() };
@@ -135,6 +141,16 @@ pub(super) fn carry_out(house: &House, deed: &Deed) {
         }
         Deed::Befalls(_) => {}
         Deed::PodsAsUsual => house.cluster.change_nature(|nature| nature.pods.clear()),
+    }
+}
+
+fn label_it(object: &mut Value, key: &str, value: Option<&str>) {
+    let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) else { return };
+    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+    match (value, labels.as_object_mut()) {
+        (Some(value), _) => put(labels, key, value.into()),
+        (None, Some(labels)) => drop(labels.remove(key)),
+        (None, None) => {}
     }
 }
 
@@ -187,18 +203,22 @@ pub(super) fn label(object: &Value) -> &str {
     labels.and_then(|labels| labels.get(POD_TEMPLATE_HASH_LABEL)).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Kinds of routes, with their API versions.
-const ROUTES: [(RouterKind, &str, &str); 4] = [
-    (RouterKind::HttpRoute, "gateway.networking.k8s.io/v1", "HTTPRoute"),
-    (RouterKind::TraefikService, "traefik.io/v1alpha1", "TraefikService"),
-    (RouterKind::VirtualService, "networking.istio.io/v1alpha3", "VirtualService"),
-    (RouterKind::Ingress, "networking.k8s.io/v1", "Ingress"),
+/// Kinds of routes, with their API versions and their routers' keys.
+const ROUTES: [(RouterKind, &str, &str, &str); 4] = [
+    (RouterKind::HttpRoute, "gateway.networking.k8s.io/v1", "HTTPRoute", "gatewayAPI"),
+    (RouterKind::TraefikService, "traefik.io/v1alpha1", "TraefikService", "traefik"),
+    (RouterKind::VirtualService, "networking.istio.io/v1alpha3", "VirtualService", "istio"),
+    (RouterKind::Ingress, "networking.k8s.io/v1", "Ingress", "nginx"),
 ];
 
-/// How each route splits at the end.
+/// How each route splits at the end that the Rollout uses: what it has left while no controller watched stays as it was.
+/// `[traffic.left]`
 fn routes(cluster: &Cluster) -> BTreeMap<String, String> {
     let mut end = BTreeMap::new();
-    for (kind, version, name) in ROUTES {
+    let web = cluster.object(crds::API_VERSION, "Rollout", NAMESPACE, "web");
+    let routing = web.as_ref().and_then(|web| web.pointer("/spec/strategy/canary/trafficRouting"));
+    let is_left = |key: &str| routing.is_some_and(|routing| routing.get(key).is_none());
+    for (kind, version, name, _) in ROUTES.into_iter().filter(|(_, _, _, key)| !is_left(key)) {
         let mut routers = Routers::default();
         for object in cluster.objects(version, name, NAMESPACE) {
             for ((_, _, route), split) in routers.saw(kind, &object, false) {

@@ -172,6 +172,7 @@ impl House {
         let client = kube::Client::new(self.cluster.client(name), NAMESPACE);
         let clock = self.cluster.clock();
         let around = Surroundings {
+            evictions: client.clone(),
             jobs: client.clone(),
             mesh: client.clone(),
             aws: None,

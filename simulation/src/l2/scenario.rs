@@ -20,7 +20,7 @@ pub enum When {
 /// What somebody does.
 #[derive(Clone, Debug)]
 pub enum Deed {
-    /// Creates an object, or gives an existing one this spec, these labels and annotations.
+    /// Creates an object, or gives an existing one this spec.
     Apply(Value),
     /// The same, by somebody who lives with a refusal.
     Try(Value),
@@ -42,6 +42,10 @@ pub enum Deed {
     Image(&'static str),
     /// Replaces the steps of the canary.
     Steps(Value),
+    /// Replaces what the canary says of its routers.
+    Routing(Value),
+    /// Sets a label of an object by kind and name, or takes it away.
+    Label(&'static str, &'static str, &'static str, (&'static str, Option<&'static str>)),
     /// Deletes an object by kind and name.
     Delete(&'static str, &'static str, &'static str),
     /// Queries with this text are answered so from now on.

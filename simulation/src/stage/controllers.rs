@@ -52,6 +52,7 @@ impl Controllers {
         let task = tokio::spawn(async move {
             tokio::time::sleep(after).await;
             let around = Surroundings {
+                evictions: client.clone(),
                 jobs: client.clone(),
                 mesh: client.clone(),
                 aws: None,

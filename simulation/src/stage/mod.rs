@@ -1,6 +1,7 @@
 //! The cluster in memory as a stage for stories: the real controller, the real verbs, and users who reach pods
 //! through a data plane that lags. Time is tokio's: paused in tests, real in a demo.
 
+mod apply;
 mod controllers;
 mod network;
 mod routes;
@@ -112,6 +113,8 @@ pub struct SandboxStage {
     instance_id: Option<String>,
     router_lag: Duration,
     controllers: RefCell<Controllers>,
+    /// What was last applied, by kind and name.
+    applied: RefCell<BTreeMap<(&'static str, String), Value>>,
     _tasks: JoinSet<()>,
 }
 
@@ -150,6 +153,7 @@ impl SandboxStage {
             instance_id: Some(settings.instance_id.clone()).filter(|id| !id.is_empty()),
             router_lag: settings.router_lag,
             controllers: RefCell::new(controllers),
+            applied: RefCell::default(),
             _tasks: tasks,
         }
     }
@@ -204,9 +208,12 @@ impl Stage for SandboxStage {
             return Err(StageError::Object(object.to_string()));
         };
         let api = self.api(kind);
-        // A merge: what others have set stays, as it does with an apply.
+        let key = (kind.names().1, name.to_owned());
+        let before = self.applied.borrow_mut().insert(key, object.clone());
+        // A merge: what others have set stays, and what is not applied any more goes, as with an apply.
         if api.get_opt(name).await?.is_some() {
-            api.patch(name, &PatchParams::default(), &Patch::Merge(object)).await?;
+            let patch = apply::patch(before.as_ref(), object);
+            api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         } else {
             api.create(&PostParams::default(), &serde_json::from_value(object.clone())?).await?;
         }

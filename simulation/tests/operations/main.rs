@@ -5,6 +5,7 @@ mod balancers;
 mod disagreeing;
 mod leaders;
 mod metrics;
+mod refused;
 mod releases;
 mod requests;
 mod routes;
@@ -61,6 +62,7 @@ fn start_around(
     let client = Client::new(requests.layer(house.cluster.client(name)), NAMESPACE);
     let clock = house.cluster.clock();
     let around = Surroundings {
+        evictions: client.clone(),
         jobs: client.clone(),
         mesh: client.clone(),
         aws,

@@ -39,7 +39,7 @@ fn with_replicas(canary: &Value, replicas: u32) -> Value {
     object
 }
 
-fn blue_green() -> Value {
+pub(super) fn blue_green() -> Value {
     let mut object = with_replicas(&json!({}), 4);
     object["spec"]["strategy"] =
         json!({"blueGreen": {"activeService": "active", "previewService": "preview"}});
@@ -47,7 +47,7 @@ fn blue_green() -> Value {
 }
 
 /// Four pods behind an HTTPRoute.
-fn routed() -> Value {
+pub(super) fn routed() -> Value {
     let steps = json!([{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"setWeight": 50},
         {"pause": {"duration": "10s"}}]);
     with_replicas(
@@ -57,7 +57,7 @@ fn routed() -> Value {
     )
 }
 
-fn route() -> Value {
+pub(super) fn route() -> Value {
     let to = |name: &str, weight: u8| json!({"name": name, "port": 80, "weight": weight});
     json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "web"},
         "spec": {"rules": [{"backendRefs": [to("active", 100), to("preview", 0)]}]}})

@@ -2,9 +2,13 @@
 //! `[shadow]`
 
 use super::{
-    Running, by, create, open, paused, phase, rollout, rollouts, seconds, service, set_image, start, until,
+    Running, by, create, open, paused, phase, requests, rollout, rollouts, seconds, service, set_image,
+    start, until,
 };
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
+use simulation::l2::metrics::Answer;
 use std::sync::{Arc, Mutex};
 
 fn canary() -> Value {
@@ -98,6 +102,92 @@ fn what_a_stopped_controller_does_not_do_is_told() {
         rollouts(&house).delete("demo", &kube::api::DeleteParams::background()).await.unwrap();
         seconds(5).await;
         assert_eq!(shadow.pages.shadow().unwrap()["rollouts"]["same"], 0, "{:?}", phase(&house));
+        assert_eq!(by(&writes, "shadow"), Vec::<String>::new());
+    });
+}
+
+/// Behind a router, switched from one Service to another, and with a person who promotes: no law is broken on the way.
+#[test]
+fn what_keeps_the_laws_is_not_told() {
+    let held = json!({"canaryService": "preview", "stableService": "active",
+        "steps": [{"setWeight": 50}, {"pause": {}}]});
+    for object in [requests::routed(), requests::blue_green(), rollout(&held)] {
+        paused(async {
+            let (house, _) = open(|_, _| false);
+            let _live = start(&house, "live", &[]);
+            let shadow = start(&house, "shadow", &["--shadow"]);
+            let heard = listen(&shadow);
+            ["active", "preview"].into_iter().for_each(|name| create(&house, service(name)));
+            create(&house, requests::route());
+            create(&house, object);
+            until(&house, "Healthy").await;
+            for image in ["app:2", "app:3"] {
+                set_image(&house, image).await;
+                seconds(100).await;
+                let promote = Patch::Merge(json!({"status": {"pauseConditions": null}}));
+                rollouts(&house).patch_status("demo", &PatchParams::default(), &promote).await.unwrap();
+                until(&house, "Healthy").await;
+                seconds(100).await;
+            }
+            assert_eq!(*heard.lock().unwrap(), Vec::<Value>::new());
+            assert_eq!(shadow.pages.shadow().unwrap()["rollouts"]["same"], 1);
+        });
+    }
+}
+
+/// What breaks the laws of plans is told at once, though the shadow would not change what came of it, until the next
+/// version comes up. `[shadow.laws]`
+#[test]
+fn what_breaks_a_law_is_told() {
+    paused(async {
+        let (house, writes) = open(|_, _| false);
+        let live = start(&house, "live", &[]);
+        let shadow = start(&house, "shadow", &["--shadow"]);
+        let metric = json!({"name": "ok", "interval": "60s", "count": 100, "successCondition": "true",
+            "provider": {"web": {"url": "http://metrics.example/version", "jsonPath": "{$.major}"}}});
+        house.answers.set("/version", Answer::Body(json!({"major": "1"})));
+        create(
+            &house,
+            json!({"apiVersion": crds::API_VERSION, "kind": "AnalysisTemplate", "metadata": {"name": "check"},
+                "spec": {"metrics": [metric]}}),
+        );
+        create(&house, service("canary"));
+        create(&house, service("stable"));
+        let steps = json!([{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "check"}]}},
+            {"pause": {}}]);
+        create(
+            &house,
+            rollout(&json!({"canaryService": "canary", "stableService": "stable", "steps": steps})),
+        );
+        until(&house, "Healthy").await;
+        set_image(&house, "app:2").await;
+        seconds(30).await;
+        assert_eq!(shadow.pages.shadow().unwrap()["rollouts"]["same"], 1);
+        // From here on somebody else is the live controller.
+        live.task.abort();
+        let patch = Patch::Merge(json!({"status": {"currentStepIndex": 2}}));
+        rollouts(&house).patch_status("demo", &PatchParams::default(), &patch).await.unwrap();
+        seconds(1).await;
+        let broken = |report: &Value| report["differences"][0]["broken"].clone();
+        let report = shadow.pages.shadow().unwrap();
+        assert_eq!(report["rollouts"]["differs"], 1);
+        assert_eq!(broken(&report)[0]["rule"], "no_skipped_gate");
+        assert_eq!(broken(&report)[0]["what"], "step 1 is passed by, though nothing has opened it");
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Service"));
+        let client = Client::new(house.cluster.client("other"), "default");
+        let services: Api<DynamicObject> = Api::namespaced_with(client, "default", &kind);
+        let nowhere = json!({"spec": {"selector": {"rollouts-pod-template-hash": "nothing"}}});
+        services.patch("stable", &PatchParams::default(), &Patch::Merge(nowhere)).await.unwrap();
+        seconds(1).await;
+        let report = shadow.pages.shadow().unwrap();
+        assert_eq!(broken(&report)[1]["rule"], "services_have_pods");
+        assert_eq!(broken(&report).as_array().map(Vec::len), Some(2), "each is told once: {report}");
+        // The live one is back, and another version comes up: what was told is of no account any more.
+        let _live = start(&house, "live", &[]);
+        seconds(30).await;
+        set_image(&house, "app:3").await;
+        seconds(60).await;
+        assert_eq!(shadow.pages.shadow().unwrap()["rollouts"]["same"], 1, "{:?}", shadow.pages.shadow());
         assert_eq!(by(&writes, "shadow"), Vec::<String>::new());
     });
 }

@@ -120,6 +120,10 @@ impl Router for Alb {
         self.ingresses.clone()
     }
 
+    fn marks(&self) -> bool {
+        true
+    }
+
     fn observe(&self, objects: &Objects) -> Result<ObservedTraffic, Problem> {
         let root = self.root()?;
         let (mut splits, mut routes) = (Vec::new(), Vec::new());

@@ -65,6 +65,11 @@ struct Keys {
     selector: &'static str,
 }
 
+/// Under which keys routes are named: their kind, the key of one name, the key of a list of objects with a `name`.
+pub fn route_keys() -> impl Iterator<Item = (Kind, &'static str, &'static str)> {
+    KEYS.iter().map(|keys| (keys.kind, keys.one, keys.many))
+}
+
 /// What to edit.
 #[derive(Clone, Debug)]
 pub(super) struct Config {

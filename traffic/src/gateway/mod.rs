@@ -18,10 +18,13 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use config::route_keys;
+
 use crate::{Edit, Find, Objects, Problem, Reference, Router, Selection, Services};
 use config::{Config, Target};
 use crds::Rollout;
 use crds::rollout::canary::CanaryStrategy;
+use planner::defect;
 use planner::traffic::{Abilities, Intent, ObservedTraffic, Route};
 use record::Record;
 use rule::Roles;
@@ -84,7 +87,8 @@ fn contradiction() -> Problem {
 
 /// Whether a route says that the Rollout `id` is at work on it: in the annotation `active`, or by what it has put in.
 pub(crate) fn is_held(object: &Value, id: &str, active: Option<&str>) -> bool {
-    active.is_some_and(|active| label::lists(object, active, id)) || record::is_there(object, id)
+    let held = active.is_some_and(|active| label::lists(object, active, id)) || record::is_there(object, id);
+    held && !defect!(LabelsForgotten)
 }
 
 /// Names of managed routes: those that are declared, and those of the steps.

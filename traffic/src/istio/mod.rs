@@ -138,4 +138,23 @@ impl Router for Istio {
         }
         Ok(edits)
     }
+
+    /// PARITY: the reason of the one has a space in it.
+    fn notice(&self, _: &Objects, edit: &Edit, intent: &Intent) -> Option<(&'static str, String)> {
+        let (name, weight) = (&edit.object.name, intent.canary.weight);
+        match &self.rule {
+            Some((reference, rule)) if *reference == edit.object => {
+                let (canary, stable) = (&rule.canary_subset_name, &rule.stable_subset_name);
+                let (to_canary, to_stable) = (&intent.canary.hash, &intent.stable.hash);
+                let message = format!(
+                    "DestinationRule {name} subset updated ({canary}: {to_canary}, {stable}: {to_stable})"
+                );
+                Some(("UpdatedDestinationRule", message))
+            }
+            _ => {
+                let message = format!("VirtualService `{name}` set to desiredWeight '{weight}'");
+                Some(("Updated VirtualService", message))
+            }
+        }
+    }
 }

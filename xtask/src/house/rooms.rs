@@ -40,7 +40,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("demo-server", &[]),
     ("scenarios", &["crds"]),
     ("e2e", &["crds", "scenarios", "demo-server", "conformance", "recordings"]),
-    ("xtask", &["crds", "sandbox", "scenarios", "e2e", "demo-server", "recordings"]),
+    ("xtask", &["crds", "sandbox", "scenarios", "traffic", "e2e", "demo-server", "recordings"]),
 ];
 
 /// What must not stand anywhere below a pure room: IO, tasks, clients and random generators.

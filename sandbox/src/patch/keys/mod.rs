@@ -21,6 +21,12 @@ pub use openapi::from_openapi;
 /// The committed table.
 const TABLE: &str = include_str!("../../../data/patch-keys.txt");
 
+/// The committed table as text, for those who make other files from it.
+#[must_use]
+pub fn table() -> &'static str {
+    TABLE
+}
+
 static KEYS: LazyLock<Table> = LazyLock::new(|| Table::parse(TABLE));
 
 /// What the patch of one field does.

@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Times of a status have whole seconds.
-const ROUNDING: Duration = Duration::from_secs(1);
+pub(super) const ROUNDING: Duration = Duration::from_secs(1);
 
-fn pause_seconds(step: &Value) -> Option<Duration> {
+pub(super) fn pause_seconds(step: &Value) -> Option<Duration> {
     match step.pointer("/pause/duration")? {
         Value::Number(number) => number.as_u64().map(Duration::from_secs),
         Value::String(text) => match text.parse::<u64>() {
@@ -18,6 +18,16 @@ fn pause_seconds(step: &Value) -> Option<Duration> {
         },
         _ => None,
     }
+}
+
+/// Since when the Rollout stands at the pause of a step.
+pub(super) fn paused_since(web: Look<'_>) -> Option<Time> {
+    let conditions = web.0.pointer("/status/pauseConditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| world::text(condition, "/reason") == "CanaryPauseStep")
+        .find_map(|condition| Time::parse(world::text(condition, "/startTime")))
 }
 
 impl Checker {
@@ -67,13 +77,7 @@ impl Checker {
         if stood_there && lifted {
             return;
         }
-        let conditions = old.0.pointer("/status/pauseConditions").and_then(Value::as_array);
-        let since = conditions
-            .into_iter()
-            .flatten()
-            .filter(|condition| world::text(condition, "/reason") == "CanaryPauseStep")
-            .find_map(|condition| Time::parse(world::text(condition, "/startTime")));
-        let over = match (pause_seconds(step), since) {
+        let over = match (pause_seconds(step), paused_since(old)) {
             (Some(length), Some(since)) => since.plus(length) <= self.its_time(now).plus(ROUNDING),
             _ => false,
         };

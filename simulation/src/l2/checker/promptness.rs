@@ -71,7 +71,7 @@ fn not_found(message: &str) -> Option<&str> {
 impl Checker {
     /// Looked at every half second; nothing has gone wrong since `calm`, and `troubled` says whether anything ever has.
     pub(in crate::l2) fn tick(&mut self, now: Time, calm: Time, troubled: bool) {
-        let found = self.overdue();
+        let found = self.overdue(now);
         let still = |waiting: &Waiting| found == Some((waiting.rule, waiting.what));
         let known = self.waiting.take().filter(still);
         let waiting = known.or(found.map(|(rule, what)| Waiting { rule, what, since: now }));
@@ -85,10 +85,27 @@ impl Checker {
         self.refusals_are_told(now);
     }
 
-    fn overdue(&self) -> Option<(&'static str, &'static str)> {
+    fn overdue(&self, now: Time) -> Option<(&'static str, &'static str)> {
         let web = self.world.look();
-        unheard(web).map(|what| ("V4", what)).or_else(|| {
-            self.is_mended(web).then_some(("V7", "what is wrong is mended, and InvalidSpec stays"))
+        unheard(web)
+            .or_else(|| {
+                self.pause_is_over(web, now).then_some("the time of a pause is over and it is not passed")
+            })
+            .map(|what| ("V4", what))
+            .or_else(|| {
+                self.is_mended(web).then_some(("V7", "what is wrong is mended, and InvalidSpec stays"))
+            })
+    }
+
+    /// The time of the pause at which the Rollout stands is over, whosever clock tells it.
+    fn pause_is_over(&self, web: Look<'_>, now: Time) -> bool {
+        if is_invalid(web) || web.flag("/spec/paused") || web.is_aborted() {
+            return false;
+        }
+        let step = web.step().and_then(|step| usize::try_from(step).ok());
+        let length = step.and_then(|step| web.steps().get(step)).and_then(super::gates::pause_seconds);
+        length.zip(super::gates::paused_since(web)).is_some_and(|(length, since)| {
+            since.plus(length).plus(super::gates::ROUNDING).plus(self.clocks.spread()) < now
         })
     }
 

@@ -15,6 +15,9 @@ const MOMENT: Duration = Duration::from_secs(30);
 const OWN_ANNOTATIONS: [&str; 3] =
     ["rollout.argoproj.io/", "notified.notifications.argoproj.io", "stepgate.dev/"];
 
+/// Of a route: the Rollouts that are at work on it.
+const AT_WORK: &str = "rollouts.argoproj.io/gatewayapi-active-rollouts";
+
 impl Checker {
     /// S12: a write tells what it was decided on, so that one that comes too late is refused.
     pub(super) fn preconditions(&mut self, call: &Call, now: Time) {
@@ -103,15 +106,17 @@ impl Checker {
             Kind::Route if world::text(object, "/kind") == "Ingress" => {
                 after.is_some_and(|ingress| world::controller_uid(ingress) == uid)
             }
-            Kind::Route => self.names_route(name),
+            Kind::Route => {
+                self.routes.named.contains(name) || before.is_some_and(|route| self.finds_route(route))
+            }
         };
         if !ours {
             self.fail("S9", now, format!("{kind:?} {name} is written and is not ours"));
         }
     }
 
-    /// Whether the Rollout names an object of a router.
-    fn names_route(&self, name: &str) -> bool {
+    /// Names of the objects of routers that the Rollout names now.
+    pub(super) fn named_routes(&self) -> Vec<String> {
         let web = self.world.look();
         let names = [
             "/gatewayAPI/httpRoute",
@@ -119,8 +124,19 @@ impl Checker {
             "/istio/virtualService/name",
             "/istio/destinationRule/name",
         ];
-        let at = |key| web.text(&format!("/spec/strategy/canary/trafficRouting{key}"));
-        names.into_iter().any(|key| at(key) == name)
+        let at = |key| web.text(&format!("/spec/strategy/canary/trafficRouting{key}")).to_owned();
+        names.into_iter().map(at).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// Whether the Rollout finds a route by its labels, or is at work on it since it did.
+    fn finds_route(&self, route: &Value) -> bool {
+        let web = self.world.look();
+        let selector = "/spec/strategy/canary/trafficRouting/gatewayAPI/httpRouteSelector/matchLabels";
+        let Some(wanted) = web.0.pointer(selector).and_then(Value::as_object) else { return false };
+        let labels = route.pointer("/metadata/labels");
+        let has = wanted.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+        let annotations = route.pointer("/metadata/annotations");
+        has || annotations.and_then(|notes| notes.get(AT_WORK)).is_some()
     }
 
     /// S8: a version has one ReplicaSet.

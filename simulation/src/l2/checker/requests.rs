@@ -72,7 +72,10 @@ impl Checker {
         if self.last_loss.is_some_and(|at| self.requests.hurt_until.is_none_or(|until| until < at))
             || self.is_hurt(now)
         {
-            let until = if have >= wanted { now } else { now.plus_seconds(A_LONG_TIME) };
+            // Where somebody has deleted the stable version, until another one serves in its place, too.
+            let replaced = self.world.set_of(web.stable()).is_some()
+                || !self.world.services.values().any(|hash| hash == web.stable());
+            let until = if have >= wanted && replaced { now } else { now.plus_seconds(A_LONG_TIME) };
             self.requests.hurt_until = Some(until);
         }
     }

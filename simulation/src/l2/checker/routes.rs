@@ -9,7 +9,7 @@ use crds::meta::POD_TEMPLATE_HASH_LABEL;
 use sandbox::Call;
 use sandbox::traffic::{RouteKey, RouterKind, Routers, Share, Split};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ pub(super) struct Routes {
     allowed: Past<Allowed>,
     /// When somebody who is no controller last wrote a route or a Service.
     foreign: Option<Time>,
+    /// Objects of routers that the Rollout names or has named: what it has left is given back.
+    pub(super) named: BTreeSet<String>,
     /// A controller has changed a Service or an object of a router since its last request about one was answered.
     edited: bool,
 }
@@ -209,6 +211,8 @@ impl Checker {
             Kind::Service => self.routes.selected.push(now, self.world.services.clone()),
             Kind::Rollout => {
                 self.routes.allowed.push(now, Allowed::of(self.world.look()));
+                let named = self.named_routes();
+                self.routes.named.extend(named);
                 return;
             }
             _ => return,
@@ -305,7 +309,10 @@ impl Checker {
     fn within_its_step(&mut self, hash: &str, (had, weight): (i64, i64), now: Time) {
         let seen: Vec<&Allowed> = self.routes.allowed.within(now, self.lag + PASS).collect();
         let most = seen.iter().map(|allowed| allowed.most_of(hash)).max().unwrap_or(WHOLE);
-        if weight <= most {
+        let web = self.world.look();
+        // `[promotion.deleted]`: the other version is gone.
+        let stands_in = most > 0 && hash == web.current() && self.world.set_of(web.stable()).is_none();
+        if weight <= most || stands_in {
             return;
         }
         let rule = if seen.iter().all(|allowed| allowed.aborted) { "V3" } else { "S4" };

@@ -28,7 +28,10 @@ impl Checker {
             && !web.stable().is_empty()
             && after.hash == web.current()
             && after.hash != web.stable();
-        let free = web.flag("/status/promoteFull") || self.crosses(now, |_| true) || !web.is_observed();
+        // Somebody has deleted the stable version: the new one stands in for it.
+        let stands_in = self.world.set_of(web.stable()).is_none();
+        let free =
+            web.flag("/status/promoteFull") || self.crosses(now, |_| true) || !web.is_observed() || stands_in;
         let Some(step) = web.step().filter(|_| grows && is_canary && !free) else { return };
         let weight = if web.is_aborted() { 0 } else { weight_at(web.steps(), step) };
         let most = (self.largest_replicas(now) * weight + 99) / 100;

@@ -11,7 +11,7 @@ use std::time::Duration;
 const BRISK: Duration = Duration::from_secs(120);
 
 /// Name of the ReplicaSet of an image tag. The list of scenarios is made once for a process.
-fn set_of(tag: &str) -> &'static str {
+pub(super) fn set_of(tag: &str) -> &'static str {
     let hash = crds::hash::pod_template_hash(&crds::PodTemplate(template(tag)), None);
     Box::leak(format!("web-{hash}").into_boxed_str())
 }
@@ -39,10 +39,52 @@ fn foreign() -> Value {
     })
 }
 
+/// Short timed pauses.
+fn short() -> Value {
+    json!([{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"setWeight": 75}, {"pause": {"duration": "5s"}}])
+}
+
+/// The same, with Services for both versions.
+fn services() -> Value {
+    json!({"canary": {"stableService": "stable", "canaryService": "canary",
+        "maxSurge": 1, "maxUnavailable": 0, "steps": short()}})
+}
+
 pub(super) fn all() -> Vec<Scenario> {
-    let short = json!([{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"setWeight": 75}, {"pause": {"duration": "5s"}}]);
-    let services = json!({"canary": {"stableService": "stable", "canaryService": "canary",
-        "maxSurge": 1, "maxUnavailable": 0, "steps": short}});
+    let mut all = deleted();
+    all.extend(small());
+    all
+}
+
+/// Somebody deletes a ReplicaSet in flight.
+fn deleted() -> Vec<Scenario> {
+    vec![
+        brisk(
+            Scenario::new(
+                "set-deleted",
+                "somebody deletes the new ReplicaSet in flight, and it is made again",
+                vec![rollout(3, &canary(&paused_steps()))],
+            )
+            .then(DONE, Deed::Image("v2"))
+            .then(AT_FIRST_PAUSE, Deed::Delete("apps/v1", "ReplicaSet", set_of("v2")))
+            .then(secs(10), Deed::PromoteFull)
+            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        ),
+        brisk(
+            Scenario::new(
+                "stable-deleted",
+                "somebody deletes the ReplicaSet of the stable version in flight",
+                vec![service("stable"), service("canary"), rollout(3, &services())],
+            )
+            .then(DONE, Deed::Image("v2"))
+            .then(AT_FIRST_PAUSE, Deed::Delete("apps/v1", "ReplicaSet", set_of("v1")))
+            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
+        ),
+    ]
+}
+
+fn small() -> Vec<Scenario> {
+    let (short, services) = (short(), services());
     vec![
         brisk(
             Scenario::new(
@@ -62,17 +104,6 @@ pub(super) fn all() -> Vec<Scenario> {
             .then(DONE, Deed::Image("v2"))
             .then(secs(12), Deed::Scale(5))
             .then(secs(2), Deed::Scale(3))
-            .ends(End::Is("healthy", |web| web.is_done()), "v2"),
-        ),
-        brisk(
-            Scenario::new(
-                "set-deleted",
-                "somebody deletes the new ReplicaSet in flight, and it is made again",
-                vec![rollout(3, &canary(&paused_steps()))],
-            )
-            .then(DONE, Deed::Image("v2"))
-            .then(AT_FIRST_PAUSE, Deed::Delete("apps/v1", "ReplicaSet", set_of("v2")))
-            .then(secs(10), Deed::PromoteFull)
             .ends(End::Is("healthy", |web| web.is_done()), "v2"),
         ),
         Scenario::new(

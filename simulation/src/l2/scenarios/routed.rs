@@ -38,6 +38,33 @@ fn gateway(stable: &str, canary: &str) -> Router {
     }
 }
 
+const HTTP_ROUTE: (&str, &str) = ("gateway.networking.k8s.io/v1", "HTTPRoute");
+/// The label by which routes are found.
+const TEAM: (&str, &str) = ("team", "shop");
+/// A second route beside `web`.
+const SECOND: &str = "second";
+
+/// Routes that are found by their labels: `web`, and a second one where it has the label.
+fn labelled(second: bool) -> Router {
+    let backend = |name: &str, weight: u8| json!({"name": name, "port": 80, "weight": weight});
+    let route = |name: &str, labels: Value| {
+        let rules = json!([{"backendRefs": [backend("stable", 100), backend("canary", 0)]}]);
+        json!({"apiVersion": HTTP_ROUTE.0, "kind": HTTP_ROUTE.1, "metadata": {"name": name, "labels": labels},
+            "spec": {"parentRefs": [{"name": "gateway"}], "rules": rules}})
+    };
+    let label = json!({TEAM.0: TEAM.1});
+    let beside = if second { label.clone() } else { json!({}) };
+    Router {
+        routing: json!({"gatewayAPI": {"httpRouteSelector": {"matchLabels": label.clone()}}}),
+        objects: vec![route("web", label), route(SECOND, beside)],
+    }
+}
+
+/// The second route gets the label, or loses it.
+fn label_second(has: bool) -> Deed {
+    Deed::Label(HTTP_ROUTE.0, HTTP_ROUTE.1, SECOND, (TEAM.0, has.then_some(TEAM.1)))
+}
+
 fn traefik() -> Router {
     let entry = |name: &str, weight: u8| json!({"name": name, "port": 80, "weight": weight});
     let spec = json!({"weighted": {"services": [entry("stable", 100), entry("canary", 0)]}});
@@ -142,6 +169,8 @@ pub(super) fn all() -> Vec<Scenario> {
     let mut all = ends();
     all.extend(ways_back());
     all.extend(sizes());
+    all.extend(found());
+    all.extend(exchanged());
     all
 }
 
@@ -169,6 +198,14 @@ fn ends() -> Vec<Scenario> {
             .then(AT_FIRST_PAUSE, took_weights)
             .then(secs(8), Deed::Promote)
             .ends(HEALTHY, "v2"),
+        release(Play::new(
+            "routed-stable-deleted",
+            "somebody deletes the ReplicaSet of the stable version in flight",
+            istio(),
+        ))
+        .then(AT_FIRST_PAUSE, Deed::Delete("apps/v1", "ReplicaSet", super::narrow::set_of("v1")))
+        .then(secs(20), Deed::Promote)
+        .ends(HEALTHY, "v2"),
     ]
 }
 
@@ -234,6 +271,61 @@ fn sizes() -> Vec<Scenario> {
         turns
             .then(AT_FIRST_PAUSE, Deed::Promote)
             .then(When::Is("v2 is stable", |web| web.is_done() && web.is_newest()), Deed::Image("v3"))
+            .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
+            .ends(HEALTHY, "v3"),
+    ]
+}
+
+/// Routes that are found by their labels, and one that has them for a part of an update only.
+fn found() -> Vec<Scenario> {
+    let joins = |name, shows| release(Play::new(name, shows, labelled(false)));
+    let leaves = |name, shows| release(Play::new(name, shows, labelled(true)));
+    vec![
+        joins("routed-labels-join", "a route gets the labels while two versions have weight")
+            .then(AT_FIRST_PAUSE, label_second(true))
+            .then(secs(10), Deed::Promote)
+            .ends(HEALTHY, "v2"),
+        joins("routed-labels-join-aborted", "a route gets the labels in the moment of an abort")
+            .then(AT_FIRST_PAUSE, label_second(true))
+            .then(secs(1), Deed::Abort)
+            .ends(DEGRADED, "v1"),
+        leaves("routed-labels-leave", "a route loses the labels while two versions have weight")
+            .then(AT_FIRST_PAUSE, label_second(false))
+            .then(secs(10), Deed::Promote)
+            .ends(HEALTHY, "v2"),
+        leaves("routed-labels-leave-aborted", "a route loses the labels in the moment of an abort")
+            .then(AT_FIRST_PAUSE, label_second(false))
+            .then(secs(1), Deed::Abort)
+            .ends(DEGRADED, "v1"),
+        leaves(
+            "routed-labels-come-back",
+            "a route loses the labels and gets them again, with a third version",
+        )
+        .then(AT_FIRST_PAUSE, label_second(false))
+        .then(secs(2), Deed::Image("v3"))
+        .then(NEWEST_AT_FIRST_PAUSE, label_second(true))
+        .then(secs(5), Deed::PromoteFull)
+        .ends(HEALTHY, "v3"),
+    ]
+}
+
+/// A router that is exchanged for another while two versions have weight. `[traffic.left]`
+fn exchanged() -> Vec<Scenario> {
+    let exchanged = |name, shows| {
+        let mut play = Play::new(name, shows, traefik());
+        play.router.objects.extend(http_route().objects);
+        release(play).then(AT_FIRST_PAUSE, Deed::Routing(http_route().routing))
+    };
+    vec![
+        exchanged("routed-exchanged", "another router takes over while two versions have weight")
+            .then(secs(12), Deed::Promote)
+            .ends(HEALTHY, "v2"),
+        exchanged("routed-exchanged-aborted", "another router takes over in the moment of an abort")
+            .then(secs(1), Deed::Abort)
+            .ends(DEGRADED, "v1"),
+        exchanged("routed-exchanged-back", "a router is exchanged and comes back, with a third version")
+            .then(secs(1), Deed::Routing(traefik().routing))
+            .then(secs(1), Deed::Image("v3"))
             .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
             .ends(HEALTHY, "v3"),
     ]

@@ -117,6 +117,29 @@ fn a_route_that_nobody_names_is_not_ours() {
 }
 
 #[test]
+fn a_route_that_is_not_found_by_its_labels_is_not_ours() {
+    let labelled = |value: &str| {
+        let mut labelled = route(75, 25);
+        // What the Rollout has named before is given back, and so would be ours.
+        labelled["metadata"]["name"] = "found".into();
+        labelled["metadata"]["labels"] = json!({"team": value});
+        labelled
+    };
+    let mut at_work = labelled("other");
+    at_work["metadata"]["annotations"] =
+        json!({"rollouts.argoproj.io/gatewayapi-active-rollouts": "default/web"});
+    for (object, rule) in [(labelled("shop"), None), (labelled("other"), Some("S9")), (at_work, None)] {
+        let mut checker = routed(&json!({}), 1);
+        let mut found = web(&json!({}));
+        let selector = json!({"httpRouteSelector": {"matchLabels": {"team": "shop"}}});
+        found["spec"]["strategy"]["canary"]["trafficRouting"] = json!({"gatewayAPI": selector});
+        checker.saw(&Actor::World, Kind::Rollout, None, Some(&found), at(50));
+        checker.saw(&controller(), Kind::Route, Some(&object), Some(&object), at(100));
+        assert_eq!(broken(&checker), rule, "{object}");
+    }
+}
+
+#[test]
 fn requests_that_stray_at_rest_are_seen() {
     let done = json!({"stableRS": "b", "currentPodHash": "b", "phase": "Healthy"});
     let checker = routed(&done, 4);
