@@ -144,7 +144,7 @@ pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
 /// What traffic is to do now; `None` while nothing can be asked for.
 fn intent(pass: &Pass<'_>) -> Option<Intent> {
     let first = || pass.new.filter(|_| defect!(RoutesBeforeStable));
-    let stable = pass.stable.or_else(|| stand_in::get(pass)).or_else(first)?;
+    let stable = stand_in::carrier(pass).or_else(first)?;
     let total = total(pass);
     let weight = weights::canary(pass);
     let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);

@@ -33,7 +33,8 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
     if routed::is_routed(pass) {
         return routed_canary(pass);
     }
-    let stable = pass.stable.or_else(|| stand_in::get(pass));
+    let stable = stand_in::carrier(pass);
+    stand_in::explain(pass);
     let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { stable };
     if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
         ensure(pass, name, set);
@@ -48,7 +49,8 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
 /// that one can carry what the routers show.
 fn routed_canary(pass: &mut Pass<'_>) {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    if let Some(set) = pass.stable.or_else(|| stand_in::get(pass)) {
+    if let Some(set) = stand_in::carrier(pass) {
+        stand_in::explain(pass);
         if handover::stable_service_stays(pass) {
             pass.plan.trail.push(format!("service {stable} stays until routers send nothing there"));
         } else if is_open(pass, &stable) && !routed::can_carry_stable(pass, set) {

@@ -7,7 +7,8 @@
 
 use super::pass::Pass;
 use super::{routed, steps};
-use crate::{EventType, ReplicaSet, traffic};
+use crate::traffic::{self, ObservedTraffic};
+use crate::{EventType, ReplicaSet};
 use crds::meta;
 
 /// Whether the ReplicaSet of the stable version is deleted, and not only unseen: the newest version is seen with the
@@ -61,8 +62,32 @@ fn is_served(pass: &Pass<'_>, new: &ReplicaSet) -> bool {
     pass.canary().is_some() && !pass.is_aborted() && sent
 }
 
+/// The version that what is sent to the stable one is to reach: itself; while it is deleted, the new one that stands in
+/// for it; when it is deployed again, the one that has stood in, until the few pods that it has so far can carry as much.
+pub(super) fn carrier<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
+    let Some(stable) = pass.stable else { return get(pass) };
+    let is_sent_all = pass.canary().is_some()
+        && pass.is_new(stable)
+        && pass.world.available(stable) < pass.replicas
+        && (!routed::is_routed(pass) || routed::shown(pass, ObservedTraffic::stable) > 0);
+    let carries_more = |set: &&ReplicaSet| {
+        pass.world.available(set) > pass.world.available(stable) && is_served_as_stable(pass, set)
+    };
+    let mut others = pass.others().into_iter().filter(|_| is_sent_all);
+    others.find(carries_more).or(Some(stable))
+}
+
+/// Says why another version still serves in the place of the stable one.
+pub(super) fn explain(pass: &mut Pass<'_>) {
+    let (Some(stable), Some(carrier)) = (pass.stable, carrier(pass)) else { return };
+    if carrier.hash() != stable.hash() {
+        let why = format!("{} serves until {} has as many available pods", carrier.name, stable.name);
+        pass.plan.trail.push(why);
+    }
+}
+
 /// The new version, where it stands in for the stable one.
-pub(super) fn get<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
+fn get<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
     let is_whole = |new: &&ReplicaSet| {
         new.availability_is_known() && pass.replicas > 0 && pass.world.available(new) >= pass.replicas
     };

@@ -156,3 +156,38 @@ fn a_version_after_it_is_sent_nothing_for_the_weight_of_another() {
     play.model.set_image("app:3");
     play.watch(90, |play| assert!(play.selected("stable") != "h3", "it has passed none of its gates"));
 }
+
+/// Pods that can be served behind the stable Service, and behind the stable subset of a router that has one.
+fn served(play: &Play) -> i32 {
+    let available = |hash: &str| {
+        let sets = play.model.world.replica_sets.iter().filter(|set| set.hash() == hash);
+        sets.map(|set| set.counts.available).sum::<i32>()
+    };
+    let routers = play.model.world.routers.iter().filter_map(|view| view.observed.as_ref().ok());
+    let subsets = routers.filter_map(|observed| observed.subsets.as_ref());
+    let subsets = subsets.map(|(_, stable)| available(stable));
+    subsets.chain([available(play.model.world.services["stable"].hash())]).min().unwrap()
+}
+
+#[test]
+fn the_deleted_version_gets_its_requests_back_once_it_can_carry_them() {
+    let plain = |replicas: i32, steps: &Value, _: &Value| {
+        let canary = json!({"steps": steps, "stableService": "stable", "canaryService": "canary"});
+        let mut play = Play::new(replicas, &json!({"canary": canary}));
+        play.run(30);
+        play
+    };
+    for made in [behind_a_route, behind_a_mesh, plain] {
+        let mut play = made(4, &halfway(), &json!({}));
+        play.update("app:2", 60);
+        delete(&mut play, "h1");
+        play.run(60);
+        assert_eq!(served(&play), 4);
+        play.model.set_image("app:1");
+        let mut least = 4;
+        play.watch(150, |play| least = least.min(served(play)));
+        assert_eq!((play.stable().as_str(), play.phase().as_str()), ("h1", "Healthy"));
+        assert_eq!((play.selected("stable").as_str(), play.set("h1").replicas), ("h1", 4));
+        assert!(least >= 2, "{least} of 4 pods had to carry everything");
+    }
+}
