@@ -9,6 +9,7 @@ use crate::queue::{Key, Outcome};
 use crds::{Rollout, defaults, meta};
 use kube::{Api, ResourceExt};
 use planner::EventType;
+use planner::traffic::Pairs;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,15 +142,15 @@ impl Release<'_> {
     /// has written all that was ours in it.
     fn next(&self, former: &Former) -> Next {
         let caches = &self.applier.caches;
-        let services = former.services();
+        let services = &former.services;
         let Some(now) = self.rollout_now(&former.rollout) else { return Next::Nothing };
         let routers = caches.routes.routers(&now);
         let used = routers.iter().any(|router| router.references().contains(self.reference));
-        let taken = self.rollouts().iter().any(|other| reads::roles(other).canary == services.canary);
+        let taken = self.rollouts().iter().any(|other| splits(other, services));
         if used || taken || !caches.routes.has_ours(self.reference) {
             return Next::Nothing;
         }
-        match self.edit(former, &services) {
+        match self.edit(former) {
             Ok(None) => Next::Nothing,
             Ok(Some(_)) if !self.is_carried(former, &now, &services.stable) => Next::Wait,
             Ok(Some(edit)) => Next::Edit(Box::new(edit), now),
@@ -169,14 +170,14 @@ impl Release<'_> {
         stays.then_some(now)
     }
 
-    fn edit(&self, former: &Former, services: &Services) -> Result<Option<Edit>, Problem> {
+    fn edit(&self, former: &Former) -> Result<Option<Edit>, Problem> {
         let routes = &self.applier.caches.routes;
-        let routers = routes.routers_between(&former.rollout, services);
+        let routers = routes.routers(&former.rollout);
         let Some(router) = routers.iter().find(|router| router.name() == former.router) else {
             return Ok(None);
         };
         let objects = routes.find(&router.references(), &router.selections(), crds::Time::default()).objects;
-        let mut intent = traffic::at_rest(&former.rollout, services);
+        let mut intent = traffic::at_rest(&former.rollout, &former.services);
         // Which versions its subsets select is told by an object of its own.
         let subsets = router.observe(&objects)?.subsets;
         (intent.canary.hash, intent.stable.hash) = subsets.unwrap_or_default();
@@ -207,7 +208,7 @@ impl Release<'_> {
 
     fn tell(&self, rollout: &Rollout, former: &Former) {
         let (kind, name) = (self.reference.kind.kind, &self.reference.name);
-        let stable = former.services().stable;
+        let stable = &former.services.stable;
         self.applier.events.send(Message {
             about: object_reference(rollout),
             event_type: EventType::Normal,
@@ -217,4 +218,10 @@ impl Release<'_> {
             ),
         });
     }
+}
+
+/// Whether a Rollout splits traffic between these Services.
+fn splits(rollout: &Rollout, services: &Services) -> bool {
+    let pairs = Pairs::of(rollout);
+    pairs.in_use().any(|(roles, _)| roles.canary == services.canary)
 }

@@ -170,26 +170,85 @@ pub struct Roles {
     pub stable: String,
 }
 
-/// Which Service is the canary's and which is the stable version's: those that the strategy names, or a pair that takes
-/// turns. `[canary.ping-pong]`
-#[must_use]
-pub fn roles(rollout: &Rollout) -> Roles {
-    let strategy = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
-    let Some(canary) = strategy else { return Roles::default() };
-    let Some(pair) = &canary.ping_pong else {
-        return Roles {
+/// A Rollout's pairs of Services, by their roles now. `[canary.ping-pong]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// Those that the strategy names; both names are empty where it names none.
+    pub named: Roles,
+    /// Those that take turns, where there are any.
+    pub turning: Option<Roles>,
+    /// Which of the two decides what the Rollout does: the pair of most routers.
+    first: First,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum First {
+    #[default]
+    Named,
+    Turning,
+}
+
+impl Pairs {
+    /// The pairs of a Rollout.
+    #[must_use]
+    pub fn of(rollout: &Rollout) -> Self {
+        let strategy = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+        let Some(canary) = strategy else { return Self::default() };
+        let named = Roles {
             canary: canary.canary_service.clone().unwrap_or_default(),
             stable: canary.stable_service.clone().unwrap_or_default(),
         };
-    };
-    let status = rollout.status.as_ref().and_then(|status| status.canary.as_ref());
-    let (ping, pong) = (pair.ping_service.clone(), pair.pong_service.clone());
-    // PARITY: nothing recorded means that pong is the stable one.
-    if status.is_some_and(|status| status.stable_ping_pong == PING) {
-        Roles { canary: pong, stable: ping }
-    } else {
-        Roles { canary: ping, stable: pong }
+        let Some(pair) = &canary.ping_pong else { return Self { named, ..Self::default() } };
+        let status = rollout.status.as_ref().and_then(|status| status.canary.as_ref());
+        let (ping, pong) = (pair.ping_service.clone(), pair.pong_service.clone());
+        // PARITY: nothing recorded means that pong is the stable one.
+        let turning = if status.is_some_and(|status| status.stable_ping_pong == PING) {
+            Roles { canary: pong, stable: ping }
+        } else {
+            Roles { canary: ping, stable: pong }
+        };
+        let routing = canary.traffic_routing.as_ref();
+        let by_name = routing.is_some_and(|routing| {
+            routing.istio.is_some() || routing.nginx.is_some() || routing.traefik.is_some()
+        });
+        let whole = !named.canary.is_empty() && !named.stable.is_empty();
+        let first = if by_name && whole { First::Named } else { First::Turning };
+        Self { named, turning: Some(turning), first }
     }
+
+    /// The pair that decides what the Rollout does.
+    #[must_use]
+    pub fn first(&self) -> &Roles {
+        match (&self.turning, self.first) {
+            (Some(turning), First::Turning) => turning,
+            _ => &self.named,
+        }
+    }
+
+    /// The pair of a router that is one of those that take turns where a Rollout has both, or is not.
+    #[must_use]
+    pub fn of_router(&self, turns: bool) -> &Roles {
+        self.turning.as_ref().filter(|_| turns).unwrap_or_else(|| self.first())
+    }
+
+    /// Those between which routers may split traffic, and whether they take turns.
+    pub fn in_use(&self) -> impl Iterator<Item = (&Roles, bool)> {
+        let named = Some((&self.named, false)).filter(|_| self.first == First::Named);
+        named.into_iter().chain(self.turning.iter().map(|turning| (turning, true)))
+    }
+
+    /// A pair that is named and that no router uses: its Services follow the versions all the same.
+    #[must_use]
+    pub fn idle(&self) -> Option<&Roles> {
+        (self.first == First::Turning).then_some(&self.named)
+    }
+}
+
+/// Which Service is the canary's and which is the stable version's: those that the strategy names, or a pair that takes
+/// turns. Where there are both, those that are named, if a router uses them.
+#[must_use]
+pub fn roles(rollout: &Rollout) -> Roles {
+    Pairs::of(rollout).first().clone()
 }
 
 /// `stablePingPong` of a Rollout whose stable Service is `pingService`.
@@ -211,6 +270,9 @@ pub struct Abilities {
     /// Keep lists of pods of its own, which follow those of a Service that moves only after a while, as the target groups
     /// of a load balancer do. Others send what a Service gets to the pods that they last knew of it, and those stay.
     pub registers: bool,
+    /// Where a Rollout has both, split traffic between the pair of Services that takes turns, and not between those that
+    /// are named. `[canary.ping-pong]`
+    pub turns: bool,
 }
 
 /// What a router's objects show: what it has been told, by whomever. What it does may lag behind.
@@ -375,8 +437,14 @@ mod tests {
         wanted.routes.push(Route::Header { name: "route".to_owned(), matches: Vec::new() });
         let plain = wanted.within(Abilities::default());
         assert_eq!((plain.stable.weight, plain.additional.len(), plain.routes.len()), (80, 0, 0));
-        let able =
-            Abilities { headers: true, mirrors: true, additional: true, subsets: true, registers: true };
+        let able = Abilities {
+            headers: true,
+            mirrors: true,
+            additional: true,
+            subsets: true,
+            registers: true,
+            turns: true,
+        };
         assert_eq!(wanted.within(able), wanted);
     }
 }

@@ -1,7 +1,7 @@
 //! What is observed of one Rollout and everything around it.
 
 use crate::targets::Targets;
-use crate::traffic::RouterView;
+use crate::traffic::{Pairs, Roles, RouterView};
 use crds::analysis::{AnalysisRunSpec, AnalysisRunStatus, AnalysisTemplateSpec};
 use crds::rollout::workload::ScaleDown;
 use crds::{GoDuration, LabelSelector, PodTemplate, Rollout, Time};
@@ -75,10 +75,24 @@ impl World {
     /// `[traffic.targets]`
     #[must_use]
     pub fn routers_list_pods(&self) -> bool {
+        !self.listed_pairs().is_empty()
+    }
+
+    /// The pairs of Services of whose pods routers keep lists.
+    #[must_use]
+    pub fn listed_pairs(&self) -> Vec<Roles> {
         let annotations = self.rollout.metadata.annotations.as_ref();
         let said = annotations.and_then(|map| map.get(crds::meta::TRAFFIC_LISTS_ANNOTATION));
-        said.is_some_and(|said| said == "true")
-            || self.routers.iter().any(|router| router.abilities.registers)
+        let all = said.is_some_and(|said| said == "true");
+        let registers = |router: &&RouterView| router.abilities.registers;
+        if !all && !self.routers.iter().any(|router| registers(&router)) {
+            return Vec::new();
+        }
+        let pairs = Pairs::of(&self.rollout);
+        let of = |router: &RouterView| pairs.of_router(router.abilities.turns);
+        let is_listed =
+            |roles: &Roles| all || self.routers.iter().filter(registers).any(|router| of(router) == roles);
+        pairs.in_use().map(|(roles, _)| roles).filter(|roles| is_listed(roles)).cloned().collect()
     }
 
     /// What finds the Rollout's pods: its own selector, or else that of the workload that it refers to.

@@ -10,7 +10,10 @@ mod play;
 #[path = "support/mod.rs"]
 mod support;
 
-use mesh::{LAG, behind_a_mesh, behind_a_route, everybody_is_served, has_pods, weight};
+use mesh::{
+    LAG, behind_a_mesh, behind_a_pair, behind_a_route, behind_two_pairs, everybody_is_served, has_pods,
+    weight,
+};
 use play::Play;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -51,6 +54,17 @@ fn carry_out(play: &mut Play, act: &Act) {
     }
 }
 
+/// A Rollout with so many pods, these steps, and more fields of its strategy.
+type Make = fn(i32, &Value, &Value) -> Play;
+
+/// Behind what.
+const MADE: [(&str, Make); 4] = [
+    ("mesh", behind_a_mesh),
+    ("route", behind_a_route),
+    ("pair", behind_a_pair),
+    ("two pairs", behind_two_pairs),
+];
+
 /// Another number of pods is wanted at once, and there later: then nobody meets a version without pods, but it may have
 /// fewer than its share.
 fn judge(play: &Play, scaled: bool) {
@@ -82,7 +96,7 @@ proptest! {
 
     #[test]
     fn everybody_is_served_whatever_people_do(
-        mesh in any::<bool>(),
+        made in prop::sample::select(MADE.to_vec()),
         services in any::<bool>(),
         dynamic in any::<bool>(),
         delay in prop::sample::select(vec![1, 30, 90]),
@@ -93,12 +107,11 @@ proptest! {
         if !dynamic {
             more["scaleDownDelaySeconds"] = json!(delay);
         }
-        if mesh && !services {
+        if made.0 == "mesh" && !services {
             more["stableService"] = Value::Null;
             more["canaryService"] = Value::Null;
         }
-        let made = if mesh { behind_a_mesh } else { behind_a_route as fn(i32, &Value, &Value) -> Play };
-        let mut play = made(8, &steps(&[first, 80]), &more);
+        let mut play = made.1(8, &steps(&[first, 80]), &more);
         let mut scaled = false;
         for (act, seconds) in &acts {
             carry_out(&mut play, act);
@@ -134,5 +147,61 @@ fn a_stable_version_gets_the_pods_for_what_it_is_sent() {
         play.watch(600, |play| judge(play, true));
         is_at_rest(&play);
         assert_eq!((play.status().phase.as_str(), weight(&play)), ("Paused", step));
+    }
+}
+
+/// A router that knows a pair which takes turns splits between that, and one that does not between the Services that are
+/// named, where a Rollout has both. Neither pair moves for the other.
+#[test]
+fn two_pairs_of_services_lead_to_the_same_versions() {
+    let mut play = behind_two_pairs(4, &steps(&[25]), &json!({"scaleDownDelaySeconds": 2}));
+    let shows = |play: &Play| {
+        let objects = &play.model.objects.as_ref().unwrap().0;
+        let of = |kind: &str, at: &str, name: &str| -> Vec<(String, i64)> {
+            let object = objects.iter().find(|(reference, _)| reference.kind.kind == kind).unwrap().1;
+            let all = object.pointer(at).unwrap().as_array().unwrap().iter();
+            let read =
+                |one: &Value| (one.pointer(name)?.as_str().map(str::to_owned)).zip(one["weight"].as_i64());
+            let mut all: Vec<_> = all.filter_map(read).collect();
+            all.sort();
+            all
+        };
+        let route = of("HTTPRoute", "/spec/rules/0/backendRefs", "/name");
+        (route, of("VirtualService", "/spec/http/0/route", "/destination/host"))
+    };
+    let weights = |[active, preview]: [i64; 2], canary: i64| {
+        let named = |all: [(&str, i64); 2]| all.map(|(name, weight)| (name.to_owned(), weight)).to_vec();
+        (
+            named([("active", active), ("preview", preview)]),
+            named([("canary", canary), ("stable", 100 - canary)]),
+        )
+    };
+    assert_eq!(shows(&play), weights([100, 0], 0));
+    for (version, at_step, at_end) in [(2, [75, 25], [0, 100]), (3, [25, 75], [100, 0])] {
+        play.model.set_image(&format!("app:{version}"));
+        play.watch(200, everybody_is_served);
+        assert_eq!((play.phase().as_str(), shows(&play)), ("Paused", weights(at_step, 25)));
+        play.model.act("promote", &Value::Null);
+        play.watch(600, everybody_is_served);
+        assert_eq!((play.phase().as_str(), shows(&play)), ("Healthy", weights(at_end, 0)));
+        let hash = play.stable();
+        assert_eq!((play.selected("stable"), play.selected("canary")), (hash.clone(), hash));
+    }
+}
+
+/// Promoted in full in the middle of its steps: the Service that was the stable one's has half of the requests until the
+/// routers have heard that it is the canary's now.
+#[test]
+fn the_version_that_a_pair_leaves_keeps_its_pods_while_it_is_sent_requests() {
+    for made in [behind_a_pair, behind_two_pairs as Make] {
+        let mut play = made(8, &steps(&[50]), &json!({"dynamicStableScale": true}));
+        for version in [2, 3] {
+            carry_out(&mut play, &Act::Image(version));
+            play.watch(if version == 2 { 70 } else { 0 }, everybody_is_served);
+        }
+        carry_out(&mut play, &Act::Verb("promoteFull"));
+        play.watch(600, everybody_is_served);
+        is_at_rest(&play);
+        assert_eq!(play.phase(), "Healthy");
     }
 }

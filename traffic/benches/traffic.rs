@@ -12,7 +12,7 @@ use planner::traffic::{Intent, Share};
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::sync::Arc;
-use traffic::{Objects, Router, Services};
+use traffic::{Objects, Router};
 
 /// Rules of a route, or paths of an Ingress, that do not lead to the Rollout.
 const FOREIGN: usize = 10;
@@ -20,9 +20,8 @@ const FOREIGN: usize = 10;
 fn router(routing: &Value) -> Box<dyn Router> {
     let rollout = json!({"metadata": {"name": "web", "namespace": "team"}, "spec": {"strategy": {"canary": {
         "stableService": "stable", "canaryService": "canary", "trafficRouting": routing}}}});
-    let services = Services { canary: "canary".to_owned(), stable: "stable".to_owned() };
     let rollout = serde_json::from_value(rollout).unwrap();
-    let mut routers = traffic::routers(&rollout, &services, &|_| Vec::new());
+    let mut routers = traffic::routers(&rollout, &|_| Vec::new());
     routers.swap_remove(0)
 }
 

@@ -25,7 +25,7 @@ pub use selection::{Find, Selection};
 
 use crds::Rollout;
 use crds::rollout::traffic::RolloutTrafficRouting;
-use planner::traffic::{Abilities, Intent, ObservedTraffic, Split};
+use planner::traffic::{Abilities, Intent, ObservedTraffic, Pairs, Roles, Split};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -226,16 +226,27 @@ pub struct Services {
     pub stable: String,
 }
 
+impl Services {
+    /// Those of a router, by [`Abilities::turns`].
+    #[must_use]
+    pub fn of(rollout: &Rollout, turns: bool) -> Self {
+        let pairs = Pairs::of(rollout);
+        let Roles { canary, stable } = pairs.of_router(turns).clone();
+        Self { canary, stable }
+    }
+}
+
 /// The routers of a Rollout, in the order in which they are asked; none where it uses none. `find` looks up what they find
 /// by labels; a look-up that finds nothing gives routers that know only what is named.
 #[must_use]
-pub fn routers(rollout: &Rollout, services: &Services, find: Find<'_>) -> Vec<Box<dyn Router>> {
+pub fn routers(rollout: &Rollout, find: Find<'_>) -> Vec<Box<dyn Router>> {
+    let (named, turning) = (&Services::of(rollout, false), &Services::of(rollout, true));
     let found = [
-        istio::of(rollout, services),
-        nginx::of(rollout, services),
-        alb::of(rollout, services).into_iter().collect(),
-        traefik::of(rollout, services),
-        gateway::of(rollout, services, find).into_iter().collect(),
+        istio::of(rollout, named),
+        nginx::of(rollout, named),
+        alb::of(rollout, turning).into_iter().collect(),
+        traefik::of(rollout, named),
+        gateway::of(rollout, turning, find).into_iter().collect(),
     ];
     found.into_iter().flatten().collect()
 }

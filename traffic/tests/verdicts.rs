@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
-use traffic::{Objects, Services, fault, read, routers};
+use traffic::{Objects, fault, read, routers};
 
 /// Where it says something else on purpose: there no Istio was installed, and the server's own words are shown.
 const NO_ISTIO: &str = "the server could not find the requested resource";
@@ -13,9 +13,7 @@ const NO_ISTIO: &str = "the server could not find the requested resource";
 /// What is said of the first router that has a problem with these objects.
 fn said(manifest: &Value, extra: &[Value]) -> Option<String> {
     let rollout: crds::Rollout = serde_json::from_value(manifest.clone()).unwrap();
-    let roles = planner::traffic::roles(&rollout);
-    let services = Services { canary: roles.canary, stable: roles.stable };
-    routers(&rollout, &services, &|_| Vec::new()).iter().find_map(|router| {
+    routers(&rollout, &|_| Vec::new()).iter().find_map(|router| {
         let references = router.references();
         let istio = references.iter().find(|reference| reference.kind.group == "networking.istio.io");
         let absent = istio.map(|reference| (reference.kind, NO_ISTIO.to_owned()));

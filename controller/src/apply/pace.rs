@@ -1,7 +1,7 @@
 //! How often the numbers of pods alone are carried into a status. `[status.pace]`
 //!
 //! While pods come and go, each of them changes a count. People and autoscalers lose nothing when those come together,
-//! once a second, and the API server has a write less for each pod. Whatever else a status says is written at once, with
+//! twice a second, and the API server has a write less for each pod. Whatever else a status says is written at once, with
 //! the counts as they are then.
 
 use crds::Rollout;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Shortest time between a write of a status and one that says only how many pods there are.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Namespace and name of a Rollout.
 type Name = (String, String);
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn counts_come_once_a_second() {
+    async fn counts_come_twice_a_second() {
         let (pace, one) = (Pace::default(), Rollout::default());
         let mut other = Rollout::default();
         other.metadata.name = Some("other".to_owned());

@@ -8,7 +8,7 @@ use crate::FIELD_MANAGER;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use planner::traffic::Intent;
 use serde_json::{Value, json};
-use traffic::{Edit, Objects, Problem, Reference, Services};
+use traffic::{Edit, Objects, Problem, Reference};
 
 /// The code of an object that the server does not take.
 const UNPROCESSABLE: u16 = 422;
@@ -21,9 +21,8 @@ pub(super) async fn carry_out(
     told: &mut Vec<(&'static str, String)>,
 ) -> kube::Result<()> {
     let (applier, rollout) = (requests.applier, requests.rollout);
-    let services = Services { canary: intent.canary.service.clone(), stable: intent.stable.service.clone() };
     let routes = &applier.caches.routes;
-    let routers = routes.routers_between(rollout, &services);
+    let routers = routes.routers(rollout);
     let Some(router) = routers.iter().find(|router| router.name() == name) else { return Ok(()) };
     told.clear();
     let found = routes.find(&router.references(), &router.selections(), crds::Time::default());

@@ -2,7 +2,6 @@
 //! theirs, and managed routes. Nothing in most of these objects tells whose they are, so the change itself is remembered.
 //! `[traffic.left]`
 
-use super::reads;
 use super::routes::Routes;
 use super::store::{self, Id};
 use crds::Rollout;
@@ -23,15 +22,12 @@ pub(crate) struct Former {
     pub(crate) rollout: Arc<Rollout>,
     /// The router that the object was of.
     pub(crate) router: &'static str,
+    /// The Services between which that split traffic.
+    pub(crate) services: Services,
     since: Instant,
 }
 
 impl Former {
-    /// The Services between which it split traffic.
-    pub(crate) fn services(&self) -> Services {
-        reads::roles(&self.rollout)
-    }
-
     fn is_of(&self, rollout: &Rollout) -> bool {
         self.rollout.metadata.uid == rollout.metadata.uid
     }
@@ -82,8 +78,12 @@ impl Left {
         // What its objects say themselves is looked up there.
         for router in routes.routers(old).iter().filter(|router| !router.marks()) {
             for reference in router.references().into_iter().filter(|one| !used.contains(one)) {
-                let former =
-                    Former { rollout: rollout.clone(), router: router.name(), since: Instant::now() };
+                let former = Former {
+                    rollout: rollout.clone(),
+                    router: router.name(),
+                    services: Services::of(old, router.abilities().turns),
+                    since: Instant::now(),
+                };
                 let formers = all.entry(reference.clone()).or_default();
                 formers.retain(|former| !former.is_of(old));
                 formers.push(former);
@@ -251,7 +251,7 @@ mod tests {
         let found = left.changed(&rollout(1, &one, &midway), &rollout(2, &Value::Null, &midway), &routes);
         let route = found.first().unwrap();
         let former = left.of(route).pop().unwrap();
-        assert_eq!((former.router, former.services().stable.as_str()), ("gatewayAPI", "s"));
+        assert_eq!((former.router, former.services.clone().stable.as_str()), ("gatewayAPI", "s"));
         tokio::time::advance(KEPT - Duration::from_secs(1)).await;
         assert_eq!(left.of(route).len(), 1);
         tokio::time::advance(Duration::from_secs(1)).await;

@@ -7,7 +7,7 @@ use super::store::Id;
 use crds::Rollout;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use traffic::{Kind, Reference, Selection, Services};
+use traffic::{Kind, Reference, Selection};
 
 /// By what an index finds the Rollouts whose routers name an object.
 pub(crate) fn key(object: &Reference) -> Id {
@@ -32,7 +32,7 @@ pub(crate) struct Reads {
 
 impl Reads {
     pub(crate) fn of(rollout: &Rollout) -> Self {
-        let routers = traffic::routers(rollout, &roles(rollout), &|_| Vec::new());
+        let routers = traffic::routers(rollout, &|_| Vec::new());
         Self {
             references: routers.iter().flat_map(|router| router.references()).collect(),
             selections: routers.iter().flat_map(|router| router.selections()).collect(),
@@ -73,12 +73,6 @@ pub(crate) fn concerned(rollouts: &Store<Rollout>, change: &Change) -> Vec<Arc<R
     let selecting = rollouts.find(&namespace, &key).into_iter();
     found.extend(selecting.filter(|rollout| Reads::of(rollout).selections.iter().any(takes)));
     found
-}
-
-/// The Services of a Rollout, by the roles that they have now.
-pub(crate) fn roles(rollout: &Rollout) -> Services {
-    let roles = planner::traffic::roles(rollout);
-    Services { canary: roles.canary, stable: roles.stable }
 }
 
 #[cfg(test)]

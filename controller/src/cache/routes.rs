@@ -8,7 +8,7 @@ mod tests;
 pub(crate) use feed::start;
 
 use super::Clients;
-use super::reads::{self, Reads};
+use super::reads::Reads;
 use super::store::Id;
 use crate::FIELD_MANAGER;
 use crds::{Rollout, Time};
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use traffic::{Kind, Objects, Reference, Selection, Services};
+use traffic::{Kind, Objects, Reference, Selection};
 
 /// The code of a request for a kind that is not installed.
 const NOT_FOUND: u16 = 404;
@@ -128,16 +128,7 @@ impl Routes {
 
     /// The routers of a Rollout, by the roles that its Services have now.
     pub(crate) fn routers(&self, rollout: &Rollout) -> Vec<Box<dyn traffic::Router>> {
-        self.routers_between(rollout, &reads::roles(rollout))
-    }
-
-    /// The routers of a Rollout whose traffic is split between these Services.
-    pub(crate) fn routers_between(
-        &self,
-        rollout: &Rollout,
-        services: &Services,
-    ) -> Vec<Box<dyn traffic::Router>> {
-        traffic::routers(rollout, services, &|selection| self.select(selection))
+        traffic::routers(rollout, &|selection| self.select(selection))
     }
 
     /// Names of the objects that a selection finds.

@@ -5,7 +5,7 @@
 
 use crds::{Rollout, Time};
 use planner::check::{Fault, check};
-use planner::traffic::{Intent, RouterView, Share, WHOLE_WEIGHT};
+use planner::traffic::{Intent, Pairs, RouterView, Share, WHOLE_WEIGHT};
 use planner::{Owner, Plan, Planned, Target, World, Write};
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn workload(before: &World, now: &World) -> Option<Write> {
 
 /// What routers show otherwise than before, as the intent that asks for it.
 fn weights<'w>(before: &'w World, now: &'w World) -> impl Iterator<Item = Write> + 'w {
-    let roles = planner::traffic::roles(&now.rollout);
+    let pairs = Pairs::of(&now.rollout);
     let canary = now.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
     let routing = canary.and_then(|canary| canary.traffic_routing.as_ref());
     let whole = routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(WHOLE_WEIGHT);
@@ -86,6 +86,7 @@ fn weights<'w>(before: &'w World, now: &'w World) -> impl Iterator<Item = Write>
             return None;
         }
         let hashes = subsets.unwrap_or_default();
+        let roles = pairs.of_router(view.abilities.turns);
         let share = |service: &String, hash, weight| Share { service: service.clone(), hash, weight };
         let intent = Intent {
             total: whole,

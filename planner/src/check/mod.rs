@@ -9,7 +9,7 @@ mod targets;
 mod tests;
 
 use crate::rollout::fold;
-use crate::traffic::ObservedTraffic;
+use crate::traffic::{ObservedTraffic, Pairs};
 use crate::{Owner, Plan, ReplicaSet, World, Write};
 use crds::{Time, defaults, meta};
 use std::borrow::Cow;
@@ -218,7 +218,8 @@ fn workload_goes_last(world: &World, plan: &Plan, after: &World) -> Option<Strin
     })
 }
 
-/// No Service moves from a version with available pods to one without, but for the preview and where no pods are wanted.
+/// No Service moves from a version with available pods to one without, but for the preview, for one that waits for its turn
+/// and is sent nothing, and where no pods are wanted.
 /// And no version that a Service of production selects loses its last available pod (argoproj/argo-rollouts#1760),
 /// unless all pods may be missing.
 fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<String> {
@@ -227,6 +228,9 @@ fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<Strin
         return None;
     }
     let preview = strategy.blue_green.as_ref().and_then(|strategy| strategy.preview_service.as_deref());
+    let unsent = routes::shown(world, ObservedTraffic::canary) == 0;
+    let turning = Pairs::of(&world.rollout).turning.filter(|_| unsent).map(|roles| roles.canary);
+    let spared = [preview, turning.as_deref()];
     let available = |world: &World, hash: &str| {
         let sets = world.replica_sets.iter().filter(|set| !hash.is_empty() && set.hash() == hash);
         sets.map(|set| set.counts.available.min(set.replicas)).max().unwrap_or(0)
@@ -234,8 +238,9 @@ fn services_have_pods(world: &World, plan: &Plan, after: &World) -> Option<Strin
     let moved = plan.writes.iter().find_map(|planned| {
         let Write::SelectService { target, hash: Some(to), .. } = &planned.write else { return None };
         let from = world.services.get(&target.name)?.hash();
-        let empty =
-            preview != Some(target.name.as_str()) && available(world, to) <= 0 && available(world, from) > 0;
+        let empty = !spared.contains(&Some(target.name.as_str()))
+            && available(world, to) <= 0
+            && available(world, from) > 0;
         empty
             .then(|| format!("Service {} goes from {from} to {to}, which has no available pods", target.name))
     });

@@ -1,7 +1,7 @@
 //! The law of the gate behind routers: weight goes where pods can carry it, and pods stay where routers may send
 //! requests. `[traffic.law]`
 
-use crate::traffic::{self, Intent, ObservedTraffic, RouterView, WHOLE_WEIGHT};
+use crate::traffic::{Intent, ObservedTraffic, Pairs, Roles, RouterView, WHOLE_WEIGHT};
 use crate::{Plan, ReplicaSet, World, Write};
 use crds::rollout::RolloutStatus;
 use crds::rollout::canary::{CanaryStep, CanaryStrategy};
@@ -108,24 +108,29 @@ fn available(world: &World, hash: &str) -> i64 {
 /// available pods carry it (argoproj/argo-rollouts#4612).
 pub(super) fn weights_are_carried(world: &World, plan: &Plan, after: &World) -> Option<String> {
     let status = world.rollout.status.as_ref().filter(|status| !status.promote_full)?;
-    let roles = canary(world).filter(|_| !is_sized_apart(world)).map(|_| traffic::roles(&world.rollout))?;
+    let pairs = canary(world).filter(|_| !is_sized_apart(world)).map(|_| Pairs::of(&world.rollout))?;
     let short = |version: &str, weight: i32, what: &str| {
         let (have, need) = (available(world, version), pods(world, weight).max(i64::from(weight > 0)));
         (have < need).then(|| format!("{what}: {weight} for {version}, which has {have} of {need} pods"))
     };
-    let selected =
-        |world: &'_ World| world.services.get(&roles.canary).map_or(String::new(), |s| s.hash().to_owned());
-    let service = selected(after);
-    let moved = service != selected(world) && service != status.stable_rs;
+    let selected = |world: &'_ World, roles: &Roles| {
+        world.services.get(&roles.canary).map_or(String::new(), |s| s.hash().to_owned())
+    };
     let carried = shown(world, ObservedTraffic::canary);
     let asks = world.routers.iter().any(|view| !view.abilities.subsets);
-    if let Some(what) = short(&service, carried, &roles.canary).filter(|_| moved && asks) {
-        return Some(what);
+    let moved = pairs.in_use().filter(|_| asks).find_map(|(roles, _)| {
+        let service = selected(after, roles);
+        let moved = service != selected(world, roles) && service != status.stable_rs;
+        short(&service, carried, &roles.canary).filter(|_| moved)
+    });
+    if moved.is_some() {
+        return moved;
     }
     intents(plan).find_map(|(router, intent)| {
         let view = world.routers.iter().find(|view| view.name == router)?;
         let observed = view.observed.as_ref().ok()?;
         let (weight, before) = (intent.canary.weight, observed.canary(intent.total));
+        let service = selected(after, pairs.of_router(view.abilities.turns));
         let version = if view.abilities.subsets { &intent.canary.hash } else { &service };
         let other = observed.subsets.as_ref().is_some_and(|(canary, _)| canary != version);
         let rises = weight > before.max(recorded(status));
@@ -157,14 +162,17 @@ pub(super) fn served_pods_stay(world: &World, plan: &Plan, now: Time) -> Option<
 
 /// The share that routers show for a version: as the canary, as the stable one, or as both.
 fn share(world: &World, set: &ReplicaSet) -> i32 {
-    let roles = traffic::roles(&world.rollout);
+    let pairs = Pairs::of(&world.rollout);
     let selects = |name: &str| world.services.get(name).is_some_and(|service| service.hash() == set.hash());
     let whole = total(world);
     let of = |view: &RouterView| {
         let Ok(observed) = &view.observed else { return whole };
         let (canary, stable) = match &observed.subsets {
             Some((canary, stable)) => (canary == set.hash(), stable == set.hash()),
-            None => (selects(&roles.canary), selects(&roles.stable)),
+            None => {
+                let roles = pairs.of_router(view.abilities.turns);
+                (selects(&roles.canary), selects(&roles.stable))
+            }
         };
         let part = |is_it: bool, part: i32| if is_it { part } else { 0 };
         let both = part(canary, observed.canary(whole)).saturating_add(part(stable, observed.stable(whole)));
@@ -176,8 +184,9 @@ fn share(world: &World, set: &ReplicaSet) -> i32 {
 /// Whether routers, or the Services that they ask, have changed less than the settle time ago.
 fn settles(world: &World, now: Time) -> bool {
     let seconds = world.settle_seconds();
-    let roles = traffic::roles(&world.rollout);
-    let services = [&roles.canary, &roles.stable].into_iter().filter_map(|name| world.services.get(name));
+    let pairs = Pairs::of(&world.rollout);
+    let names = pairs.in_use().flat_map(|(roles, _)| [&roles.canary, &roles.stable]);
+    let services = names.filter_map(|name| world.services.get(name));
     let changes = services.map(|one| one.changed).chain(world.routers.iter().map(|view| view.changed));
     changes.flatten().any(|at| at.min(now).plus_seconds(seconds) > now)
 }

@@ -3,7 +3,7 @@
 
 use super::routes::shown;
 use crate::rollout::fold;
-use crate::traffic::{self, ObservedTraffic, Roles};
+use crate::traffic::{self, ObservedTraffic, Pairs, Roles};
 use crate::{Owner, Plan, ReplicaSet, Service, Targets, World, Write};
 use crds::defaults;
 use std::borrow::Cow;
@@ -31,14 +31,14 @@ fn reached_by(world: &World) -> Vec<(String, Left)> {
         return vec![(strategy.active_service.clone(), Left::Any)];
     }
     let Some(canary) = &strategy.canary else { return Vec::new() };
-    let Roles { canary: next, stable } = traffic::roles(&world.rollout);
-    let is_routed = canary.traffic_routing.is_some();
-    if is_routed && !world.routers_list_pods() {
-        return Vec::new();
+    if canary.traffic_routing.is_none() {
+        return vec![(traffic::roles(&world.rollout).stable, Left::Before)];
     }
-    let sent = is_routed && shown(world, ObservedTraffic::canary) > 0;
-    let services = [(Some(stable), Left::Before), (Some(next).filter(|_| sent), Left::Overtaken)];
-    services.into_iter().filter_map(|(name, left)| Some((name?, left))).collect()
+    let sent = shown(world, ObservedTraffic::canary) > 0;
+    let services = world.listed_pairs().into_iter().flat_map(|Roles { canary, stable }| {
+        [(Some(stable), Left::Before), (Some(canary).filter(|_| sent), Left::Overtaken)]
+    });
+    services.filter_map(|(name, left)| Some((name?, left))).collect()
 }
 
 fn selected<'w>(world: &'w World, service: &Service) -> Option<&'w ReplicaSet> {
@@ -116,14 +116,12 @@ pub(super) fn promotion_waits_for_targets(world: &World, plan: &Plan, after: &Wo
 /// The canary's weight rises only where the target groups of its Service have its pods, beyond their first health checks
 /// (argoproj/argo-rollouts#2864). `[traffic.targets]`
 pub(super) fn weight_waits_for_targets(world: &World, plan: &Plan) -> Option<String> {
-    let canary = traffic::roles(&world.rollout).canary;
-    if !world.routers_list_pods() {
-        return None;
-    }
+    let (pairs, listed) = (Pairs::of(&world.rollout), world.listed_pairs());
     first(world, plan, |at, write| {
         let Write::RouteTraffic { router, intent } = write else { return None };
-        let (service, _) = missing(at, &canary, Targets::are_checked)?;
         let view = at.routers.iter().find(|view| view.name == *router)?;
+        let pair = Some(pairs.of_router(view.abilities.turns)).filter(|pair| listed.contains(pair))?;
+        let (service, _) = missing(at, &pair.canary, Targets::are_checked)?;
         let shown = view.observed.as_ref().ok()?.canary(intent.total);
         (intent.canary.weight > shown).then(|| {
             format!(

@@ -4,7 +4,7 @@ use super::pass::Pass;
 use super::routed::weight_to_pods_down;
 use super::verified::ASK_AGAIN;
 use super::{routed, services, steps, targets};
-use crate::traffic::{self, ObservedTraffic, Roles};
+use crate::traffic::{self, ObservedTraffic, Pairs, Roles};
 use crate::{ReplicaSet, defect};
 use crds::Time;
 
@@ -28,6 +28,7 @@ fn handover(pass: &Pass<'_>) -> Option<Handover> {
     let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
     let stable_service = stable;
     let (canary, stable) = (hash(pass, &canary), hash(pass, &stable_service));
+    let listed = are_listed(pass);
     let word = targets::word(pass, &stable_service);
     let both = pass.is_fully_promoted() && !routed::takes_turns(pass) && canary == version;
     let timeless = pass.world.settle_seconds() == 0 && word.is_none();
@@ -35,11 +36,16 @@ fn handover(pass: &Pass<'_>) -> Option<Handover> {
         return None;
     }
     if stable != version {
-        return pass.world.routers_list_pods().then_some(Handover::Before);
+        return listed.then_some(Handover::Before);
     }
-    let waits = pass.world.routers_list_pods() || !carried_before(pass, routed::total(pass));
+    let waits = listed || !carried_before(pass, routed::total(pass));
     let settles = routed::settles_at(pass).is_some() || word == Some(false);
     (settles && waits).then_some(Handover::After)
+}
+
+/// Whether routers keep lists of the pods of the Services that are handed over.
+fn are_listed(pass: &Pass<'_>) -> bool {
+    pass.world.listed_pairs().contains(&traffic::roles(&pass.world.rollout))
 }
 
 /// Whether each version that a Service may have selected a moment ago can still carry this weight: a router that has
@@ -93,30 +99,33 @@ fn rises(pass: &Pass<'_>, wanted: i32) -> bool {
 
 /// Asks target groups whose word these weights wait for.
 pub(super) fn ask(pass: &mut Pass<'_>, wanted: i32) {
-    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    if !pass.world.routers_list_pods() {
-        return;
-    }
-    if rises(pass, wanted) {
-        targets::rely_on(pass, &canary);
-    }
-    if handover(pass) == Some(Handover::After) && held_weight(pass).is_some() {
-        targets::rely_on(pass, &stable);
+    for Roles { canary, stable } in pass.world.listed_pairs() {
+        if rises(pass, wanted) {
+            targets::rely_on(pass, &canary);
+        }
+        if handover(pass) == Some(Handover::After) && held_weight(pass).is_some() {
+            targets::rely_on(pass, &stable);
+        }
     }
 }
 
 /// Until when the canary's weight does not rise to `wanted`: its Service has moved a moment ago, and routers may not know
 /// the pods yet that it selects now. Where their target groups are asked, they say when they do.
 pub(super) fn held_rise(pass: &Pass<'_>, wanted: i32) -> Option<Time> {
-    let canary = traffic::roles(&pass.world.rollout).canary;
-    let rises = rises(pass, wanted);
-    if let Some(word) = targets::word(pass, &canary) {
-        return (rises && !word).then(|| pass.now.plus_seconds(ASK_AGAIN));
+    if !rises(pass, wanted) {
+        return None;
     }
-    let moved = services::moved_at(pass, &canary)?;
-    let waits = pass.world.routers_list_pods() || !carried_before(pass, wanted);
-    (waits && rises && !defect!(WeightBeforeTargets))
-        .then(|| routed::settled(pass, std::iter::once(moved)))?
+    let listed = pass.world.listed_pairs();
+    let held = |roles: &Roles| {
+        let is_listed = listed.contains(roles);
+        if let Some(word) = targets::word(pass, &roles.canary).filter(|_| is_listed) {
+            return (!word).then(|| pass.now.plus_seconds(ASK_AGAIN));
+        }
+        let moved = services::moved_at(pass, &roles.canary)?;
+        let waits = is_listed || !carried_before(pass, wanted);
+        (waits && !defect!(WeightBeforeTargets)).then(|| routed::settled(pass, std::iter::once(moved)))?
+    };
+    Pairs::of(&pass.world.rollout).in_use().filter_map(|(roles, _)| held(roles)).max()
 }
 
 /// Whether the canary's Service and its weight wait until the new version has given up pods: a retried one, or one that

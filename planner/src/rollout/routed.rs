@@ -8,7 +8,9 @@ use super::pass::Pass;
 use super::{handover, put_back, services, stand_in, status, steps, verified, weights};
 use crate::arithmetic::{pods_for, weight_for};
 use crate::defect;
-use crate::traffic::{self, Intent, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT};
+use crate::traffic::{
+    self, Intent, Pairs, Roles, Route, RouterView, Share, WHOLE_MIRROR_PERCENT, WHOLE_WEIGHT,
+};
 use crate::{EventType, OF_ROUTER, ReplicaSet, Write};
 use crds::Time;
 use crds::rollout::canary::CanaryStep;
@@ -30,9 +32,26 @@ pub(super) fn is_dynamic(pass: &Pass<'_>) -> bool {
     is_routed(pass) && pass.canary().and_then(|canary| canary.dynamic_stable_scale) == Some(true)
 }
 
-/// Whether two Services take turns as the canary's and the stable version's.
+/// Whether two Services take turns as the canary's and the stable version's, and no router uses others.
 pub(super) fn takes_turns(pass: &Pass<'_>) -> bool {
-    is_routed(pass) && pass.canary().is_some_and(|canary| canary.ping_pong.is_some())
+    let pairs = Pairs::of(&pass.world.rollout);
+    is_routed(pass) && pairs.turning.as_ref() == Some(pairs.first())
+}
+
+/// What a router is asked for: the intent, as far as it can carry it out. Where there are two pairs of Services, the one
+/// turns with a promotion, and the other is handed over: weight that goes back by the one is none of the other's.
+pub(super) fn wanted_of(pass: &Pass<'_>, router: &RouterView, intent: &Intent) -> Intent {
+    let mut wanted = intent.within(router.abilities);
+    let pairs = Pairs::of(&pass.world.rollout);
+    let pair = pairs.of_router(router.abilities.turns);
+    (wanted.canary.service, wanted.stable.service) = (pair.canary.clone(), pair.stable.clone());
+    let goes_back = pass.is_fully_promoted() && pairs.in_use().count() > 1;
+    if let (true, Ok(observed)) = (goes_back, &router.observed) {
+        let others = wanted.canary.weight.saturating_sub(observed.canary(wanted.total)).max(0);
+        wanted.canary.weight -= others;
+        wanted.stable.weight += others;
+    }
+    wanted
 }
 
 /// What all weights add up to.
@@ -64,7 +83,7 @@ pub(super) fn run(pass: &mut Pass<'_>) {
         pass.plan.wake_at(end, why);
     }
     for router in &pass.world.routers {
-        let wanted = intent.within(router.abilities);
+        let wanted = wanted_of(pass, router, &intent);
         match &router.observed {
             Err(problem) => {
                 let message = problem.message.clone();
@@ -128,7 +147,7 @@ pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
         return pass.stable.is_none() && (pass.replicas == 0 || pass.old.stable_rs.is_empty());
     };
     for router in &pass.world.routers {
-        let wanted = intent.within(router.abilities);
+        let wanted = wanted_of(pass, router, &intent);
         let shows = router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
         let is_it =
             |write: &Write| matches!(write, Write::RouteTraffic { router: name, .. } if *name == router.name);
@@ -246,7 +265,7 @@ pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
         return false;
     };
     pass.world.routers.iter().all(|router| {
-        let wanted = intent.within(router.abilities);
+        let wanted = wanted_of(pass, router, intent);
         let shows = router.asked.as_ref() == Some(&wanted)
             || router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
         shows && (router.serves(&wanted) != Some(false) || defect!(UnservedIsShown))
@@ -269,7 +288,7 @@ pub(super) fn weights(pass: &Pass<'_>) -> Option<TrafficWeights> {
 
 /// An intent as the status tells it.
 pub(super) fn in_status(pass: &Pass<'_>, intent: &Intent) -> TrafficWeights {
-    let pair = takes_turns(pass);
+    let pair = pass.canary().is_some_and(|canary| canary.ping_pong.is_some());
     let destination = |share: &Share| WeightDestination {
         weight: share.weight,
         // PARITY: with a pair that takes turns, Argo Rollouts names none.
@@ -304,8 +323,9 @@ fn tell(pass: &mut Pass<'_>) {
 
 /// When the routers, and the Services that they ask, have had the time to do what they show; `None` once they have.
 pub(super) fn settles_at(pass: &Pass<'_>) -> Option<Time> {
-    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    let services = [&canary, &stable].into_iter().filter_map(|name| services::moved_at(pass, name));
+    let pairs = Pairs::of(&pass.world.rollout);
+    let names = pairs.in_use().flat_map(|(roles, _)| [&roles.canary, &roles.stable]);
+    let services = names.filter_map(|name| services::moved_at(pass, name));
     // One that says what it serves needs no time.
     let routers = pass.world.routers.iter().filter(|router| router.served.is_none());
     settled(pass, services.chain(routers.filter_map(|router| router.changed))).max(verified::awaited(pass))
@@ -374,14 +394,14 @@ pub(super) fn is_referenced(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
     let in_status = recorded(pass).is_some_and(|weights| {
         [&weights.canary, &weights.stable].iter().any(|share| share.pod_template_hash.as_deref() == hash)
     });
-    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    // With a pair, the Service that nothing is sent to stays behind with a version that goes.
-    let canary = Some(&canary).filter(|_| !takes_turns(pass));
-    let in_services = canary
-        .into_iter()
-        .chain([&stable])
-        .filter_map(|name| pass.world.services.get(name))
-        .any(|service| service.hash() == set.hash());
+    let pairs = Pairs::of(&pass.world.rollout);
+    // With a pair that takes turns, the Service stays behind with a version that goes, once nothing is sent to it.
+    let sent = !shows_no_canary(pass);
+    let selects =
+        |name: &str| pass.world.services.get(name).is_some_and(|service| service.hash() == set.hash());
+    let in_services = pairs
+        .in_use()
+        .any(|(roles, turns)| selects(&roles.stable) || ((!turns || sent) && selects(&roles.canary)));
     let in_subsets =
         pass.world.routers.iter().filter_map(|router| router.observed.as_ref().ok()).any(|observed| {
             observed

@@ -4,7 +4,7 @@ use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
 use super::{routed, services, steps, targets, weights};
 use crate::arithmetic::{at_least, pods_for};
-use crate::traffic::{self, ObservedTraffic, Roles};
+use crate::traffic::{ObservedTraffic, Pairs};
 use crate::{ReplicaSet, defect};
 use crds::defaults;
 
@@ -120,8 +120,9 @@ fn scale_aborted(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
 /// one back. Gives the size that a version is to have: the one that it has, where nothing can be given up.
 fn confirmed(pass: &mut Pass<'_>, set: &ReplicaSet, to: i32) -> i32 {
     let to = confirmed_by_routers(pass, set, to);
-    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    for name in [canary, stable].iter().filter(|_| to < set.replicas) {
+    let pairs = Pairs::of(&pass.world.rollout);
+    let names = pairs.in_use().flat_map(|(roles, _)| [&roles.canary, &roles.stable]);
+    for name in names.filter(|_| to < set.replicas) {
         services::confirm(pass, name);
     }
     to
@@ -147,8 +148,9 @@ fn keeps_size(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
 /// pods, and another version may have been there before it; and whoever takes the hash out of a Service makes all pods
 /// serve.
 fn lacking(pass: &Pass<'_>) -> i32 {
-    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).stable);
-    let moves = |set: &ReplicaSet| service.is_some_and(|service| service.hash() != set.hash());
+    let pairs = Pairs::of(&pass.world.rollout);
+    let mut services = pairs.in_use().filter_map(|(roles, _)| pass.world.services.get(&roles.stable));
+    let mut moves = |set: &ReplicaSet| services.any(|service| service.hash() != set.hash());
     let Some(stable) = pass.stable.filter(|set| moves(set) || routed::is_dynamic(pass)) else { return 0 };
     let beside =
         pass.new.filter(|new| routed::is_dynamic(pass) && !pass.is_stable(new) && !pass.is_aborted());
@@ -170,17 +172,18 @@ fn scale_others(pass: &mut Pass<'_>) -> bool {
     let mut line = DelayLine::of_canary(pass);
     let mut scaled = false;
     for set in others {
-        if routed::is_referenced(pass, set) {
+        let leads = routed::is_referenced(pass, set);
+        if leads {
             pass.plan.trail.push(format!("{} stays: something still leads to it", set.name));
-            continue;
         }
-        if !targets::may_go_routed(pass, set) {
+        // Where target groups are asked, its time begins with their word, and else with the promotion.
+        if (leads && pass.world.settings.verifies_targets) || (!leads && !targets::may_go_routed(pass, set)) {
             continue;
         }
         let waits = (promoted || set.scale_down_deadline().is_some())
             && !routed::is_dynamic(pass)
             && matches!(line.decide(pass, set), Delay::Wait);
-        if !waits {
+        if !waits && !leads {
             let needed = routed::needed(pass, set).max(lacking(pass)).min(set.replicas);
             let to = confirmed(pass, set, needed);
             scaled |= pass.scale(set, to, format!("version {} is neither new nor stable", set.hash()));

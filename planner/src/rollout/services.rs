@@ -3,7 +3,7 @@
 use super::pass::{Pass, target};
 use super::{handover, routed, stand_in};
 use crate::defect;
-use crate::traffic::{self, Roles};
+use crate::traffic::{Pairs, Roles};
 use crate::{EventType, ReplicaSet, Service, Target, Write};
 use crds::Time;
 use std::collections::BTreeMap;
@@ -30,33 +30,43 @@ pub(super) fn canary(pass: &mut Pass<'_>, emptied: bool) {
         return;
     }
     let Some(canary) = pass.canary() else { return };
+    stand_in::explain(pass);
     if routed::is_routed(pass) {
-        return routed_canary(pass);
+        let pairs = Pairs::of(&pass.world.rollout);
+        pairs.in_use().for_each(|(roles, turns)| routed_canary(pass, roles, turns));
+        if let Some(idle) = pairs.idle() {
+            plain_canary(pass, (&idle.canary, &idle.stable), stand_in::carrier(pass));
+        }
+        return;
     }
     let stable = stand_in::carrier(pass);
-    stand_in::explain(pass);
     let carrier = if emptied || defect!(StableServiceGoesFirst) { pass.new } else { stable };
-    if let (Some(name), Some(set)) = (canary.stable_service.as_deref(), carrier) {
-        ensure(pass, name, set);
+    let named = |name: &'_ Option<String>| name.clone().unwrap_or_default();
+    plain_canary(pass, (&named(&canary.canary_service), &named(&canary.stable_service)), carrier);
+}
+
+/// Points Services that no router asks for pods, by the names of the canary's and the stable one.
+fn plain_canary(pass: &mut Pass<'_>, (canary, stable): (&str, &str), carrier: Option<&ReplicaSet>) {
+    if let Some(set) = carrier {
+        ensure(pass, stable, set);
     }
     let to = if pass.is_aborted() && !defect!(CanaryServiceStays) { pass.stable } else { pass.new };
-    if let (Some(name), Some(set)) = (canary.canary_service.as_deref(), to) {
-        ensure(pass, name, set);
+    if let Some(set) = to {
+        ensure(pass, canary, set);
     }
 }
 
 /// The same behind routers, which ask these Services for their pods. The canary's moves to another version only once
 /// that one can carry what the routers show.
-fn routed_canary(pass: &mut Pass<'_>) {
-    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
+fn routed_canary(pass: &mut Pass<'_>, Roles { canary, stable }: &Roles, takes_turns: bool) {
     if let Some(set) = stand_in::carrier(pass) {
-        stand_in::explain(pass);
-        if handover::stable_service_stays(pass) {
+        // What turns stays where it is.
+        if handover::stable_service_stays(pass) && !takes_turns {
             pass.plan.trail.push(format!("service {stable} stays until routers send nothing there"));
-        } else if is_open(pass, &stable) && !routed::can_carry_stable(pass, set) {
+        } else if is_open(pass, stable) && !routed::can_carry_stable(pass, set) {
             pass.plan.trail.push(format!("service {stable} stays open until {} carries its share", set.name));
         } else {
-            ensure(pass, &stable, set);
+            ensure(pass, stable, set);
         }
     }
     let flaps = defect!(KeptCanaryIsServed)
@@ -66,11 +76,11 @@ fn routed_canary(pass: &mut Pass<'_>) {
         let Some(set) = pass.stable.filter(|set| pass.world.available(set) > 0) else { return };
         // A stable version that has shrunk cannot carry both shares: first the weight goes.
         if !routed::is_dynamic(pass) || routed::shows_no_canary(pass) {
-            let moves = pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash());
+            let moves = pass.world.services.get(canary).is_some_and(|service| service.hash() != set.hash());
             if moves && routed::is_dynamic(pass) {
                 routed::confirm(pass);
             }
-            switch(pass, &canary, set.hash());
+            switch(pass, canary, set.hash());
         }
         return;
     }
@@ -79,12 +89,12 @@ fn routed_canary(pass: &mut Pass<'_>) {
         pass.plan.trail.push(format!("service {canary} waits until {} has no pods too many", set.name));
         return;
     }
-    if !routed::takes_turns(pass) {
-        ensure(pass, &canary, set);
+    if !takes_turns {
+        ensure(pass, canary, set);
     } else if !pass.is_fully_promoted() {
         // Nothing is sent there yet; its targets are to be known before anything is. When the update is over, it stays
         // where it is: requests that are under way there have a place to end.
-        let moves = pass.world.services.get(&canary).is_some_and(|service| service.hash() != set.hash());
+        let moves = pass.world.services.get(canary).is_some_and(|service| service.hash() != set.hash());
         if let Some(end) = routed::settles_at(pass).filter(|_| moves && pass.world.available(set) == 0) {
             let why = format!("service {canary} stays: routers may still send requests there for a moment");
             pass.plan.trail.push(why.clone());
@@ -94,7 +104,7 @@ fn routed_canary(pass: &mut Pass<'_>) {
         if moves {
             routed::confirm(pass);
         }
-        switch(pass, &canary, set.hash());
+        switch(pass, canary, set.hash());
     }
 }
 

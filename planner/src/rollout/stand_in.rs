@@ -7,7 +7,7 @@
 
 use super::pass::Pass;
 use super::{routed, steps};
-use crate::traffic::{self, ObservedTraffic};
+use crate::traffic::{ObservedTraffic, Pairs};
 use crate::{EventType, ReplicaSet};
 use crds::meta;
 
@@ -36,11 +36,11 @@ pub(super) fn predecessor<'w>(pass: &Pass<'w>) -> Option<&'w ReplicaSet> {
 
 /// Whether the stable Service, or the stable subset of a router, leads to a version.
 fn is_served_as_stable(pass: &Pass<'_>, set: &ReplicaSet) -> bool {
-    let service = pass.world.services.get(&traffic::roles(&pass.world.rollout).stable);
+    let pairs = Pairs::of(&pass.world.rollout);
+    let mut services = pairs.in_use().filter_map(|(roles, _)| pass.world.services.get(&roles.stable));
     let routers = pass.world.routers.iter().filter_map(|router| router.observed.as_ref().ok());
     let mut subsets = routers.filter_map(|observed| observed.subsets.as_ref());
-    service.is_some_and(|service| service.hash() == set.hash())
-        || subsets.any(|(_, stable)| stable == set.hash())
+    services.any(|service| service.hash() == set.hash()) || subsets.any(|(_, stable)| stable == set.hash())
 }
 
 /// The new version is to have all pods, since nothing else has any.

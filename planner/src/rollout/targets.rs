@@ -67,10 +67,15 @@ pub(super) fn may_go(pass: &mut Pass<'_>, name: &str, set: &ReplicaSet) -> bool 
 /// The same of a canary's stable Service: gives the size that a version is to have. One that is new since then has had no
 /// pods there: it may go at once, as an aborted one has to.
 pub(super) fn least(pass: &mut Pass<'_>, set: &ReplicaSet, to: i32) -> i32 {
-    let stable = traffic::roles(&pass.world.rollout).stable;
-    let listed = !routed::is_routed(pass) || pass.world.routers_list_pods();
-    let waits = listed && to < set.replicas && may_have_left(pass, &stable, set);
-    if !waits || may_go(pass, &stable, set) { to } else { set.replicas }
+    let pairs = if routed::is_routed(pass) {
+        pass.world.listed_pairs()
+    } else {
+        vec![traffic::roles(&pass.world.rollout)]
+    };
+    let stays = |Roles { stable, .. }: &Roles| {
+        to < set.replicas && may_have_left(pass, stable, set) && !may_go(pass, stable, set)
+    };
+    if pairs.iter().any(stays) { set.replicas } else { to }
 }
 
 /// Whether pods of a version that is neither new nor stable may go behind routers. One that has been behind the stable
@@ -80,11 +85,12 @@ pub(super) fn may_go_routed(pass: &mut Pass<'_>, set: &ReplicaSet) -> bool {
     if !pass.world.routers_list_pods() || set.is_marked_for_scale_down() {
         return true;
     }
-    let Roles { canary, stable } = traffic::roles(&pass.world.rollout);
-    if may_have_left(pass, &stable, set) {
-        return may_go(pass, &stable, set);
-    }
-    routed::shows_no_canary(pass) || defect!(OvertakenForgotten) || may_go(pass, &canary, set)
+    pass.world.listed_pairs().iter().all(|Roles { canary, stable }| {
+        if may_have_left(pass, stable, set) {
+            return may_go(pass, stable, set);
+        }
+        routed::shows_no_canary(pass) || defect!(OvertakenForgotten) || may_go(pass, canary, set)
+    })
 }
 
 /// Whether a Service may have come from this version to the one that it selects now: that was updated to later, or is

@@ -14,8 +14,8 @@ pub(super) const ASK_AGAIN: i64 = 10;
 
 /// Whether all routers that are asked serve what is wanted; `None` where none is.
 pub(super) fn serve(pass: &Pass<'_>, intent: &Intent) -> Option<bool> {
-    let asked =
-        pass.world.routers.iter().filter_map(|router| router.serves(&intent.within(router.abilities)));
+    let wanted = |router| routed::wanted_of(pass, router, intent);
+    let asked = pass.world.routers.iter().filter_map(|router| router.serves(&wanted(router)));
     let asked: Vec<bool> = asked.collect();
     (!asked.is_empty()).then(|| asked.iter().all(|serves| *serves))
 }

@@ -44,6 +44,35 @@ pub(crate) fn behind_a_mesh(replicas: i32, steps: &Value, more: &Value) -> Play 
     healthy(replicas, steps, &routing_of_a_mesh(), more, &objects_of_a_mesh(), &json!({}))
 }
 
+/// A route between two Services that take turns.
+fn route_of_a_pair() -> Value {
+    let to = |name: &str, weight: i32| json!({"name": name, "port": 80, "weight": weight});
+    json!({"kind": "HTTPRoute", "metadata": {"name": "web"}, "spec": {"rules": [
+        {"backendRefs": [to("active", 100), to("preview", 0)]},
+    ]}})
+}
+
+/// A canary behind an HTTPRoute between two Services that take turns.
+pub(crate) fn behind_a_pair(replicas: i32, steps: &Value, more: &Value) -> Play {
+    let mut more = more.clone();
+    more["pingPong"] = json!({"pingService": "active", "pongService": "preview"});
+    (more["stableService"], more["canaryService"]) = (Value::Null, Value::Null);
+    let routing = json!({"gatewayAPI": {"httpRoute": "web"}});
+    healthy(replicas, steps, &routing, &more, &[route_of_a_pair()], &json!({}))
+}
+
+/// The same, and behind a VirtualService between two other Services, that are named.
+pub(crate) fn behind_two_pairs(replicas: i32, steps: &Value, more: &Value) -> Play {
+    let to = |host: &str, weight: i32| json!({"destination": {"host": host}, "weight": weight});
+    let service = json!({"kind": "VirtualService", "metadata": {"name": "web"}, "spec": {"http": [
+        {"name": "primary", "route": [to("stable", 100), to("canary", 0)]},
+    ]}});
+    let routing = json!({"gatewayAPI": {"httpRoute": "web"}, "istio": {"virtualService": {"name": "web"}}});
+    let mut more = more.clone();
+    more["pingPong"] = json!({"pingService": "active", "pongService": "preview"});
+    healthy(replicas, steps, &routing, &more, &[route_of_a_pair(), service], &json!({}))
+}
+
 /// The strategy of a canary with the Services `stable` and `canary`.
 pub(crate) fn strategy(steps: &Value, routing: &Value, more: &Value) -> Value {
     let mut canary = json!({"steps": steps, "stableService": "stable", "canaryService": "canary",
@@ -78,13 +107,12 @@ pub(crate) fn weight(play: &Play) -> i32 {
 }
 
 /// Which version gets how much, in percent, where a data plane does what it was told.
-fn shares(play: &Play, told: &Told) -> Vec<(String, i64)> {
-    let Roles { canary, stable } = planner::traffic::roles(&play.model.world.rollout);
+fn shares(told: &Told) -> Vec<(String, i64)> {
     let service = |name: &str| told.services.get(name).cloned().unwrap_or_default();
-    let (canary, stable) = told.subsets.clone().unwrap_or_else(|| (service(&canary), service(&stable)));
     let percent = |weight: i64, sum: i64| weight * 100 / sum.max(1);
     let mut shares = Vec::new();
-    for split in &told.splits {
+    for (Roles { canary, stable }, split) in &told.splits {
+        let (canary, stable) = told.subsets.clone().unwrap_or_else(|| (service(canary), service(stable)));
         let sum = split.canary + split.stable;
         if canary == stable {
             shares.push((canary.clone(), percent(sum, sum)));
@@ -114,7 +142,7 @@ pub(crate) fn everybody_is_served(play: &Play) {
 /// Each version that gets anything has the available pods that `need` says for its share in percent.
 pub(crate) fn has_pods(play: &Play, need: impl Fn(i64) -> i64) {
     for told in play.model.in_force(LAG) {
-        for (hash, share) in shares(play, told).into_iter().filter(|(_, share)| *share > 0) {
+        for (hash, share) in shares(told).into_iter().filter(|(_, share)| *share > 0) {
             let (have, version) = (i64::from(available(play, &hash)), play.model.plain(&hash));
             let now = play.model.now;
             assert!(have >= need(share), "{version} gets {share} % with {have} pods at {now}: {told:?}");

@@ -74,7 +74,7 @@ pub(crate) fn weights_out_of_range() {
         play.model.set_image("app:2");
         let in_range = |play: &Play| {
             for told in &play.model.told {
-                for split in &told.splits {
+                for (_, split) in &told.splits {
                     assert!(
                         (0..=100).contains(&split.canary) && (0..=100).contains(&split.stable),
                         "{split:?}"

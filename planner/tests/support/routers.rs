@@ -2,17 +2,18 @@
 
 use super::Model;
 use crds::Time;
-use planner::traffic::{Authors, Intent, ObservedTraffic, RouterProblem, RouterView, Split};
+use planner::traffic::{Authors, Intent, ObservedTraffic, Pairs, Roles, RouterProblem, RouterView, Split};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use traffic::{KINDS, Objects, Reference, Router, Selection, Services};
+use traffic::{KINDS, Objects, Reference, Router, Selection};
 
 /// What a data plane can have been told at one moment: it is in force until the next one, and for a while after it.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub at: Time,
-    pub splits: Vec<Split>,
+    /// Weights, each with the Services between which they divide.
+    pub splits: Vec<(Roles, Split)>,
     /// The versions of the subsets, where the router selects versions itself.
     pub subsets: Option<(String, String)>,
     /// The version that each Service selects; empty when it selects all.
@@ -33,12 +34,10 @@ impl Model {
     }
 
     fn routers(&self) -> Vec<Box<dyn Router>> {
-        let roles = planner::traffic::roles(&self.world.rollout);
-        let services = Services { canary: roles.canary, stable: roles.stable };
         let select = |selection: &Selection| {
             self.objects.as_ref().map_or_else(Vec::new, |objects| objects.select(selection))
         };
-        traffic::routers(&self.world.rollout, &services, &select)
+        traffic::routers(&self.world.rollout, &select)
     }
 
     /// Observes all routers anew, where their objects are here.
@@ -81,12 +80,19 @@ impl Model {
 
     /// Writes down what data planes can be told now, if it is news.
     pub fn tell(&mut self) {
-        let shown = self.world.routers.iter().filter_map(|view| view.observed.as_ref().ok());
+        let pairs = Pairs::of(&self.world.rollout);
+        let shown =
+            self.world.routers.iter().filter_map(|view| {
+                Some((pairs.of_router(view.abilities.turns), view.observed.as_ref().ok()?))
+            });
+        let splits = shown.clone().flat_map(|(roles, observed): (&Roles, &ObservedTraffic)| {
+            observed.splits.iter().map(|split| (roles.clone(), split.clone()))
+        });
         let services = self.world.services.values().map(|one| (one.name.clone(), one.hash().to_owned()));
         let told = Told {
             at: self.now,
-            splits: shown.clone().flat_map(|observed: &ObservedTraffic| observed.splits.clone()).collect(),
-            subsets: shown.clone().find_map(|observed| observed.subsets.clone()),
+            splits: splits.collect(),
+            subsets: shown.clone().find_map(|(_, observed)| observed.subsets.clone()),
             services: services.collect(),
         };
         let last = self.told.last();

@@ -113,7 +113,14 @@ impl Router for Alb {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { headers: true, mirrors: false, additional: true, subsets: false, registers: true }
+        Abilities {
+            headers: true,
+            mirrors: false,
+            additional: true,
+            subsets: false,
+            registers: true,
+            turns: true,
+        }
     }
 
     fn references(&self) -> Vec<Reference> {

@@ -116,6 +116,7 @@ impl Router for Gateway {
             additional: true,
             subsets: false,
             registers: false,
+            turns: true,
         }
     }
 

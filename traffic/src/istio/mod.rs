@@ -95,6 +95,7 @@ impl Router for Istio {
             additional: true,
             subsets: self.rule.is_some(),
             registers: false,
+            turns: false,
         }
     }
 

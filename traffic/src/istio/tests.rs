@@ -166,7 +166,14 @@ fn every_virtual_service_is_written() {
 
 #[test]
 fn what_it_can_do() {
-    let all = Abilities { headers: true, mirrors: true, additional: true, subsets: false, registers: false };
+    let all = Abilities {
+        headers: true,
+        mirrors: true,
+        additional: true,
+        subsets: false,
+        registers: false,
+        turns: false,
+    };
     assert_eq!(by_host().abilities(), all);
     assert_eq!(subsets::by_subset().abilities(), Abilities { subsets: true, ..all });
     assert_eq!(by_host().name(), "istio");

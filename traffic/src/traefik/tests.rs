@@ -7,16 +7,13 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 
-fn services() -> Services {
-    Services { canary: "canary".to_owned(), stable: "stable".to_owned() }
-}
-
 fn router() -> Box<dyn Router> {
     let rollout = serde_json::from_value(json!({
         "metadata": {"name": "demo", "namespace": "shop"},
-        "spec": {"strategy": {"canary": {"trafficRouting": {"traefik": {"weightedTraefikServiceName": "split"}}}}},
+        "spec": {"strategy": {"canary": {"canaryService": "canary", "stableService": "stable",
+            "trafficRouting": {"traefik": {"weightedTraefikServiceName": "split"}}}}},
     }));
-    crate::routers(&rollout.unwrap(), &services(), &|_| Vec::new()).pop().expect("a router")
+    crate::routers(&rollout.unwrap(), &|_| Vec::new()).pop().expect("a router")
 }
 
 fn objects(object: Value) -> Objects {
@@ -126,7 +123,10 @@ fn a_rollout_that_names_nothing_has_no_object_to_read() {
     let rollout = serde_json::from_value(json!({
         "spec": {"strategy": {"canary": {"trafficRouting": {"traefik": {"weightedTraefikServiceName": ""}}}}},
     }));
-    let router = of(&rollout.unwrap(), &services()).pop().unwrap();
+    let router =
+        of(&rollout.unwrap(), &Services { canary: "canary".to_owned(), stable: "stable".to_owned() })
+            .pop()
+            .unwrap();
     assert_eq!(router.references(), Vec::new());
     assert!(matches!(router.observe(&Objects::default()), Err(Problem::Rollout(_))));
 }

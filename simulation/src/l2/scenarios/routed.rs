@@ -247,7 +247,27 @@ fn sizes() -> Vec<Scenario> {
     for (name, object) in ["ping", "pong"].into_iter().zip(turns.objects.iter_mut()) {
         *object = service(name);
     }
+    let mut both = gateway("pong", "ping");
+    let named = istio();
+    if let (Some(routing), Some(more)) = (both.routing.as_object_mut(), named.routing.as_object()) {
+        routing.extend(more.clone());
+    }
+    both.objects.extend(named.objects);
+    let pair =
+        json!({"pingPong": {"pingService": "ping", "pongService": "pong"}, "dynamicStableScale": true});
+    let mut pairs = release(
+        Play::new("routed-two-pairs", "two Services take turns, and two others are named", both)
+            .of(4)
+            .with(pair),
+    );
+    pairs.objects.splice(0..0, [service("ping"), service("pong")]);
     vec![
+        pairs
+            .then(AT_FIRST_PAUSE, Deed::Image("v3"))
+            .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
+            .then(When::Is("v3 is stable", |web| web.is_done() && web.is_newest()), Deed::Image("v4"))
+            .then(NEWEST_AT_FIRST_PAUSE, Deed::Promote)
+            .ends(HEALTHY, "v4"),
         release(shrinking("routed-dynamic", "the stable version shrinks as its weight does").in_two_steps())
             .then(AT_FIRST_PAUSE, Deed::Promote)
             .then(When::Is("half way", |web| web.is_paused_at(3)), Deed::Promote)

@@ -83,8 +83,9 @@ fn a_mirror_mode_changes_nothing_and_another_is_told() {
 #[test]
 fn abilities_follow_the_routes() {
     let abilities = |config: Value| {
-        let Abilities { headers, mirrors, additional, subsets, registers } = router(&config).abilities();
-        assert!(additional && !subsets && !registers);
+        let Abilities { headers, mirrors, additional, subsets, registers, turns } =
+            router(&config).abilities();
+        assert!(additional && turns && !subsets && !registers);
         (headers, mirrors)
     };
     assert_eq!(abilities(json!({"httpRoute": "a"})), (true, true));

@@ -16,13 +16,13 @@ fn rollout(nginx: &Value, total: Option<i32>) -> Rollout {
         routing["maxTrafficWeight"] = json!(total);
     }
     let metadata = json!({"name": "demo", "namespace": "shop", "uid": "uid-of-demo"});
-    let spec = json!({"strategy": {"canary": {"trafficRouting": routing}}});
+    let canary = json!({"canaryService": "canary", "stableService": "stable", "trafficRouting": routing});
+    let spec = json!({"strategy": {"canary": canary}});
     serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
 }
 
 fn router(nginx: &Value, total: Option<i32>) -> Box<dyn Router> {
-    let services = Services { canary: "canary".to_owned(), stable: "stable".to_owned() };
-    crate::routers(&rollout(nginx, total), &services, &|_| Vec::new()).pop().expect("a router")
+    crate::routers(&rollout(nginx, total), &|_| Vec::new()).pop().expect("a router")
 }
 
 /// The router of the Ingress `web`.
