@@ -299,6 +299,29 @@ fn fields_of_routers_are_given_back_when_all_has_settled() {
     }
 }
 
+/// A load balancer that lists pods keeps the stable Service where it is for a while after a promotion.
+#[test]
+fn the_delay_of_an_old_version_begins_with_the_promotion() {
+    let mut play = routed(&json!([{"setWeight": 50}]), &json!({"scaleDownDelaySeconds": 90}));
+    let lists = json!({"stepgate.dev/traffic-lists-pods": "true"});
+    play.model.patch(&json!({"metadata": {"annotations": lists}}));
+    play.model.set_image("app:2");
+    let (mut promoted, mut marked) = (None, None);
+    play.watch(90, |play| {
+        if play.stable() == "h2" {
+            promoted.get_or_insert(play.model.now);
+        }
+        if play.set("h1").is_marked_for_scale_down() && marked.is_none() {
+            marked = Some(play.model.now);
+            assert_eq!(play.selected("stable"), "h1", "it has not moved yet");
+        }
+    });
+    assert_eq!((promoted.is_some(), marked), (true, promoted));
+    assert_eq!((play.selected("stable").as_str(), play.set("h1").replicas), ("h2", 4));
+    play.run(60);
+    assert_eq!(play.set("h1").replicas, 0);
+}
+
 #[test]
 fn a_pair_of_services_takes_turns() {
     let more = json!({"stableService": null, "canaryService": null,
