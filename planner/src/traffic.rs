@@ -177,7 +177,7 @@ pub struct Pairs {
     pub named: Roles,
     /// Those that take turns, where there are any.
     pub turning: Option<Roles>,
-    /// Which of the two decides what the Rollout does: the pair of most routers.
+    /// Which of the two says how far a promotion has got: the one that is handed over, where a router uses it.
     first: First,
 }
 
@@ -216,7 +216,7 @@ impl Pairs {
         Self { named, turning: Some(turning), first }
     }
 
-    /// The pair that decides what the Rollout does.
+    /// The pair that says how far a promotion has got.
     #[must_use]
     pub fn first(&self) -> &Roles {
         match (&self.turning, self.first) {

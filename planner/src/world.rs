@@ -102,16 +102,17 @@ impl World {
         own.or_else(|| self.workload.as_ref().and_then(|workload| workload.selector.as_ref()))
     }
 
-    /// Available pods of a ReplicaSet. While a restart is going on its pods are known at first hand: those that we have
-    /// just evicted do not count, though the ReplicaSet's status may still say so.
+    /// Available pods of a ReplicaSet that stay: those above its size are going, though its status may not say so yet.
+    /// While a restart is going on its pods are known at first hand: those that we have just evicted do not count either.
     #[must_use]
     pub fn available(&self, set: &ReplicaSet) -> i32 {
+        let staying = set.counts.available.min(set.replicas);
         if self.pods.is_empty() && !self.pods_are_known {
-            return set.counts.available;
+            return staying;
         }
         let pods = self.pods.iter().filter(|pod| pod.replica_set_uid == set.uid);
         let live = pods.filter(|pod| pod.available && !pod.deleting).count();
-        set.counts.available.min(i32::try_from(live).unwrap_or(i32::MAX))
+        staying.min(i32::try_from(live).unwrap_or(i32::MAX))
     }
 }
 

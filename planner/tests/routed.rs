@@ -10,10 +10,7 @@ mod play;
 #[path = "support/mod.rs"]
 mod support;
 
-use mesh::{
-    LAG, behind_a_mesh, behind_a_pair, behind_a_route, behind_two_pairs, everybody_is_served, has_pods,
-    weight,
-};
+use mesh::{LAG, behind_a_mesh, behind_a_route, everybody_is_served, has_pods, healthy, weight};
 use play::Play;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -52,6 +49,35 @@ fn carry_out(play: &mut Play, act: &Act) {
         Act::Scale(replicas) => assert!(play.model.act("scale", &json!(replicas))),
         Act::Verb(verb) => assert!(play.model.act(verb, &Value::Null)),
     }
+}
+
+/// A route between two Services that take turns.
+fn route_of_a_pair() -> Value {
+    let to = |name: &str, weight: i32| json!({"name": name, "port": 80, "weight": weight});
+    json!({"kind": "HTTPRoute", "metadata": {"name": "web"}, "spec": {"rules": [
+        {"backendRefs": [to("active", 100), to("preview", 0)]},
+    ]}})
+}
+
+/// A canary behind an HTTPRoute between two Services that take turns.
+fn behind_a_pair(replicas: i32, steps: &Value, more: &Value) -> Play {
+    let mut more = more.clone();
+    more["pingPong"] = json!({"pingService": "active", "pongService": "preview"});
+    (more["stableService"], more["canaryService"]) = (Value::Null, Value::Null);
+    let routing = json!({"gatewayAPI": {"httpRoute": "web"}});
+    healthy(replicas, steps, &routing, &more, &[route_of_a_pair()], &json!({}))
+}
+
+/// The same, and behind a VirtualService between two other Services, that are named.
+fn behind_two_pairs(replicas: i32, steps: &Value, more: &Value) -> Play {
+    let to = |host: &str, weight: i32| json!({"destination": {"host": host}, "weight": weight});
+    let service = json!({"kind": "VirtualService", "metadata": {"name": "web"}, "spec": {"http": [
+        {"name": "primary", "route": [to("stable", 100), to("canary", 0)]},
+    ]}});
+    let routing = json!({"gatewayAPI": {"httpRoute": "web"}, "istio": {"virtualService": {"name": "web"}}});
+    let mut more = more.clone();
+    more["pingPong"] = json!({"pingService": "active", "pongService": "preview"});
+    healthy(replicas, steps, &routing, &more, &[route_of_a_pair(), service], &json!({}))
 }
 
 /// A Rollout with so many pods, these steps, and more fields of its strategy.

@@ -38,15 +38,21 @@ pub(super) fn takes_turns(pass: &Pass<'_>) -> bool {
     is_routed(pass) && pairs.turning.as_ref() == Some(pairs.first())
 }
 
-/// What a router is asked for: the intent, as far as it can carry it out. Where there are two pairs of Services, the one
-/// turns with a promotion, and the other is handed over: weight that goes back by the one is none of the other's.
+/// What a router is asked for: the intent, as far as it can carry it out. Where there are two pairs of Services, a version
+/// may be behind the one and not behind the other, and weight that still goes back by the one is none of the other's: it
+/// rises by a pair only where that leads to the new version, and no further than its step.
 pub(super) fn wanted_of(pass: &Pass<'_>, router: &RouterView, intent: &Intent) -> Intent {
     let mut wanted = intent.within(router.abilities);
     let pairs = Pairs::of(&pass.world.rollout);
     let pair = pairs.of_router(router.abilities.turns);
     (wanted.canary.service, wanted.stable.service) = (pair.canary.clone(), pair.stable.clone());
-    let goes_back = pass.is_fully_promoted() && pairs.in_use().count() > 1;
-    if let (true, Ok(observed)) = (goes_back, &router.observed) {
+    let service = pass.world.services.get(&pair.canary).map_or("", crate::Service::hash);
+    let leads = router.abilities.subsets || pass.new.is_some_and(|new| new.hash() == service);
+    let rises = leads
+        && !pass.is_fully_promoted()
+        && !pass.is_aborted()
+        && intent.canary.weight <= steps::weight(pass);
+    if let (true, Ok(observed)) = (pairs.in_use().count() > 1 && !rises, &router.observed) {
         let others = wanted.canary.weight.saturating_sub(observed.canary(wanted.total)).max(0);
         wanted.canary.weight -= others;
         wanted.stable.weight += others;
@@ -266,6 +272,9 @@ pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
     };
     pass.world.routers.iter().all(|router| {
         let wanted = wanted_of(pass, router, intent);
+        if wanted.canary.weight != intent.canary.weight {
+            return false;
+        }
         let shows = router.asked.as_ref() == Some(&wanted)
             || router.observed.as_ref().is_ok_and(|observed| observed.shows(&wanted));
         shows && (router.serves(&wanted) != Some(false) || defect!(UnservedIsShown))

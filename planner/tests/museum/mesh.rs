@@ -44,35 +44,6 @@ pub(crate) fn behind_a_mesh(replicas: i32, steps: &Value, more: &Value) -> Play 
     healthy(replicas, steps, &routing_of_a_mesh(), more, &objects_of_a_mesh(), &json!({}))
 }
 
-/// A route between two Services that take turns.
-fn route_of_a_pair() -> Value {
-    let to = |name: &str, weight: i32| json!({"name": name, "port": 80, "weight": weight});
-    json!({"kind": "HTTPRoute", "metadata": {"name": "web"}, "spec": {"rules": [
-        {"backendRefs": [to("active", 100), to("preview", 0)]},
-    ]}})
-}
-
-/// A canary behind an HTTPRoute between two Services that take turns.
-pub(crate) fn behind_a_pair(replicas: i32, steps: &Value, more: &Value) -> Play {
-    let mut more = more.clone();
-    more["pingPong"] = json!({"pingService": "active", "pongService": "preview"});
-    (more["stableService"], more["canaryService"]) = (Value::Null, Value::Null);
-    let routing = json!({"gatewayAPI": {"httpRoute": "web"}});
-    healthy(replicas, steps, &routing, &more, &[route_of_a_pair()], &json!({}))
-}
-
-/// The same, and behind a VirtualService between two other Services, that are named.
-pub(crate) fn behind_two_pairs(replicas: i32, steps: &Value, more: &Value) -> Play {
-    let to = |host: &str, weight: i32| json!({"destination": {"host": host}, "weight": weight});
-    let service = json!({"kind": "VirtualService", "metadata": {"name": "web"}, "spec": {"http": [
-        {"name": "primary", "route": [to("stable", 100), to("canary", 0)]},
-    ]}});
-    let routing = json!({"gatewayAPI": {"httpRoute": "web"}, "istio": {"virtualService": {"name": "web"}}});
-    let mut more = more.clone();
-    more["pingPong"] = json!({"pingService": "active", "pongService": "preview"});
-    healthy(replicas, steps, &routing, &more, &[route_of_a_pair(), service], &json!({}))
-}
-
 /// The strategy of a canary with the Services `stable` and `canary`.
 pub(crate) fn strategy(steps: &Value, routing: &Value, more: &Value) -> Value {
     let mut canary = json!({"steps": steps, "stableService": "stable", "canaryService": "canary",

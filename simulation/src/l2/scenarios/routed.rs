@@ -235,6 +235,20 @@ fn ways_back() -> Vec<Scenario> {
     ]
 }
 
+/// Behind a route between two Services that take turns, and behind a service mesh between two others.
+fn two_pairs(name: &'static str, shows: &'static str) -> Scenario {
+    let (mut both, named) = (gateway("pong", "ping"), istio());
+    if let (Some(routing), Some(more)) = (both.routing.as_object_mut(), named.routing.as_object()) {
+        routing.extend(more.clone());
+    }
+    both.objects.extend(named.objects);
+    let more =
+        json!({"pingPong": {"pingService": "ping", "pongService": "pong"}, "dynamicStableScale": true});
+    let mut scenario = release(Play::new(name, shows, both).of(4).with(more));
+    scenario.objects.splice(0..0, [service("ping"), service("pong")]);
+    scenario
+}
+
 /// Versions that shrink and grow with their weights, and Services that take turns.
 fn sizes() -> Vec<Scenario> {
     let shrinking =
@@ -247,27 +261,16 @@ fn sizes() -> Vec<Scenario> {
     for (name, object) in ["ping", "pong"].into_iter().zip(turns.objects.iter_mut()) {
         *object = service(name);
     }
-    let mut both = gateway("pong", "ping");
-    let named = istio();
-    if let (Some(routing), Some(more)) = (both.routing.as_object_mut(), named.routing.as_object()) {
-        routing.extend(more.clone());
-    }
-    both.objects.extend(named.objects);
-    let pair =
-        json!({"pingPong": {"pingService": "ping", "pongService": "pong"}, "dynamicStableScale": true});
-    let mut pairs = release(
-        Play::new("routed-two-pairs", "two Services take turns, and two others are named", both)
-            .of(4)
-            .with(pair),
-    );
-    pairs.objects.splice(0..0, [service("ping"), service("pong")]);
     vec![
-        pairs
+        two_pairs("routed-two-pairs", "two Services take turns, and two others are named")
             .then(AT_FIRST_PAUSE, Deed::Image("v3"))
             .then(NEWEST_AT_FIRST_PAUSE, Deed::PromoteFull)
-            .then(When::Is("v3 is stable", |web| web.is_done() && web.is_newest()), Deed::Image("v4"))
+            .ends(HEALTHY, "v3"),
+        two_pairs("routed-two-pairs-again", "a third version as soon as the second is stable by both pairs")
+            .then(AT_FIRST_PAUSE, Deed::Promote)
+            .then(When::Is("v2 is stable", |web| web.is_done() && web.is_newest()), Deed::Image("v3"))
             .then(NEWEST_AT_FIRST_PAUSE, Deed::Promote)
-            .ends(HEALTHY, "v4"),
+            .ends(HEALTHY, "v3"),
         release(shrinking("routed-dynamic", "the stable version shrinks as its weight does").in_two_steps())
             .then(AT_FIRST_PAUSE, Deed::Promote)
             .then(When::Is("half way", |web| web.is_paused_at(3)), Deed::Promote)
