@@ -399,7 +399,7 @@ defects! {
     /// Older news overwrites what our own writes have brought.
     OlderOverwrites: L2, "controller cache/store.rs put", ["V4", "judge"], 5, ["older-news-overwrites-newer"];
     /// A new list does not take out what is gone.
-    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9", "S11", "V4"], 400, ["set-deleted"];
+    GoneStays: L2, "controller cache/store.rs retain_listed", ["S1", "V1", "V2", "S9", "S11", "V4"], 3000, ["set-deleted"];
     /// A watch that fails is not started again.
     WatchEnds: L2, "controller cache/watch.rs start", ["V1", "O1", "V4"], 300, ["promoted", "timed-pauses"];
     /// A deletion is not taken out of the cache.
