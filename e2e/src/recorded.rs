@@ -52,7 +52,7 @@ pub fn as_recorded(cluster: &Cluster, folder: &Path, layout: &Path, only: &[Stri
         let mut wrong = Vec::new();
         while let Some(end) = ends.next().await {
             let (name, differences) = end?;
-            let unmeant = unmeant(&name, &differences);
+            let unmeant = unmeant(&name, &differences, true);
             unmeant.iter().for_each(|one| println!("differs {one}"));
             wrong.extend(unmeant);
         }

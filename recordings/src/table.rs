@@ -44,7 +44,8 @@ here fails the test, and so does what stands here and does not differ any more. 
 
 ## On a real cluster only
 
-Where pods become available one after the other, one look can see what takes two elsewhere.
+Where pods become available one after the other, and requests come as they come, one look can see what takes two elsewhere.
+In memory these do not differ.
 
 | scenario | what | why |
 | --- | --- | --- |
