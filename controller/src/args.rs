@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Progressive delivery for Kubernetes: lets a new version through step by step.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "stepgate-controller", version, disable_help_subcommand = true)]
+#[command(name = "stepgate-controller", version, disable_help_subcommand = true, args_override_self = true)]
 pub struct Args {
     /// Port of /metrics.
     #[arg(long = "metricsPort", alias = "metricsport", default_value_t = 8090)]

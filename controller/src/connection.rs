@@ -49,7 +49,7 @@ pub struct Connection {
     #[arg(long = "client-key", global = true, value_name = "FILE")]
     client_key: Option<String>,
     /// Do not check the API server's certificate.
-    #[arg(long = "insecure-skip-tls-verify", global = true)]
+    #[arg(long = "insecure-skip-tls-verify", global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
     insecure: bool,
     /// File with the certificates that sign the API server's.
     #[arg(long = "certificate-authority", global = true, value_name = "FILE")]
@@ -64,7 +64,7 @@ pub struct Connection {
     #[arg(long = "cache-dir", global = true, hide = true)]
     cache_dir: Option<String>,
     /// kubectl's; answers are never compressed here.
-    #[arg(long = "disable-compression", global = true, hide = true)]
+    #[arg(long = "disable-compression", global = true, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
     disable_compression: bool,
 }
 

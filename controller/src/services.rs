@@ -1,4 +1,4 @@
-//! Services that no Rollout refers to any more get their selector back. `[services.release]`
+//! Services that their Rollout does not refer to any more get their selector back. `[services.release]`
 
 use crate::FIELD_MANAGER;
 use crate::apply::{Applier, ApplyError};
@@ -13,16 +13,17 @@ use kube::{Api, ResourceExt};
 use planner::defect;
 use serde_json::json;
 
-/// Wakes the Rollouts that refer to a Service. Says whether there is one.
-pub(crate) fn wake(caches: &Caches, queue: &Queue, key: &Key) -> bool {
+/// Wakes the Rollouts that refer to a Service, and gives their names.
+pub(crate) fn wake(caches: &Caches, queue: &Queue, key: &Key) -> Vec<String> {
     let rollouts = caches.rollouts.find(&key.namespace, &key.name);
     for rollout in rollouts.iter().filter(|_| !defect!(MendingWakesNobody)) {
         queue.add(Key { kind: Kind::Rollout, name: rollout.name_any(), namespace: key.namespace.clone() });
     }
-    !rollouts.is_empty()
+    rollouts.iter().map(|rollout| rollout.name_any()).collect()
 }
 
-/// Looks at one Service: it wakes the Rollouts that refer to it; without one its hash selector is taken out.
+/// Looks at one Service: it wakes the Rollouts that refer to it. Where the one that manages it is not among them, its hash
+/// selector is taken out: another one that refers to it is invalid until then.
 pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome {
     // One that has gone makes its Rollouts invalid.
     let referred = wake(&applier.caches, queue, key);
@@ -31,7 +32,10 @@ pub(crate) async fn look(applier: &Applier, queue: &Queue, key: &Key) -> Outcome
     let has_hash = selector.is_some_and(|selector| selector.contains_key(meta::POD_TEMPLATE_HASH_LABEL));
     let managed = service.metadata.annotations.as_ref().and_then(|map| map.get(meta::MANAGED_BY_ANNOTATION));
     // Without our mark the hash may be someone else's: another controller of another instance id.
-    if referred || !has_hash || managed.is_none() || defect!(ServiceKeepsTheHash) {
+    let Some(manager) = managed.filter(|_| has_hash && !defect!(ServiceKeepsTheHash)) else {
+        return Outcome::Done;
+    };
+    if referred.contains(manager) {
         return Outcome::Done;
     }
     match release(applier, &service).await {

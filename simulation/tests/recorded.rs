@@ -82,8 +82,10 @@ fn recorded_scenarios_are_played_alike() {
         }
     });
     let found = found.into_inner().unwrap();
-    let wrong: Vec<String> =
-        found.iter().flat_map(|(name, all)| [unmeant(name, all, false), settled(name, all)].concat()).collect();
+    let wrong: Vec<String> = found
+        .iter()
+        .flat_map(|(name, all)| [unmeant(name, all, false), settled(name, all)].concat())
+        .collect();
     println!("{} scenarios were played", chosen.len());
     assert!(!only.is_empty() || chosen.len() == 108, "{} scenarios were found", chosen.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

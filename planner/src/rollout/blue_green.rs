@@ -29,10 +29,11 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     pause_before_switch(pass, strategy);
     // What is evicted in this pass still counts as available in it.
     let switched = !restarted.evicted && switch_active(pass, strategy);
+    // Before sizes: pods that are made have what the template says by then.
+    metadata::run(pass);
     scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
-    metadata::run(pass);
     conclude(pass, strategy, restarted.done_at)
 }
 

@@ -32,11 +32,12 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     routed::run(pass);
     history::replica_sets(pass);
     analysis::canary(pass);
+    // Before sizes: pods that are made have what the template says by then.
+    metadata::run(pass);
     if !pass.pause.has_added() && !pass.pause.has_aborted() && !scale(pass) {
         pause_step(pass);
     }
     wait_for_pause(pass);
-    metadata::run(pass);
     give_back::run(pass);
     conclude(pass, restarted.done_at)
 }

@@ -1,7 +1,7 @@
 //! How long an update takes, and how much of that it waits for people. `[status.duration]`
 
 use super::pass::Pass;
-use super::{pause, status, steps};
+use super::{pause, services, status, steps};
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use crds::rollout::status::DurationStatus;
@@ -9,6 +9,7 @@ use crds::rollout::status::DurationStatus;
 const PROMOTED: &str = "Promoted";
 const FAST_PROMOTED: &str = "FastPromoted";
 const ABORTED: &str = "Aborted";
+const ROLLED_BACK: &str = "RolledBack";
 const FAST_ROLLED_BACK: &str = "FastRolledBack";
 /// Never recorded: the update that comes instead has the place. Metrics name it.
 const SUPERSEDED: &str = "Superseded";
@@ -22,7 +23,8 @@ pub(super) fn promotion_of(pass: &Pass<'_>) -> &'static str {
 pub(super) fn record(pass: &Pass<'_>, status: &mut RolloutStatus) {
     let now = pass.now.whole_seconds();
     let mut record = status.duration.take().unwrap_or_default();
-    let begun = begins(pass, status, &record);
+    let back = goes_back(pass, &record);
+    let begun = back.is_none() && begins(pass, status, &record);
     if begun {
         record = DurationStatus { rollout_started_at: Some(now), ..DurationStatus::default() };
     }
@@ -31,14 +33,34 @@ pub(super) fn record(pass: &Pass<'_>, status: &mut RolloutStatus) {
         status.duration = Some(record).filter(|record| *record != DurationStatus::default());
         return;
     }
-    if let Some(outcome) = outcome(pass, status, begun).filter(|_| is_open(&record)) {
+    if back.is_some() {
+        record.completion_status = back.map(str::to_owned);
+    } else if let Some(outcome) = outcome(pass, status, begun).filter(|_| is_open(&record)) {
         record.completion_status = Some(outcome.to_owned());
+    } else if status.abort && record.finished_at.is_none() && is_slow(&record) {
+        // A way back that is given up, too.
+        record.completion_status = Some(ABORTED.to_owned());
     }
     count_pause(&mut record, now, waits_for_people(pass, status));
-    if record.finished_at.is_none() && is_carried_out(pass, &record) {
+    if record.finished_at.is_none() && is_carried_out(pass, status, &record) {
         record.finished_at = Some(now);
     }
     status.duration = Some(record);
+}
+
+/// How an update that is not over goes back with this pass, if it does: to the stable version or one that is older. What
+/// is carried out at once is fast; anything else goes by the steps.
+fn goes_back(pass: &Pass<'_>, record: &DurationStatus) -> Option<&'static str> {
+    let (new, stable) = pass.new.zip(pass.stable)?;
+    let is_older = new.hash() == pass.old.stable_rs || new.created < stable.created;
+    let is_under_way = record.rollout_started_at.is_some() && record.finished_at.is_none();
+    (is_older && is_under_way && status::has_changed(pass) && !pass.old.stable_rs.is_empty())
+        .then(|| if services::is_fast_rollback(pass) { FAST_ROLLED_BACK } else { ROLLED_BACK })
+}
+
+/// It goes back by the steps.
+fn is_slow(record: &DurationStatus) -> bool {
+    record.completion_status.as_deref() == Some(ROLLED_BACK)
 }
 
 /// The first deploy, another template or other steps, or a new try after an abort. The way back to the stable version
@@ -55,9 +77,6 @@ fn outcome(pass: &Pass<'_>, status: &RolloutStatus, begun: bool) -> Option<&'sta
     if status.abort {
         return Some(ABORTED);
     }
-    if !begun && status::has_changed(pass) {
-        return Some(FAST_ROLLED_BACK);
-    }
     // A first deploy is stable from its first pass on, and is counted as promoted from the second.
     let first = begun && pass.old.stable_rs.is_empty();
     pass.promoted.filter(|_| !first)
@@ -68,12 +87,13 @@ fn is_open(record: &DurationStatus) -> bool {
     record.completion_status.is_none()
 }
 
-/// An abort is over at once, everything else when all pods of the version are available.
-fn is_carried_out(pass: &Pass<'_>, record: &DurationStatus) -> bool {
+/// An abort is over at once, everything else when the version is stable and all its pods are available.
+fn is_carried_out(pass: &Pass<'_>, status: &RolloutStatus, record: &DurationStatus) -> bool {
+    let is_stable = status.stable_rs == status.current_pod_hash;
     match record.completion_status.as_deref() {
         None => false,
         Some(ABORTED) => true,
-        Some(_) => pass.new.is_some_and(|new| new.counts.available >= pass.replicas),
+        Some(_) => is_stable && pass.new.is_some_and(|new| new.counts.available >= pass.replicas),
     }
 }
 
@@ -81,7 +101,7 @@ fn is_carried_out(pass: &Pass<'_>, record: &DurationStatus) -> bool {
 ///
 /// Example: paused from 10:00:05 to 10:00:12 after 3 seconds of earlier pauses: 10 seconds in all.
 fn count_pause(record: &mut DurationStatus, now: Time, waits: bool) {
-    let waits = waits && is_open(record);
+    let waits = waits && (is_open(record) || (is_slow(record) && record.finished_at.is_none()));
     match record.manual_pause_started_at {
         None if waits => record.manual_pause_started_at = Some(now),
         Some(since) if !waits => {
@@ -130,7 +150,7 @@ pub fn ended(before: &RolloutStatus, after: &RolloutStatus) -> Option<Ended> {
     if let Some(finished) =
         finished.filter(|_| old.finished_at.is_none() || old.rollout_started_at != Some(started))
     {
-        let known = [PROMOTED, FAST_PROMOTED, ABORTED, FAST_ROLLED_BACK];
+        let known = [PROMOTED, FAST_PROMOTED, ABORTED, ROLLED_BACK, FAST_ROLLED_BACK];
         let status = new.completion_status.as_deref()?;
         let status = known.into_iter().find(|known| *known == status)?;
         return Some(sum_up(status, started, finished, &new));

@@ -148,7 +148,10 @@ pub(super) fn confirm(pass: &mut Pass<'_>) -> bool {
     if !is_routed(pass) {
         return true;
     }
-    let Some(intent) = intent(pass) else {
+    let weight = weights::canary(pass);
+    let can_be_asked =
+        |_: &Intent| stand_in::carrier(pass).is_none_or(|stable| !lacks_pods(pass, stable, weight));
+    let Some(intent) = intent(pass).filter(can_be_asked) else {
         // A stable version that is not seen, or deleted, is no reason to give up what serves in its place.
         return pass.stable.is_none() && (pass.replicas == 0 || pass.old.stable_rs.is_empty());
     };
@@ -173,13 +176,7 @@ fn intent(pass: &Pass<'_>) -> Option<Intent> {
     let total = total(pass);
     let weight = weights::canary(pass);
     let Roles { canary, stable: stable_service } = traffic::roles(&pass.world.rollout);
-    // One that has shrunk to nothing gets nothing before it has a pod, however small its share.
-    let least = i32::from(is_dynamic(pass) && weight < total && pass.replicas > 0);
-    let needed = weight_to_pods_down(pass.replicas, total - weight, total).max(least);
-    let available = pass.world.available(handover::behind_stable_service(pass).unwrap_or(stable));
-    let reaches = |threshold| crate::arithmetic::reaches(threshold, available, needed);
-    let is_short = available < needed && !steps::threshold(pass).is_some_and(reaches);
-    if is_short && (available == 0 || is_canary_fit(pass)) && !defect!(RoutesBeforeStable) {
+    if lacks_pods(pass, stable, weight) && !relieves(pass, stable, weight) {
         return None;
     }
     let share = |service: String, hash: &str, weight: i32| Share { service, hash: hash.to_owned(), weight };
@@ -191,6 +188,39 @@ fn intent(pass: &Pass<'_>) -> Option<Intent> {
         routes: if sends_to_canary(pass) { routes(pass) } else { Vec::new() },
         managed: managed(pass),
     })
+}
+
+/// Whether the stable version lacks pods for what the canary leaves it, and the canary is in order.
+fn lacks_pods(pass: &Pass<'_>, stable: &ReplicaSet, weight: i32) -> bool {
+    let total = total(pass);
+    // One that has shrunk to nothing gets nothing before it has a pod, however small its share.
+    let least = i32::from(is_dynamic(pass) && weight < total && pass.replicas > 0);
+    let needed = weight_to_pods_down(pass.replicas, total - weight, total).max(least);
+    let available = pass.world.available(handover::behind_stable_service(pass).unwrap_or(stable));
+    let reaches = |threshold| crate::arithmetic::reaches(threshold, available, needed);
+    let is_short = available < needed && !steps::threshold(pass).is_some_and(reaches);
+    is_short && (available == 0 || is_canary_fit(pass)) && !defect!(RoutesBeforeStable)
+}
+
+/// Whether a stable version that has some pods gets no more than it has: what the canary carries beside it goes on.
+/// DIFFERS: Argo Rollouts leaves routers alone then. `[traffic.relief]`
+fn relieves(pass: &Pass<'_>, stable: &ReplicaSet, weight: i32) -> bool {
+    let total = total(pass);
+    let gets_no_more = |router: &RouterView| {
+        router.observed.as_ref().is_ok_and(|observed| {
+            let is_it = observed.subsets.as_ref().is_none_or(|(_, known)| known == stable.hash());
+            is_it && !observed.splits.is_empty() && observed.stable(total) >= total.saturating_sub(weight)
+        })
+    };
+    let has_some = pass.world.available(handover::behind_stable_service(pass).unwrap_or(stable)) > 0;
+    has_some && recorded(pass).is_some() && pass.world.routers.iter().all(gets_no_more)
+}
+
+/// Whether the version that the stable Service leads to has no pods at all: no weight can do it good or harm, and the
+/// version that mends it is not to wait for it.
+fn is_stable_dead(pass: &Pass<'_>) -> bool {
+    let stable = handover::behind_stable_service(pass).or_else(|| stand_in::carrier(pass));
+    stable.is_some_and(|stable| pass.world.available(stable) == 0)
 }
 
 /// The canary is wanted, and its pods carry what routers send there: it may go on while the stable version is short of
@@ -265,8 +295,12 @@ fn managed(pass: &Pass<'_>) -> Vec<String> {
 }
 
 /// Whether every router shows what this pass wants of it, or an earlier write of the plan has asked for it: a step may
-/// be recorded as done then, because nothing is recorded unless that write has succeeded.
+/// be recorded as done then, because nothing is recorded unless that write has succeeded. PARITY: nothing is wanted, and
+/// so nothing waited for, while the stable version is dead.
 pub(super) fn is_shown(pass: &Pass<'_>) -> bool {
+    if pass.intent.is_none() && is_stable_dead(pass) {
+        return true;
+    }
     let Some(intent) = pass.intent.as_ref().filter(|_| !weights::is_held(pass)) else {
         return false;
     };

@@ -77,7 +77,10 @@ fn scale_new(pass: &mut Pass<'_>, new: &ReplicaSet) -> bool {
         to = wanted.max(routed::needed(pass, new).min(new.replicas));
     }
     to = targets::least(pass, new, to);
-    to = confirmed_by_routers(pass, new, to);
+    // The only version there is has whatever routers send, and as many pods as people want.
+    if !pass.is_fully_promoted() {
+        to = confirmed_by_routers(pass, new, to);
+    }
     pass.scale(new, to, format!("the new version is to have {wanted} pods"))
 }
 

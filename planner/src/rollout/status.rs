@@ -10,6 +10,9 @@ use crds::rollout::RolloutStatus;
 use crds::rollout::status::{BlueGreenStatus, CanaryStatus};
 use crds::{defaults, hash, meta};
 
+/// What is said of a Rollout that lacks pods.
+const NOT_AVAILABLE: &str = "Rollout does not have minimum availability";
+
 /// The old status, for a pass that ends before its strategy has run.
 pub(super) fn carry_over(pass: &Pass<'_>) -> RolloutStatus {
     let mut status = pass.old.clone();
@@ -255,9 +258,8 @@ fn update_progress(pass: &mut Pass<'_>, status: &mut RolloutStatus, healthy: boo
         conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
     } else if was_complete(status) && !defect!(IdleHasADeadline) {
         // A pod that went long after the update has a deadline of its own.
-        let (reason, message) =
-            (conditions::REASON_SET_NOT_AVAILABLE, format!("ReplicaSet {name:?} is not available."));
-        conditions::set(status, condition(conditions::PROGRESSING, "True", reason, &message, now));
+        let reason = conditions::REASON_SET_NOT_AVAILABLE;
+        conditions::set(status, condition(conditions::PROGRESSING, "True", reason, NOT_AVAILABLE, now));
     } else if has_progressed(&pass.old, status) {
         let message = format!("ReplicaSet {name:?} is progressing.");
         let mut progress =
@@ -371,11 +373,8 @@ fn update_available(pass: &mut Pass<'_>, status: &mut RolloutStatus) {
     if !available && conditions::is_true(&pass.old, conditions::AVAILABLE) {
         stand_in::tell(pass);
     }
-    let (value, message) = if available {
-        ("True", "Rollout has minimum availability")
-    } else {
-        ("False", "Rollout does not have minimum availability")
-    };
+    let (value, message) =
+        if available { ("True", "Rollout has minimum availability") } else { ("False", NOT_AVAILABLE) };
     conditions::set(
         status,
         condition(conditions::AVAILABLE, value, conditions::REASON_AVAILABLE, message, pass.now),

@@ -97,16 +97,15 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
         let is_sized = || pass.new.is_some_and(|new| new.replicas <= routed_size(pass).0);
         return has_reached_replicas(pass) && (!routed::is_routed(pass) || is_sized());
     }
-    if step.set_header_route.is_some() || step.set_mirror_route.is_some() {
-        return routed::is_shown(pass);
-    }
+    let routes = step.set_header_route.is_some() || step.set_mirror_route.is_some();
     if let Some(analysis) = &step.analysis {
         // Without templates there is nothing to wait for, and no run will ever be made.
-        return defect!(SkipsAnalysis)
+        let passed = defect!(SkipsAnalysis)
             || super::analysis::is_empty(analysis)
             || super::analysis::step_is_successful(pass, status);
+        return passed && (!routes || routed::is_shown(pass));
     }
-    false
+    routes && routed::is_shown(pass)
 }
 
 /// Length of a pause in seconds; `None` when it waits for a person.

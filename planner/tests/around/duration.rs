@@ -110,6 +110,59 @@ fn back_to_stable_before_the_end() {
 }
 
 #[test]
+fn back_to_an_older_version_before_the_end() {
+    let canary = json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}});
+    let green = |delay: i32| {
+        json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false,
+            "scaleDownDelaySeconds": delay}})
+    };
+    // Versions that are promoted before the last one begins; whether the way back to the first is a fast one.
+    let window = json!({"rollbackWindow": {"revisions": 1}});
+    let plays = [
+        (canary.clone(), window.clone(), 2, true),
+        (canary.clone(), window.clone(), 3, false),
+        (canary, json!({}), 2, false),
+        (green(0), window.clone(), 2, true),
+        (green(0), window, 3, false),
+        (green(600), json!({}), 2, true),
+    ];
+    for (strategy, spec, promoted, fast) in plays {
+        let mut play = Play::with(2, &strategy, &spec);
+        for version in 2..=promoted {
+            play.update(&format!("app:{version}"), 20);
+            play.act("promote", 20);
+            assert_eq!((play.phase().as_str(), outcome(&play).as_str()), ("Healthy", "Promoted"));
+        }
+        play.update("app:9", 20);
+        let started = duration(&play).rollout_started_at;
+        play.update("app:1", 20);
+        if !fast {
+            assert_eq!((play.phase().as_str(), duration(&play).finished_at), ("Paused", None), "{strategy}");
+            play.act("promote", 20);
+        }
+        let word = if fast { "FastRolledBack" } else { "RolledBack" };
+        assert_eq!((play.phase().as_str(), outcome(&play).as_str()), ("Healthy", word), "{strategy}");
+        assert_eq!(duration(&play).rollout_started_at, started, "{strategy}");
+        assert!(duration(&play).finished_at.is_some(), "{strategy}");
+        assert!(duration(&play).total_manual_pause_duration_seconds.unwrap() > 15, "{strategy}");
+    }
+}
+
+#[test]
+fn a_way_back_that_is_aborted_ends_as_aborted() {
+    for strategy in manual() {
+        let mut play = Play::new(2, &strategy);
+        play.update("app:2", 20);
+        play.act("promote", 60);
+        play.update("app:3", 20);
+        play.update("app:1", 20);
+        play.act("abort", 20);
+        assert_eq!(outcome(&play), "Aborted", "{strategy}");
+        assert!(duration(&play).finished_at.is_some(), "{strategy}");
+    }
+}
+
+#[test]
 fn full_promotion_is_told_apart() {
     for strategy in manual() {
         let mut play = Play::new(2, &strategy);

@@ -769,3 +769,24 @@ fn a_canary_gives_up_nothing_while_the_stable_version_has_nothing() {
     assert!(missing);
     assert_eq!((shown(&play), play.set("h2").replicas), (25, 1));
 }
+
+#[test]
+fn a_stable_version_that_lacks_pods_is_relieved_of_what_the_canary_carries() {
+    let mut play = routed(&json!([{"setWeight": 25}, {"pause": {}}]), &json!({}));
+    let set = play.set("h1").name.clone();
+    play.model.pods.iter_mut().filter(|pod| pod.set == set).take(2).for_each(|pod| pod.ready = None);
+    play.run(5);
+    play.update("app:2", 60);
+    assert_eq!((play.phase().as_str(), shown(&play), play.set("h1").counts.available), ("Paused", 25, 2));
+}
+
+#[test]
+fn the_only_version_has_as_many_pods_as_people_want() {
+    let mut play = routed(&json!([{"setWeight": 25}, {"pause": {}}]), &json!({}));
+    let set = play.set("h1").name.clone();
+    play.model.pods.iter_mut().filter(|pod| pod.set == set).for_each(|pod| pod.ready = None);
+    play.run(5);
+    play.model.patch(&json!({"spec": {"replicas": 1}}));
+    play.run(60);
+    assert_eq!(play.set("h1").replicas, 1);
+}

@@ -8,15 +8,22 @@ use serde_json::{Value, json};
 /// How many seconds routers may be behind in these plays.
 pub(crate) const LAG: i64 = 60;
 
-/// A canary behind an HTTPRoute, in which another team has a rule, too; `app:1` is Healthy.
-pub(crate) fn behind_a_route(replicas: i32, steps: &Value, more: &Value) -> Play {
-    let route = json!({"kind": "HTTPRoute", "metadata": {"name": "web"}, "spec": {"rules": [
+/// An HTTPRoute, in which another team has a rule, too.
+pub(crate) fn object_of_a_route() -> Value {
+    json!({"kind": "HTTPRoute", "metadata": {"name": "web"}, "spec": {"rules": [
         {"matches": [{"path": {"type": "PathPrefix", "value": "/other"}}],
             "backendRefs": [{"name": "other", "port": 80, "weight": 7}]},
         {"backendRefs": [{"name": "stable", "port": 80}, {"name": "canary", "port": 80, "weight": 0}]},
-    ]}});
-    let routing = json!({"gatewayAPI": {"httpRoute": "web"}, "managedRoutes": [{"name": "testers"}]});
-    healthy(replicas, steps, &routing, more, &[route], &json!({}))
+    ]}})
+}
+
+pub(crate) fn routing_of_a_route() -> Value {
+    json!({"gatewayAPI": {"httpRoute": "web"}, "managedRoutes": [{"name": "testers"}]})
+}
+
+/// A canary behind that HTTPRoute; `app:1` is Healthy.
+pub(crate) fn behind_a_route(replicas: i32, steps: &Value, more: &Value) -> Play {
+    healthy(replicas, steps, &routing_of_a_route(), more, &[object_of_a_route()], &json!({}))
 }
 
 /// A canary behind the subsets of a DestinationRule, which has a subset of another team, too.

@@ -1,7 +1,11 @@
 //! Canaries behind routers: sizes, and the way from one version to the next.
 
-use crate::mesh::{LAG, behind_a_route, everybody_is_served, weight};
+use crate::mesh::{
+    LAG, behind_a_route, everybody_is_served, healthy, object_of_a_route, objects_of_a_mesh,
+    routing_of_a_mesh, routing_of_a_route, strategy, weight,
+};
 use crate::play::Play;
+use crds::analysis::AnalysisPhase;
 use serde_json::{Value, json};
 
 fn dynamic() -> Value {
@@ -181,4 +185,46 @@ pub(crate) fn kept_version_times_out() {
     assert_eq!((play.stable().as_str(), play.set("h1").replicas, play.status().abort), ("h2", 4, false));
     play.run(600);
     assert_eq!((play.phase().as_str(), play.set("h1").replicas), ("Healthy", 0));
+}
+
+/// A stable version without any pod, from its first deploy on or since it lost them, is left by the steps as they come:
+/// weight follows when nothing of it is the stable version's any more (argoproj/argo-rollouts#1774).
+#[test]
+pub(crate) fn dead_stable_behind_routers() {
+    let steps = json!([{"setWeight": 25}, {"pause": {"duration": "5s"}}, {"setWeight": 50}]);
+    let state = |play: &Play| (play.phase(), play.stable(), play.status().current_step_index);
+    let mended = ("Healthy".to_owned(), "h2".to_owned(), Some(3));
+    let routers = [
+        (routing_of_a_route(), vec![object_of_a_route()]),
+        (routing_of_a_mesh(), objects_of_a_mesh().to_vec()),
+    ];
+    for (routing, objects) in routers {
+        let mut first = Play::begun("app:bad", 4, &strategy(&steps, &routing, &json!({})), &json!({}));
+        first.model.add_objects(&objects);
+        first.model.world.settings.settle_seconds = LAG;
+        first.run(60);
+        assert_eq!((first.stable().as_str(), first.set("h1").counts.available), ("h1", 0));
+        let mut later = healthy(4, &steps, &routing, &json!({}), &objects, &json!({}));
+        break_pods(&mut later, "h1", 4);
+        later.run(5);
+        for mut play in [first, later] {
+            play.update("app:2", 400);
+            assert_eq!((state(&play), weight(&play)), (mended.clone(), 0));
+        }
+    }
+}
+
+#[test]
+fn an_analysis_holds_a_step_that_makes_a_route_too() {
+    let header = json!({"headerName": "X-Tester", "headerValue": {"exact": "yes"}});
+    let steps = json!([{"setWeight": 25}, {"setHeaderRoute": {"name": "testers", "match": [header]},
+        "analysis": {"templates": [{"templateName": "t"}]}}, {"pause": {}}]);
+    let mut play = behind_a_route(4, &steps, &json!({}));
+    play.model
+        .scripts
+        .insert("demo-h2-2-1".to_owned(), vec![(200_000, AnalysisPhase::Successful, String::new())]);
+    play.update("app:2", 150);
+    assert_eq!(play.status().current_step_index, Some(1));
+    play.run(100);
+    assert_eq!((play.status().current_step_index, play.phase().as_str()), (Some(2), "Paused"));
 }
