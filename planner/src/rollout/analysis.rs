@@ -12,6 +12,7 @@ use crds::rollout::RolloutStatus;
 use crds::rollout::analysis::RolloutAnalysis;
 use crds::rollout::blue_green::BlueGreenStrategy;
 use crds::rollout::status::RolloutAnalysisRunStatus;
+use crds::validate::{Invalid, InvalidKind};
 use std::collections::BTreeMap;
 
 /// What a run is for.
@@ -195,7 +196,10 @@ fn need(
             Ok(made) => {
                 runs.insert(kind, made);
             }
-            Err(why) => pass.plan.trail.push(format!("no {} analysis: {why}", kind.label())),
+            Err(why) => {
+                let (path, kind) = (path(pass, kind), InvalidKind::Reference);
+                pass.unmade = Some(Invalid { path, message: why, kind, missing: None });
+            }
         }
         return;
     };
@@ -212,6 +216,19 @@ fn need(
         _ => {}
     }
     runs.insert(kind, as_status(run));
+}
+
+/// Where an analysis stands in the Rollout.
+fn path(pass: &Pass<'_>, kind: RunKind) -> String {
+    match kind {
+        RunKind::Step => {
+            let index = status::step_index(pass).unwrap_or(0);
+            format!("spec.strategy.canary.steps[{index}].analysis")
+        }
+        RunKind::Background => "spec.strategy.canary.analysis".to_owned(),
+        RunKind::PrePromotion => "spec.strategy.blueGreen.prePromotionAnalysis".to_owned(),
+        RunKind::PostPromotion => "spec.strategy.blueGreen.postPromotionAnalysis".to_owned(),
+    }
 }
 
 /// A person has gone on after an undecided run, or has retried after an abort: a new run is needed.

@@ -2,7 +2,9 @@
 
 use super::pass::Pass;
 use super::scale_down::{self, Delay, DelayLine};
-use super::{analysis, canary, history, metadata, pause, promotion, restart, services, status, targets};
+use super::{
+    analysis, canary, gate, history, metadata, pause, promotion, restart, services, status, targets,
+};
 use crate::ReplicaSet;
 use crate::defect;
 use crds::Time;
@@ -34,6 +36,9 @@ pub(super) fn run(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) -> RolloutS
     scale(pass, strategy, switched);
     history::replica_sets(pass);
     analysis::blue_green(pass, strategy);
+    if let Some(invalid) = pass.unmade.take() {
+        return gate::invalid(pass, &invalid);
+    }
     conclude(pass, strategy, restarted.done_at)
 }
 

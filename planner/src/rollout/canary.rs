@@ -2,7 +2,7 @@
 
 use super::pass::Pass;
 use super::{
-    analysis, give_back, history, metadata, pause, promotion, restart, rollback, routed, routed_sizes,
+    analysis, gate, give_back, history, metadata, pause, promotion, restart, rollback, routed, routed_sizes,
     scale_down, services, status, steps, targets,
 };
 use crate::ReplicaSet;
@@ -32,6 +32,9 @@ pub(super) fn run(pass: &mut Pass<'_>) -> RolloutStatus {
     routed::run(pass);
     history::replica_sets(pass);
     analysis::canary(pass);
+    if let Some(invalid) = pass.unmade.take() {
+        return gate::invalid(pass, &invalid);
+    }
     // Before sizes: pods that are made have what the template says by then.
     metadata::run(pass);
     if !pass.pause.has_added() && !pass.pause.has_aborted() && !scale(pass) {

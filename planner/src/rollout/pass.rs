@@ -31,6 +31,8 @@ pub(super) struct Pass<'w> {
     pub(super) replicas: i32,
     pub(super) pause: PauseChange,
     pub(super) runs: super::analysis::CurrentRuns,
+    /// Why an analysis that is to run cannot be made.
+    pub(super) unmade: Option<Invalid>,
     /// What routers are asked for in this pass.
     pub(super) intent: Option<crate::traffic::Intent>,
     /// How the new version was promoted in this pass, if it was.
@@ -94,6 +96,7 @@ impl<'w> Pass<'w> {
             replicas: defaults::replicas(&world.rollout),
             pause: PauseChange::default(),
             runs: None,
+            unmade: None,
             intent: None,
             promoted: None,
             plan: Plan::default(),

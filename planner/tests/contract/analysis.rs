@@ -153,3 +153,39 @@ fn arguments_can_be_the_hashes_of_both_versions() {
         .collect();
     assert_eq!(args, ["new=h2", "old=h1", "size=2"]);
 }
+
+#[test]
+fn no_gate_is_passed_by_whose_run_cannot_be_made() {
+    let mut wanted = analysis();
+    let field = json!({"fieldRef": {"fieldPath": "spec.progressDeadlineSeconds"}});
+    wanted["args"] = json!([{"name": "team", "valueFrom": field}]);
+    let gates = [
+        (json!({"canary": {"analysis": wanted, "steps": [{"setWeight": 50}]}}), "canary.analysis"),
+        (json!({"canary": {"analysis": wanted}}), "canary.analysis"),
+        (json!({"canary": {"steps": [{"setWeight": 50}, {"analysis": wanted}]}}), "canary.steps[1].analysis"),
+        (
+            json!({"blueGreen": {"activeService": "active", "prePromotionAnalysis": wanted}}),
+            "blueGreen.prePromotionAnalysis",
+        ),
+        (
+            json!({"blueGreen": {"activeService": "active", "postPromotionAnalysis": wanted}}),
+            "blueGreen.postPromotionAnalysis",
+        ),
+    ];
+    for (strategy, path) in gates {
+        let mut play = Play::new(2, &strategy);
+        let template = play.model.world.analysis_templates.get_mut("t").unwrap();
+        template.args = serde_json::from_value(json!([{"name": "team"}])).unwrap();
+        play.update("app:2", 60);
+        assert_eq!((play.phase().as_str(), play.stable().as_str()), ("Degraded", "h1"), "{strategy}");
+        let told = format!(
+            "InvalidSpec: The Rollout \"demo\" is invalid: spec.strategy.{path}: argument \"team\": the Rollout has no field \"spec.progressDeadlineSeconds\" with a plain value"
+        );
+        assert_eq!(play.status().message, told);
+        assert!(play.model.world.analysis_runs.is_empty(), "{strategy}");
+        play.model.patch(&json!({"spec": {"progressDeadlineSeconds": 300}}));
+        play.run(60);
+        assert_eq!(play.model.world.analysis_runs.len(), 1, "{strategy}: {}", play.status().message);
+        assert!(!play.status().message.contains("InvalidSpec"), "{strategy}: {}", play.status().message);
+    }
+}
