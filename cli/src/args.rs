@@ -85,7 +85,7 @@ pub(crate) enum Verb {
     /// Print the version.
     Version {
         /// The version alone.
-        #[arg(long)]
+        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
         short: bool,
     },
     /// Print a completion script.
@@ -100,10 +100,10 @@ pub(crate) struct Promote {
     /// Name of the Rollout.
     pub(crate) rollout: String,
     /// Skip all steps, pauses and analyses that are left.
-    #[arg(long, visible_alias = "skip-all-steps", short_alias = 'a')]
+    #[arg(long, visible_alias = "skip-all-steps", short_alias = 'a', num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) full: bool,
     /// Old spelling of the default.
-    #[arg(long, short = 'c', hide = true)]
+    #[arg(long, short = 'c', hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) skip_current_step: bool,
     /// Only if the Rollout stands at this step (from 0); once it is past it there is nothing to do. A pipeline that
     /// tries again cannot skip two steps.
@@ -200,13 +200,13 @@ pub(crate) struct Listing {
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Of all namespaces.
-    #[arg(long, short = 'A')]
+    #[arg(long, short = 'A', num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) all_namespaces: bool,
     /// Go on, with a line for each change.
-    #[arg(long, short = 'w')]
+    #[arg(long, short = 'w', num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) watch: bool,
     /// Put the time before each line.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) timestamps: bool,
     /// Print JSON: an array; with --watch one line for each change.
     #[arg(long, short = 'o', value_enum)]
@@ -225,10 +225,10 @@ pub(crate) struct Showing {
     /// Name of the Rollout.
     pub(crate) rollout: String,
     /// Go on showing it: redrawn in place on a terminal, printed anew for each change elsewhere.
-    #[arg(long, short = 'w')]
+    #[arg(long, short = 'w', num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) watch: bool,
     /// Without colours; so does NO_COLOR.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) no_color: bool,
     /// End the watch after this many seconds; 0 never does.
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
@@ -263,7 +263,7 @@ pub(crate) struct Plan {
 #[derive(Debug, Args)]
 pub(crate) struct TakeoverCheck {
     /// In all namespaces.
-    #[arg(long, short = 'A')]
+    #[arg(long, short = 'A', num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) all_namespaces: bool,
     /// Print one list of JSON.
     #[arg(long, short = 'o', value_enum)]
@@ -277,10 +277,10 @@ pub(crate) struct Create {
     #[arg(long, short = 'f')]
     pub(crate) filename: Vec<String>,
     /// Show the Rollout that was created, and go on showing it.
-    #[arg(long, short = 'w')]
+    #[arg(long, short = 'w', num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) watch: bool,
     /// Without colours; so does NO_COLOR.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) no_color: bool,
     #[command(subcommand)]
     pub(crate) what: Option<CreateWhat>,
@@ -302,7 +302,7 @@ pub(crate) struct CreateRun {
     #[arg(long)]
     pub(crate) from_file: Option<String>,
     /// --from is the name of a ClusterAnalysisTemplate.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set)]
     pub(crate) global: bool,
     /// An argument of the template; may be repeated.
     #[arg(long, short = 'a', value_name = "NAME=VALUE")]

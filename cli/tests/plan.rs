@@ -113,9 +113,11 @@ fn a_takeover_is_told_before_it_happens() {
         // A malformed Rollout is named, and hides no other.
         let bad = json!({"metadata": {"name": "bad"}, "spec": {"paused": true, "strategy": {"canary": {}}}});
         cluster.create("argoproj.io/v1alpha1", "Rollout", "default", bad).unwrap();
-        let (_, told) = takeover(&cluster, &["-o", "json"]).await;
+        let (code, told) = takeover(&cluster, &["-o", "json"]).await;
         let all: Value = serde_json::from_str(&told).unwrap();
-        assert_eq!(all[0]["verdict"], "status only", "{told}");
+        assert_eq!((code, &all[0]["verdict"]), (1, &json!("refused")), "{told}");
+        let why = all[0]["error"].as_str().unwrap_or_default();
+        assert!(why.starts_with("The Rollout \"bad\" is invalid: spec."), "{why}");
         assert_eq!((&all[1]["name"], &all[1]["verdict"]), (&json!("web"), &json!("no-op")), "{told}");
         assert_ne!(revision(&cluster), before, "only the test itself has written");
         command(&cluster, &["promote", "web"]).await.unwrap();

@@ -6,7 +6,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
 
 /// Serves until the process ends.
@@ -15,9 +14,9 @@ use tokio::net::TcpListener;
 /// When a port cannot be listened on.
 pub(crate) async fn start(ports: (u16, u16), controller: &Controller) -> anyhow::Result<()> {
     let (health_port, metrics_port) = ports;
-    let ready = controller.ready.clone();
+    let ready = controller.ready.subscribe();
     let is_ready = move || async move {
-        if ready.load(Ordering::Relaxed) {
+        if *ready.borrow() {
             (StatusCode::OK, "ok")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "the caches are not filled yet")

@@ -22,7 +22,6 @@ use crds::Time;
 use kube::{Api, Client};
 use planner::Settings;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -129,7 +128,7 @@ pub struct Controller {
     caches: Caches,
     queue: Arc<Queue>,
     /// Whether the caches are filled.
-    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) ready: watch::Sender<bool>,
     watches: Watches,
     stop: watch::Sender<bool>,
     election: Option<JoinSet<()>>,
@@ -164,7 +163,8 @@ impl Controller {
 
         let settings = settings(&args, &around);
         let (stop, stopped) = watch::channel(false);
-        let (claim, election) = elect(&args, &around, clock, stopped);
+        let (ready, is_ready) = watch::channel(false);
+        let (claim, election) = elect(&args, &around, clock, is_ready, stopped);
         let events = Events::start(&mut tasks, around.client.clone(), clock, claim.clone(), metrics.clone());
         let pages = Pages {
             metrics: metrics.clone(),
@@ -191,7 +191,6 @@ impl Controller {
         let runs = AnalysisRuns::new(applier.clone(), clock, metrics.clone(), around.executor, jobs);
         let duty = Duty::of(&args, shadow);
         let work = Work { queue: queue.clone(), rollouts, runs, applier, claim, duty };
-        let ready = Arc::new(AtomicBool::new(false));
         Self {
             args,
             namespace: around.namespace,
@@ -216,7 +215,7 @@ impl Controller {
     /// Works once the caches are filled, until `stop` ends; then the lease is given back.
     pub async fn work(mut self, stop: impl Future<Output = ()>) {
         self.watches.filled().await;
-        self.ready.store(true, Ordering::Relaxed);
+        self.ready.send_replace(true);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             rollouts = self.caches.rollouts.all().len(),
@@ -267,6 +266,7 @@ fn elect(
     args: &Args,
     around: &Surroundings,
     clock: Clock,
+    ready: watch::Receiver<bool>,
     stop: watch::Receiver<bool>,
 ) -> (Claim, Option<JoinSet<()>>) {
     if !args.leader_elect || args.shadow {
@@ -284,6 +284,6 @@ fn elect(
     let api = Api::namespaced(around.client.clone(), &around.namespace);
     let (claim, election) = lease::start(api, clock, settings);
     let mut tasks = JoinSet::new();
-    tasks.spawn(election.run(stop));
+    tasks.spawn(election.run(ready, stop));
     (claim, Some(tasks))
 }

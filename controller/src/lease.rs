@@ -209,8 +209,14 @@ pub(crate) struct Election {
 }
 
 impl Election {
-    /// Takes part until `stop`; then the lease is given back, so that the next leader need not wait.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Takes part from `ready` on, until `stop`; then the lease is given back, so that the next leader need not wait.
+    pub(crate) async fn run(mut self, mut ready: watch::Receiver<bool>, mut stop: watch::Receiver<bool>) {
+        // One that lacks a right, or a CRD, is not to keep the Lease from one that can work.
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            is_ready = ready.wait_for(|ready| *ready) => if is_ready.is_err() { return },
+        }
         loop {
             let started = Instant::now();
             let round = tokio::time::timeout(self.settings.renew_deadline, self.round());

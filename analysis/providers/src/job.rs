@@ -128,6 +128,13 @@ pub fn interpret(job: &Value, pods: &[Value], measurement: &Measurement, now: Ti
     if !stuck.is_empty() {
         return Reading::Decided { phase: AnalysisPhase::Inconclusive, message: stuck, metadata };
     }
+    unseen(measurement, now)
+}
+
+/// A Job that could not be looked at: it is as it was.
+#[must_use]
+pub fn unseen(measurement: &Measurement, now: Time) -> Reading {
+    let metadata = measurement.metadata.clone().unwrap_or_default();
     Reading::Pending { resume_at: resume_at(measurement, now), metadata }
 }
 

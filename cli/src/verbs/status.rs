@@ -24,6 +24,9 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<
     if !args.watch {
         let look = Look::of(&rollout, Seen::of(cluster, &rollout).await.as_ref(), args);
         cluster.terminal.say(&look.line)?;
+        if look.phase == "Degraded" {
+            tell_degraded(cluster, &look);
+        }
         return Ok(look.code_at_once(args));
     }
     let mut last = None;
@@ -34,10 +37,7 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<
     };
     match ended {
         Some(look) if look.phase == "Degraded" => {
-            cluster.terminal.warn(format_args!(
-                "Error: The rollout is in a degraded state with message: {}",
-                look.message
-            ));
+            tell_degraded(cluster, &look);
             Ok(DEGRADED)
         }
         Some(look) => Ok(if args.exit_code { look.code() } else { 0 }),
@@ -51,6 +51,11 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Status) -> anyhow::Result<
             })
         }
     }
+}
+
+fn tell_degraded(cluster: &Cluster<'_>, look: &Look) {
+    let message = &look.message;
+    cluster.terminal.warn(format_args!("Error: The rollout is in a degraded state with message: {message}"));
 }
 
 /// The time is over, or the person has had enough.
@@ -87,7 +92,7 @@ impl Look {
         }
         let line = match args.output {
             Some(Output::Json) => summary::as_json(rollout, &phase, &message).to_string(),
-            None => line(&phase, &message),
+            None => line(&phase, &message, args.watch),
         };
         let revision = rollout.annotations().get(crds::meta::REVISION_ANNOTATION);
         let revision = revision.and_then(|text| text.parse::<i64>().ok());
@@ -178,13 +183,10 @@ async fn wait(cluster: &Cluster<'_>, args: &Status, last: &mut Option<Look>) -> 
     bail!("the watch of rollout '{}' ended", args.rollout)
 }
 
-/// `Healthy` and `Degraded` stand alone; else the message says why.
-fn line(phase: &str, message: &str) -> String {
-    if phase == "Healthy" || phase == "Degraded" || message.is_empty() {
-        phase.to_owned()
-    } else {
-        format!("{phase} - {message}")
-    }
+/// The message says why. Where nobody waits, `Healthy` and `Degraded` stand alone.
+fn line(phase: &str, message: &str, waits: bool) -> String {
+    let is_end = phase == "Healthy" || phase == "Degraded";
+    if (is_end && !waits) || message.is_empty() { phase.to_owned() } else { format!("{phase} - {message}") }
 }
 
 #[cfg(test)]
@@ -218,8 +220,10 @@ mod tests {
 
     #[test]
     fn lines_carry_the_message_where_it_tells_something() {
-        assert_eq!(line("Healthy", "x"), "Healthy");
-        assert_eq!(line("Paused", "CanaryPauseStep"), "Paused - CanaryPauseStep");
+        assert_eq!(line("Healthy", "x", false), "Healthy");
+        assert_eq!(line("Degraded", "x", false), "Degraded");
+        assert_eq!(line("Degraded", "x", true), "Degraded - x");
+        assert_eq!(line("Paused", "CanaryPauseStep", false), "Paused - CanaryPauseStep");
         let json = Status { output: Some(Output::Json), ..args() };
         let line: Value =
             serde_json::from_str(&Look::of(&rollout("Paused", &json!({})), None, &json).line).unwrap();

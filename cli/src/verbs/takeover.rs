@@ -6,11 +6,12 @@ use crate::args::{Output, TakeoverCheck as Args};
 use crate::cluster::Cluster;
 use crate::view::table;
 use crds::Rollout;
+use crds::rollout::RolloutStatus;
 use kube::core::DeserializeGuard;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-/// Exit code when something but statuses would be written.
+/// Exit code when something but statuses would be written, or a Rollout would be refused.
 const WRITES: u8 = 1;
 /// Most writes of one Rollout that are told in the table.
 const TOLD_MAX: usize = 3;
@@ -23,22 +24,30 @@ struct Verdict {
     writes: Vec<(String, String)>,
     /// Fields of the status that would change.
     status: Vec<String>,
+    /// Why it would become invalid, and be left alone from then on.
+    refused: Option<String>,
     /// Why nothing can be said.
     unknown: Option<String>,
 }
 
 impl Verdict {
     fn word(&self) -> &'static str {
-        match (&self.unknown, self.writes.is_empty(), self.status.is_empty()) {
-            (Some(_), ..) => "unknown",
-            (None, false, _) => "writes",
-            (None, true, false) => "status only",
-            (None, true, true) => "no-op",
+        match self {
+            Self { unknown: Some(_), .. } => "unknown",
+            Self { refused: Some(_), .. } => "refused",
+            Self { writes, .. } if !writes.is_empty() => "writes",
+            Self { status, .. } if !status.is_empty() => "status only",
+            _ => "no-op",
         }
     }
 
+    /// Nothing happens that anybody has to know of.
+    fn is_quiet(&self) -> bool {
+        matches!(self.word(), "no-op" | "status only")
+    }
+
     fn why(&self) -> String {
-        if let Some(error) = &self.unknown {
+        if let Some(error) = self.unknown.as_ref().or(self.refused.as_ref()) {
             return error.clone();
         }
         let mut parts: Vec<String> =
@@ -73,8 +82,7 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Args) -> anyhow::Result<u8
     } else {
         tell(cluster, args, &verdicts)?;
     }
-    let quiet = verdicts.iter().all(|verdict| verdict.writes.is_empty() && verdict.unknown.is_none());
-    Ok(if quiet { 0 } else { WRITES })
+    Ok(if verdicts.iter().all(Verdict::is_quiet) { 0 } else { WRITES })
 }
 
 async fn one(cluster: &Cluster<'_>, guard: DeserializeGuard<Rollout>) -> Verdict {
@@ -83,6 +91,7 @@ async fn one(cluster: &Cluster<'_>, guard: DeserializeGuard<Rollout>) -> Verdict
         name: guard.name_any(),
         writes: Vec::new(),
         status: Vec::new(),
+        refused: None,
         unknown: None,
     };
     if let Err(error) = guard.0 {
@@ -97,10 +106,18 @@ async fn one(cluster: &Cluster<'_>, guard: DeserializeGuard<Rollout>) -> Verdict
             let after = plan.status.as_ref();
             let changed = after.map(|after| differences(&before, after)).unwrap_or_default();
             verdict.status = changed.into_iter().map(|(field, ..)| field).collect();
+            verdict.refused = after.and_then(invalid).filter(|_| invalid(&before).is_none());
         }
         Err(error) => verdict.unknown = Some(error.to_string()),
     }
     verdict
+}
+
+/// What is wrong with a Rollout, as its status says.
+fn invalid(status: &RolloutStatus) -> Option<String> {
+    let conditions = status.conditions.iter().flatten();
+    let mut invalid = conditions.filter(|one| one.kind == "InvalidSpec" && one.status == "True");
+    invalid.next().map(|one| one.message.clone())
 }
 
 fn tell(cluster: &Cluster<'_>, args: &Args, verdicts: &[Verdict]) -> anyhow::Result<()> {
@@ -113,7 +130,11 @@ fn tell(cluster: &Cluster<'_>, args: &Args, verdicts: &[Verdict]) -> anyhow::Res
     cluster.terminal.print(table::table(&rows, false))?;
     let writes = verdicts.iter().filter(|one| !one.writes.is_empty()).count();
     let unknown = verdicts.iter().filter(|one| one.unknown.is_some()).count();
+    let refused = verdicts.iter().filter(|one| one.refused.is_some()).count();
     let mut line = format!("{} Rollouts: {writes} would be changed", verdicts.len());
+    if refused > 0 {
+        line.push_str(&format!(", {refused} would be refused"));
+    }
     if unknown > 0 {
         line.push_str(&format!(", {unknown} cannot be judged"));
     }
@@ -128,6 +149,6 @@ fn as_json(verdict: &Verdict) -> Value {
         "verdict": verdict.word(),
         "writes": verdict.writes.iter().map(|(write, reason)| json!({"write": write, "reason": reason})).collect::<Vec<_>>(),
         "statusFields": verdict.status,
-        "error": verdict.unknown,
+        "error": verdict.unknown.as_ref().or(verdict.refused.as_ref()),
     })
 }

@@ -4,8 +4,12 @@ use crds::Rollout;
 use crds::rollout::canary::CanaryStep;
 use serde_json::{Value, json};
 
-/// All users.
-const FULL_WEIGHT: i32 = 100;
+/// All users: `maxTrafficWeight` of the routing, or 100.
+fn full_weight(rollout: &Rollout) -> i32 {
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let routing = canary.and_then(|canary| canary.traffic_routing.as_ref());
+    routing.and_then(|routing| routing.max_traffic_weight).filter(|full| *full > 0).unwrap_or(100)
+}
 
 /// `BlueGreen` or `Canary`.
 pub(crate) fn strategy(rollout: &Rollout) -> &'static str {
@@ -36,26 +40,35 @@ pub(crate) fn set_weight(rollout: &Rollout) -> Option<i32> {
     if rollout.status.as_ref().is_some_and(|status| status.abort) {
         return Some(0);
     }
-    let (Some(steps), Some(index)) = (steps(rollout), index(rollout)) else { return Some(FULL_WEIGHT) };
+    let full = full_weight(rollout);
+    let (Some(steps), Some(index)) = (steps(rollout), index(rollout)) else { return Some(full) };
     if index >= steps.len() {
-        return Some(FULL_WEIGHT);
+        return Some(full);
     }
     let weights = steps.iter().take(index + 1).rev().find_map(|step| step.set_weight);
     Some(weights.unwrap_or(0))
 }
 
-/// The share of the available pods that are of the new version, given how many of those are available.
+/// The weight that routers were asked for; without a router the share of the available pods that are of the new version,
+/// given how many of those are available.
 pub(crate) fn actual_weight(rollout: &Rollout, canary_available: i32) -> Option<i32> {
-    let wanted = set_weight(rollout)?;
+    set_weight(rollout)?;
+    let full = full_weight(rollout);
     let past_last = match (steps(rollout), index(rollout)) {
         (Some(steps), Some(index)) => index >= steps.len(),
         _ => true,
     };
-    let available = rollout.status.as_ref().map_or(0, |status| status.available_replicas);
     if past_last {
-        return Some(wanted);
+        return Some(full);
     }
-    Some(if available > 0 { canary_available.saturating_mul(FULL_WEIGHT) / available } else { 0 })
+    let status = rollout.status.as_ref();
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    if canary.is_some_and(|canary| canary.traffic_routing.is_some()) {
+        let weights = status.and_then(|status| status.canary.as_ref()?.weights.as_ref());
+        return Some(weights.map_or(0, |weights| weights.canary.weight));
+    }
+    let available = status.map_or(0, |status| status.available_replicas);
+    Some(if available > 0 { canary_available.saturating_mul(full) / available } else { 0 })
 }
 
 /// For programs: what the table has, by name.
@@ -107,6 +120,25 @@ mod tests {
             assert_eq!(step(&rollout), Some(format!("{index}/3")));
         }
         assert_eq!(set_weight(&canary(2, true)), Some(0));
+    }
+
+    #[test]
+    fn behind_routers_the_weight_is_what_they_were_asked_for() {
+        let weights = json!({"canary": {"weight": 30}, "stable": {"weight": 170}});
+        let mut rollout = json!({
+            "spec": {"strategy": {"canary": {"steps": [{"setWeight": 30}, {"pause": {}}],
+                "trafficRouting": {"maxTrafficWeight": 200, "plugins": {"argoproj-labs/gatewayAPI": {}}}}}},
+            "status": {"currentStepIndex": 1, "availableReplicas": 5, "canary": {"weights": weights}},
+        });
+        let told = |rollout: &Value| {
+            let rollout: Rollout = serde_json::from_value(rollout.clone()).unwrap();
+            (set_weight(&rollout), actual_weight(&rollout, 5))
+        };
+        assert_eq!(told(&rollout), (Some(30), Some(30)));
+        rollout["status"]["canary"] = json!({});
+        assert_eq!(told(&rollout), (Some(30), Some(0)));
+        rollout["status"]["currentStepIndex"] = json!(2);
+        assert_eq!(told(&rollout), (Some(200), Some(200)));
     }
 
     #[test]

@@ -196,15 +196,23 @@ fn replica_set(
     rows
 }
 
-/// What a version is to the Rollout: stable, canary, active or preview.
+/// What a version is to the Rollout: stable, canary, active, preview, ping or pong.
 fn roles_of(rollout: &Rollout, set: &ReplicaSet) -> Vec<&'static str> {
     let status = rollout.status.clone().unwrap_or_default();
     let hash = hash(set);
     let blue_green = status.blue_green.clone().unwrap_or_default();
     let is_canary = rollout.spec.strategy.as_ref().is_some_and(|strategy| strategy.canary.is_some());
+    let strategy = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let takes_turns = strategy.is_some_and(|canary| canary.ping_pong.is_some());
+    let is_new = is_canary && status.current_pod_hash == hash && status.stable_rs != hash;
+    // PARITY: nothing recorded counts as pong.
+    let is_ping = status.canary.as_ref().is_some_and(|canary| canary.stable_ping_pong == "ping");
+    let turn = |stable: bool| takes_turns && if stable { status.stable_rs == hash } else { is_new };
     let roles = [
         (status.stable_rs == hash, "stable"),
-        (is_canary && status.current_pod_hash == hash && status.stable_rs != hash, "canary"),
+        (is_new, "canary"),
+        (turn(is_ping), "ping"),
+        (turn(!is_ping), "pong"),
         (blue_green.active_selector == hash, "active"),
         (blue_green.preview_selector == hash && blue_green.active_selector != hash, "preview"),
     ];

@@ -57,8 +57,14 @@ pub(super) async fn resume(applier: &Applier, jobs: &Jobs, measurement: &Measure
     let api: Api<Job> = Api::namespaced(jobs.client.clone(), &namespace);
     let mut found = None;
     let asked = applier.guard("get Job", async { api.get_opt(&name).await.map(|job| found = job) }).await;
-    if let Err(error) = asked {
-        return providers::error(error.to_string());
+    match asked {
+        Ok(()) => {}
+        // The Job goes on meanwhile: only what the server says of it ends the measurement.
+        Err(error) if error.is_for_now() => {
+            tracing::warn!(%error, namespace, job = name, "a Job could not be looked at");
+            return job::unseen(measurement, now);
+        }
+        Err(error) => return providers::error(error.to_string()),
     }
     let Some(found) = found else { return providers::error(format!("jobs.batch {name:?} not found")) };
     let found = match serde_json::to_value(&found) {

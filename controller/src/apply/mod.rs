@@ -67,6 +67,13 @@ impl ApplyError {
         }
     }
 
+    /// The same may be answered another time: nobody has, or the server has no time, or we do not lead.
+    pub(crate) fn is_for_now(&self) -> bool {
+        let busy =
+            matches!(self, Self::Request { source: kube::Error::Api(status), .. } if status.code == 429);
+        busy || self.is_unanswered() || matches!(self, Self::NotLeading)
+    }
+
     /// The world was not what the plan was made for: a new plan is all that is needed.
     pub(crate) fn is_stale(&self) -> bool {
         match self {
