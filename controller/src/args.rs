@@ -281,6 +281,16 @@ mod tests {
         let args = parse(&["--shadow", "--shadow-grace=2m", "--server=https://x", "--as=me"]).unwrap();
         assert!(args.shadow && args.shadow_grace.as_secs() == 120);
         assert_eq!(parse(&[]).unwrap().reference_grace.as_secs(), 10);
+        // The last one counts, as with Go's flags: charts add to what they have.
+        let args = parse(&["--leader-elect", "--loglevel=info", "--loglevel=debug", "--leader-elect=false"])
+            .unwrap();
+        assert_eq!((args.leader_elect, args.loglevel.as_str()), (false, "debug"));
+        let args = parse(&[
+            "--controllers=analysis",
+            "--insecure-skip-tls-verify=true",
+            "--disable-compression=false",
+        ]);
+        assert_eq!(args.unwrap().controllers, [Part::Analysis]);
         let error = parse(&["--controllers=rollouts"]).unwrap_err().to_string();
         assert!(error.contains("possible values: analysis"), "{error}");
         assert!(parse(&["--shadow", "--controllers=analysis"]).is_err(), "a shadow looks at Rollouts");

@@ -31,6 +31,34 @@ fn who_ends_gives_the_lease_back() {
     });
 }
 
+/// The first controller may not list Services.
+struct NoServices;
+
+impl Weather for NoServices {
+    fn call(&mut self, call: &Call, _: Time) -> Fate {
+        if call.client == "first" && call.verb != "get" && call.resource == "services" {
+            let message = "services is forbidden".to_owned();
+            return Fate::Refused { applied: false, code: 403, reason: "Forbidden", message };
+        }
+        Fate::Answered
+    }
+}
+
+#[test]
+fn who_cannot_see_all_keeps_the_lease_from_nobody() {
+    paused(async {
+        let house = house_under(NoServices);
+        let _first = start(&house, "first", &[]);
+        seconds(30).await;
+        assert!(house.cluster.objects("coordination.k8s.io/v1", "Lease", NAMESPACE).is_empty());
+        let _second = start(&house, "second", &[]);
+        seconds(5).await;
+        let leases = house.cluster.objects("coordination.k8s.io/v1", "Lease", NAMESPACE);
+        let holder = leases[0]["spec"]["holderIdentity"].as_str().unwrap_or_default();
+        assert!(holder.starts_with("second_"), "{leases:?}");
+    });
+}
+
 /// News of Rollouts reach the second controller only from this time on.
 type LateUntil = Arc<Mutex<Option<Time>>>;
 

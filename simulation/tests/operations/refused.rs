@@ -62,6 +62,53 @@ fn a_first_version_that_is_refused_is_counted_and_told() {
     });
 }
 
+/// The server has no answer about Jobs for half a minute.
+struct NoJobs {
+    between: (Option<crds::Time>, i64),
+    asked: std::sync::Arc<std::sync::Mutex<u32>>,
+}
+
+impl Weather for NoJobs {
+    fn call(&mut self, call: &Call, now: crds::Time) -> Fate {
+        if call.client != "live" || call.verb != "get" || call.resource != "jobs" {
+            return Fate::Answered;
+        }
+        let begin = *self.between.0.get_or_insert(now);
+        if now >= begin.plus_seconds(self.between.1) {
+            return Fate::Answered;
+        }
+        *self.asked.lock().unwrap() += 1;
+        let message = "not now".to_owned();
+        Fate::Refused { applied: false, code: 500, reason: "InternalError", message }
+    }
+}
+
+/// `[provider.job]`
+#[test]
+fn a_job_that_cannot_be_looked_at_is_not_made_again() {
+    paused(async {
+        let asked = std::sync::Arc::default();
+        let house = house_under(NoJobs { between: (None, 30), asked: std::sync::Arc::clone(&asked) });
+        let _live = start(&house, "live", &[]);
+        let pod = json!({"restartPolicy": "Never",
+            "containers": [{"name": "check", "image": "check:1", "command": ["sleep", "45"]}]});
+        let metric = json!({"name": "ok", "provider": {"job": {"spec": {"template": {"spec": pod}}}}});
+        create(
+            &house,
+            json!({"apiVersion": crds::API_VERSION, "kind": "AnalysisTemplate",
+                "metadata": {"name": "check"}, "spec": {"metrics": [metric]}}),
+        );
+        let steps = json!([{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "check"}]}}]);
+        create(&house, rollout(&json!({"steps": steps})));
+        until(&house, "Healthy").await;
+        super::set_image(&house, "app:2").await;
+        seconds(2).await;
+        until(&house, "Healthy").await;
+        assert!(*asked.lock().unwrap() > 0, "nobody has looked");
+        assert_eq!(house.cluster.objects("batch/v1", "Job", "default").len(), 1);
+    });
+}
+
 /// `[events.run-refused]`
 #[test]
 fn a_run_that_is_refused_is_told() {

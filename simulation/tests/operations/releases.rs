@@ -53,6 +53,33 @@ fn a_service_that_is_named_no_more_selects_all_pods_again() {
     });
 }
 
+/// A Rollout that is renamed is applied under its new name before the old one is pruned.
+#[test]
+fn a_service_goes_from_one_rollout_to_another() {
+    paused(async {
+        let (house, _) = open(|_, _| false);
+        let _live = start(&house, "live", &[]);
+        create(&house, service("stable"));
+        create(&house, rollout(&json!({"stableService": "stable"})));
+        until(&house, "Healthy").await;
+        let mut other = rollout(&json!({"stableService": "stable"}));
+        other["metadata"]["name"] = json!("renamed");
+        create(&house, other);
+        seconds(30).await;
+        let state = || {
+            let other =
+                house.cluster.object("argoproj.io/v1alpha1", "Rollout", NAMESPACE, "renamed").unwrap();
+            let service = house.cluster.object("v1", "Service", NAMESPACE, "stable").unwrap();
+            let manager = service["metadata"]["annotations"][RECORD].clone();
+            (other["status"]["phase"].clone(), manager)
+        };
+        assert_eq!(state(), (json!("Degraded"), json!("demo")), "it has a manager");
+        rollouts(&house).delete("demo", &kube::api::DeleteParams::background()).await.unwrap();
+        seconds(60).await;
+        assert_eq!(state(), (json!("Healthy"), json!("renamed")));
+    });
+}
+
 #[test]
 fn a_controller_takes_the_objects_of_its_instance_only() {
     paused(async {
