@@ -150,8 +150,12 @@ impl Team<'_, '_, '_> {
         self.play
             .wait("only the pods of the last release are left", SOON, async || {
                 let pods = self.play.list(Kind::Pod).await?.len();
-                let is_settled = pods == REPLICAS && self.syncer.rounds() >= settled;
-                Ok(if is_settled { Ok(()) } else { Err(format!("{pods} pods")) })
+                // The last pod that goes is told of by its ReplicaSet a moment after it has gone.
+                let going = |set: &Value| set.pointer("/status/terminatingReplicas").and_then(Value::as_i64);
+                let sets = self.play.list(Kind::ReplicaSet).await?;
+                let going: i64 = sets.iter().filter_map(going).sum();
+                let is_settled = pods == REPLICAS && going == 0 && self.syncer.rounds() >= settled;
+                Ok(if is_settled { Ok(()) } else { Err(format!("{pods} pods, {going} that go")) })
             })
             .await?;
         self.syncer.changes()?;

@@ -4,7 +4,7 @@ use crate::stage::{RealStage, Theatre, connect};
 use crate::traffic::rights_in;
 use crate::{Cluster, install};
 use anyhow::{Result, ensure};
-use scenarios::{Play, Release, RolloutView, rollout, service};
+use scenarios::{Kind, Play, Release, RolloutView, rollout, service};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -61,5 +61,15 @@ async fn told_and_healed(cluster: &Cluster, play: &Play<'_, RealStage<'_>>, imag
     play.until(NAME, "healthy with the rights", SOON, RolloutView::is_healthy).await?;
     play.apply(web("v2")).await?;
     play.until(NAME, "v2 has its half", SOON, |web| web.is_paused_at(1)).await?;
+    // Events follow the status that they tell of: what comes next looks for writes at rest.
+    let told = async || {
+        let events = play.list(Kind::Event).await?;
+        let is_it = |event: &Value| {
+            event["reason"] == "RolloutPaused"
+                && event.pointer("/involvedObject/name").is_some_and(|name| name == NAME)
+        };
+        Ok(if events.iter().any(is_it) { Ok(()) } else { Err(format!("{} events", events.len())) })
+    };
+    play.wait("the pause is told", SOON, told).await?;
     Ok(())
 }

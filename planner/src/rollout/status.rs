@@ -36,7 +36,9 @@ pub(super) fn stamp(pass: &Pass<'_>, status: &mut RolloutStatus) {
 
 /// Hash of the canary steps; empty for blue-green.
 pub(super) fn step_hash(pass: &Pass<'_>) -> String {
-    pass.canary().map_or_else(String::new, |canary| hash::step_hash(canary.steps.as_deref()))
+    // PARITY: an empty list is none: Argo Rollouts writes the object anew before it looks, and leaves empty lists out.
+    let steps = Some(pass.steps()).filter(|steps| !steps.is_empty());
+    pass.canary().map_or_else(String::new, |_| hash::step_hash(steps))
 }
 
 /// Counts and hashes as they are, and what is kept from the old status.

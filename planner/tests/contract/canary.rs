@@ -225,3 +225,12 @@ fn only_one_size_changes_at_a_time_the_stable_one_first() {
         ]
     );
 }
+
+#[test]
+fn an_empty_list_of_steps_is_none() {
+    let hashes = [json!({"canary": {}}), json!({"canary": {"steps": []}})].map(|strategy| {
+        let play = Play::new(2, &strategy);
+        (play.phase(), play.status().current_step_hash)
+    });
+    assert_eq!(hashes, ["5ffbfbbd64", "5ffbfbbd64"].map(|hash| ("Healthy".to_owned(), hash.to_owned())));
+}

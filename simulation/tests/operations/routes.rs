@@ -202,6 +202,62 @@ impl Routed {
     }
 }
 
+/// A server without watches that begin with what there is: they are refused until somebody lists, which may be forbidden.
+struct NoStreams {
+    listed: bool,
+    forbidden: bool,
+}
+
+impl Weather for NoStreams {
+    fn call(&mut self, call: &Call, _: Time) -> Fate {
+        if call.resource != "traefikservices" {
+            return Fate::Answered;
+        }
+        let refused = |code, reason, message: &str| Fate::Refused {
+            applied: false,
+            code,
+            reason,
+            message: message.into(),
+        };
+        match call.verb {
+            "list" if self.forbidden => refused(403, "Forbidden", "cannot list traefikservices"),
+            "list" => {
+                self.listed = true;
+                Fate::Answered
+            }
+            "watch" if !self.listed => refused(422, "Invalid", "sendInitialEvents is forbidden for watch"),
+            _ => Fate::Answered,
+        }
+    }
+}
+
+/// `[traffic.rights]`
+#[test]
+fn a_server_that_has_no_streaming_lists_is_asked_for_a_list() {
+    let [_, router, ..] = every_router();
+    paused(async {
+        let house = house_under(NoStreams { listed: false, forbidden: false });
+        let _live = start(&house, "live", &[]);
+        router.half_way(&house).await;
+    });
+    paused(async {
+        let house = house_under(NoStreams { listed: false, forbidden: true });
+        let _live = start(&house, "live", &[]);
+        router.objects.iter().for_each(|object| create(&house, object.clone()));
+        ["stable", "canary"].into_iter().for_each(|name| create(&house, service(name)));
+        let routing = &router.routing;
+        create(
+            &house,
+            rollout(
+                &json!({"stableService": "stable", "canaryService": "canary", "trafficRouting": routing}),
+            ),
+        );
+        seconds(60).await;
+        let (told, message) = phase(&house);
+        assert!(told == "Degraded" && message.contains("cannot list traefikservices"), "{told}: {message}");
+    });
+}
+
 fn has_event(house: &House, reason: &str, message: &str) -> bool {
     let events = house.cluster.objects("v1", "Event", NAMESPACE);
     events

@@ -18,6 +18,8 @@ const TELL_EVERY: Duration = Duration::from_secs(300);
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// The code of a request that the role does not allow.
 const FORBIDDEN: u16 = 403;
+/// The code of a request whose options the server does not know.
+const INVALID: u16 = 422;
 
 /// Starts the watches. `changed` is told of every change.
 pub(crate) fn start(
@@ -70,9 +72,10 @@ impl Routes {
         self.until_allowed(kind, &clients, scope.as_deref(), &tell).await;
         let api = clients.api(kind, scope.as_deref());
         // Argo Rollouts' role has no `list` for some kinds: a watch that begins with what there is needs none.
+        let mut streams = !kind.listable;
         let config = watcher::Config::default();
-        let config = if kind.listable { config } else { config.streaming_lists() };
-        let mut events = watcher(api, config).boxed();
+        let config = if streams { config.streaming_lists() } else { config };
+        let mut events = watcher(api.clone(), config).boxed();
         let mut listed = BTreeSet::new();
         let mut pause = RETRY_MIN;
         let mut told: Option<Instant> = None;
@@ -103,6 +106,13 @@ impl Routes {
                     let gone = self.lock().get_mut(&kind).map(|shelf| shelf.remove(kind, id));
                     gone.into_iter().for_each(tell);
                 }
+                // Kubernetes before 1.32, and 1.33, have no such watch unless they are told to: then the right to list is
+                // needed, and what misses it is told.
+                Err(error) if streams && code_of(&error) == Some(INVALID) => {
+                    tracing::warn!(kind = kind.plural, %error, "a watch cannot begin with what there is: it is listed");
+                    streams = false;
+                    events = watcher(api.clone(), watcher::Config::default()).boxed();
+                }
                 Err(error) => {
                     if told.is_none_or(|at| at.elapsed() > TELL_EVERY) {
                         tracing::warn!(kind = kind.plural, %error, "a router's objects cannot be watched; it is tried again");
@@ -122,15 +132,24 @@ impl Routes {
     }
 }
 
-/// What the API server says where a kind is not installed, or may not be read. Any other failure passes, and says nothing
-/// about the kind.
-fn refused(error: &watcher::Error) -> Option<(u16, String)> {
-    let status = match error {
+/// What the API server has answered, if it has.
+fn answer(error: &watcher::Error) -> Option<&kube::core::Status> {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return None,
-    };
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    }
+}
+
+fn code_of(error: &watcher::Error) -> Option<u16> {
+    answer(error).map(|status| status.code)
+}
+
+/// What the API server says where a kind is not installed, or may not be read. Any other failure passes, and says nothing
+/// about the kind.
+fn refused(error: &watcher::Error) -> Option<(u16, String)> {
+    let status = answer(error)?;
     matches!(status.code, FORBIDDEN | NOT_FOUND).then(|| (status.code, status.message.trim().to_owned()))
 }
