@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is to be done for one Rollout. The effect layer carries the writes out in order and stops at the first that
-/// fails; the status is recorded after the last of them.
+/// fails; the status is recorded after the last of them, but for those that follow it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// Writes, in order.
     pub writes: Vec<Planned>,
+    /// How many of the last writes rest on what the status decides: they are carried out once it is recorded.
+    pub following: usize,
     /// The complete status to record; `None` when the Rollout is to be left alone (it is being deleted).
     pub status: Option<RolloutStatus>,
     /// When to look again although nothing has changed.
@@ -196,14 +198,19 @@ pub enum Write {
 }
 
 impl Write {
+    /// Whether this changes nothing, and only fails where a ReplicaSet is not as it was seen.
+    pub(crate) fn only_asks(&self) -> bool {
+        matches!(self, Self::AnnotateReplicaSet { annotations, min_ready_seconds: None, .. } if annotations.is_empty())
+    }
+
     /// Whether this only asks what `earlier`, in the same plan, has asked or brought about: that an object is as it was
     /// seen.
     pub(crate) fn is_asked_by(&self, earlier: &Self) -> bool {
         match (self, earlier) {
             (
-                Self::AnnotateReplicaSet { target, annotations, min_ready_seconds: None },
+                Self::AnnotateReplicaSet { target, .. },
                 Self::AnnotateReplicaSet { target: other, .. } | Self::ScaleReplicaSet { target: other, .. },
-            ) => annotations.is_empty() && target.name == other.name,
+            ) => self.only_asks() && target.name == other.name,
             (
                 Self::SelectService { target, hash, .. },
                 Self::SelectService { target: other, hash: selected, .. },
@@ -258,6 +265,12 @@ pub struct Notice {
 pub const OF_ROUTER: &str = "";
 
 impl Plan {
+    /// The writes before the status is recorded, and those that follow it.
+    #[must_use]
+    pub fn parts(&self) -> (&[Planned], &[Planned]) {
+        self.writes.split_at(self.writes.len().saturating_sub(self.following))
+    }
+
     /// Asks to be woken at `at`, unless an earlier time is already asked for.
     pub fn wake_at(&mut self, at: Time, why: impl Into<String>) {
         if self.wake.as_ref().is_none_or(|wake| at < wake.at) {

@@ -123,26 +123,72 @@ fn a_retry_is_not_ended_by_its_verdict_when_the_pass_ends_early() {
     }
 }
 
-#[test]
-fn a_weight_is_come_to_by_pods_that_are_as_they_were_seen() {
-    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
-    let mut model = model(2, &json!({"canary": {"steps": steps}}));
+/// Whether the plan that comes to the step asks that the new ReplicaSet is as it was seen.
+fn asks_at(canary: &Value, index: i32) -> bool {
+    let mut model = model(2, &json!({"canary": canary}));
     until_phase(&mut model, "Healthy");
     model.set_image("app:2");
-    for _ in 0..40 {
+    for _ in 0..80 {
         model.surroundings();
         let next = plan(&model.world, model.now);
-        if next.status.as_ref().is_some_and(|status| status.current_step_index == Some(1)) {
+        if next.status.as_ref().is_some_and(|status| status.current_step_index == Some(index)) {
             let new = &next.status.as_ref().unwrap().current_pod_hash;
             let set = model.world.replica_sets.iter().find(|set| set.hash() == new).unwrap();
-            let confirms = |write: &Write| matches!(write, Write::AnnotateReplicaSet { target, .. } if target.name == set.name);
-            assert!(next.writes.iter().any(|planned| confirms(&planned.write)), "{:#?}", next.writes);
-            return;
+            let asks = |write: &Write| matches!(write, Write::AnnotateReplicaSet { target, .. } if target.name == set.name);
+            return next.writes.iter().any(|planned| asks(&planned.write));
         }
         model.carry_out(&next);
         model.now = model.now.plus(Duration::from_millis(500));
     }
-    panic!("the weight was never come to: {:?}", model.world.rollout.status);
+    panic!("step {index} of {canary} was never come to: {:?}", model.world.rollout.status);
+}
+
+#[test]
+fn what_counts_on_the_pods_of_a_weight_asks_for_them_as_they_were_seen() {
+    let (weight, pause) = (json!({"setWeight": 50}), json!({"pause": {"duration": "2s"}}));
+    let steps = |steps: &[&Value]| json!({"steps": steps});
+    let analysed = analysis();
+    assert!(asks_at(&steps(&[&weight, &analysed]), 1), "an analysis");
+    assert!(asks_at(&steps(&[&weight, &json!({"setWeight": 60}), &pause]), 1), "another weight");
+    assert!(!asks_at(&steps(&[&weight, &pause, &analysed]), 1), "a pause counts on nothing");
+    assert!(asks_at(&steps(&[&weight, &pause, &analysed]), 2), "an analysis after a pause");
+    assert!(!asks_at(&steps(&[&weight, &pause, &pause]), 2), "a pause after a pause");
+    let beside = json!({"templates": [{"templateName": "t"}], "startingStep": 1});
+    let beside = json!({"steps": [weight, pause], "analysis": beside});
+    assert!(asks_at(&beside, 1), "an analysis that starts beside the pause");
+}
+
+#[test]
+fn a_promotion_is_recorded_before_the_pods_of_the_old_version_go() {
+    let steps = json!([{"setWeight": 50}, {"pause": {"duration": "2s"}}]);
+    let mut model = model(1, &json!({"canary": {"steps": steps}}));
+    until_phase(&mut model, "Healthy");
+    let first = model.world.replica_sets[0].name.clone();
+    model.set_image("app:2");
+    for _ in 0..80 {
+        model.surroundings();
+        let next = plan(&model.world, model.now);
+        let (before, following) = next.parts();
+        if let [planned] = following {
+            let goes = matches!(&planned.write, Write::ScaleReplicaSet { target, to: 0, .. } if target.name == first);
+            assert!(goes, "{planned:?}");
+            // In one write: the end of the last step, and the promotion.
+            let (old, new) = (model.world.rollout.status.clone().unwrap(), next.status.clone().unwrap());
+            assert_eq!((old.current_step_index, new.current_step_index), (Some(1), Some(2)));
+            assert_ne!(old.stable_rs, new.stable_rs);
+            assert!(
+                matches!(before, [ask] if matches!(&ask.write, Write::AnnotateReplicaSet { target, .. } if target.name != first)),
+                "{before:?}"
+            );
+            let told: Vec<&str> = next.notices.iter().map(|notice| notice.reason).collect();
+            assert_eq!(told[told.len() - 2..], ["ScalingReplicaSet", "RolloutCompleted"], "{told:?}");
+            return;
+        }
+        assert!(following.is_empty(), "{following:?}");
+        model.carry_out(&next);
+        model.now = model.now.plus(Duration::from_millis(500));
+    }
+    panic!("it was never promoted: {:?}", model.world.rollout.status);
 }
 
 #[test]

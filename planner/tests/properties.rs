@@ -111,17 +111,17 @@ fn reconcile_with_crash(model: &mut Model, written: &mut usize, crash_at: usize)
         if plan.writes.is_empty() && plan.status == model.world.rollout.status {
             return;
         }
-        let mut crashed = false;
-        for planned in &plan.writes {
-            model.write(&planned.write);
-            *written += 1;
-            crashed = *written == crash_at;
-            if crashed {
-                break;
-            }
-        }
-        if !crashed {
+        let mut crashes = |model: &mut Model, writes: &[planner::Planned]| {
+            writes.iter().any(|planned| {
+                model.write(&planned.write);
+                *written += 1;
+                *written == crash_at
+            })
+        };
+        let (before, following) = plan.parts();
+        if !crashes(model, before) {
             model.record(&plan);
+            crashes(model, following);
         }
     }
     panic!("planning does not end");
@@ -182,7 +182,7 @@ fn carrying_out_write_by_write_gives_the_same_writes() {
                     break;
                 }
                 let mut partial = model.clone();
-                for (index, planned) in whole.writes.iter().enumerate() {
+                for (index, planned) in whole.parts().0.iter().enumerate() {
                     if only_confirms(&partial.world, &planned.write) {
                         continue;
                     }

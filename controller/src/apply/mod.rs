@@ -1,5 +1,5 @@
-//! Carries a plan out: the writes in order, each with a timeout and only while we lead, then the status, then the
-//! notices whose anchors succeeded.
+//! Carries a plan out: the writes in order, each with a timeout and only while we lead, then the status, the writes that
+//! follow it, and the notices whose anchors succeeded.
 
 mod doubts;
 mod pace;
@@ -22,7 +22,7 @@ use doubts::Subject;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use planner::defect;
-use planner::{Anchor, Plan, Refusal, RefusalCode, ReplicaSet, World, Write};
+use planner::{Anchor, Plan, Planned, Refusal, RefusalCode, ReplicaSet, World, Write};
 use pods::{Pods, is_about_pods};
 use requests::Requests;
 use std::collections::BTreeMap;
@@ -83,6 +83,18 @@ impl ApplyError {
     }
 }
 
+/// How far a plan has come.
+struct Course {
+    /// When the change was told that the plan follows, until something is written.
+    told: Option<Instant>,
+    /// Writes that are done.
+    done: usize,
+    /// What failed, and holds nothing up.
+    late: Result<(), ApplyError>,
+    /// What routers have to tell, by the write's index.
+    routers: BTreeMap<usize, Vec<(&'static str, String)>>,
+}
+
 /// Carries plans out.
 #[derive(Clone)]
 pub(crate) struct Applier {
@@ -113,14 +125,10 @@ impl Applier {
         pods: &Pods,
         told: Option<Instant>,
     ) -> Result<Option<Instant>, ApplyError> {
-        let mut told = told;
         let rollout = &world.rollout;
         let mut requests = Requests::new(self, rollout);
         let namespace = rollout.namespace().unwrap_or_default();
-        let mut done = 0;
-        let mut result = Ok(());
-        let mut late = Ok(());
-        let mut routers = BTreeMap::new();
+        let mut course = Course { told, done: 0, late: Ok(()), routers: BTreeMap::new() };
         if let (true, Some(status)) = (defect!(StatusFirst), &plan.status) {
             self.guard("status", async { requests.status(status).await.map(|_| ()) }).await?;
         }
@@ -133,35 +141,18 @@ impl Applier {
                 _ => {}
             }
         }
-        for planned in &plan.writes {
-            tracing::debug!(rollout = rollout.name_any(), reason = planned.reason, "write");
-            if is_about_pods(&planned.write) {
-                done += 1;
-                continue;
-            }
-            result = self.write(world, &mut requests, &planned.write).await;
-            if is_left_for_later(&planned.write, &result) {
-                late = std::mem::replace(&mut result, Ok(()));
-            }
-            if let Err(error) = &result {
-                let own =
-                    matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
-                self.forget_if_gone(rollout, own, error);
-                if defect!(GoesOnAfterFailure) {
-                    continue;
-                }
-                break;
-            }
-            self.wrote(words::written(&planned.write), &mut told);
-            routers.insert(done, std::mem::take(&mut requests.told));
-            done += 1;
-        }
+        let (first, following) = plan.parts();
+        let mut result = self.write_all(world, &mut requests, first, &mut course).await;
         let mut recorded = false;
         let waits = self.waits(rollout, plan);
         if let (Ok(()), Some(status), None) = (&result, &plan.status, waits) {
-            result = self.record(rollout, &requests, status, &mut told).await;
+            result = self.record(rollout, &requests, status, &mut course.told).await;
             recorded = result.is_ok();
         }
+        if recorded {
+            result = self.write_all(world, &mut requests, following, &mut course).await;
+        }
+        let Course { done, late, routers, .. } = course;
         self.notify(rollout, plan, (done, recorded), routers);
         // After everything else: a step does not wait for a thousand pods. What was decided was decided without them.
         let about_pods =
@@ -171,6 +162,41 @@ impl Applier {
             Err(_) => Ok(()),
         };
         result.and(late).and(labelled).map(|()| waits)
+    }
+
+    /// Writes in order, up to the first that fails.
+    async fn write_all(
+        &self,
+        world: &World,
+        requests: &mut Requests<'_>,
+        writes: &[Planned],
+        course: &mut Course,
+    ) -> Result<(), ApplyError> {
+        let mut result = Ok(());
+        for planned in writes {
+            tracing::debug!(rollout = world.rollout.name_any(), reason = planned.reason, "write");
+            if is_about_pods(&planned.write) {
+                course.done += 1;
+                continue;
+            }
+            result = self.write(world, requests, &planned.write).await;
+            if is_left_for_later(&planned.write, &result) {
+                course.late = std::mem::replace(&mut result, Ok(()));
+            }
+            if let Err(error) = &result {
+                let own =
+                    matches!(planned.write, Write::AnnotateRollout { .. } | Write::SetRolloutReplicas { .. });
+                self.forget_if_gone(&world.rollout, own, error);
+                if defect!(GoesOnAfterFailure) {
+                    continue;
+                }
+                break;
+            }
+            self.wrote(words::written(&planned.write), &mut course.told);
+            course.routers.insert(course.done, std::mem::take(&mut requests.told));
+            course.done += 1;
+        }
+        result
     }
 
     /// What is to be changed before anything else is done: ReplicaSets with a size that was given up and may still come,

@@ -102,6 +102,9 @@ pub(super) fn notices_fit(plan: &Plan) -> Option<String> {
             ("ScalingReplicaSet", Some(Write::ScaleReplicaSet { target, to, .. })) => {
                 notice.message.contains(&target.name) && notice.message.ends_with(&format!("to {to}"))
             }
+            ("ScalingReplicaSet", Some(Write::CreateReplicaSet { name, replicas, .. })) => {
+                notice.message.contains(name) && notice.message.ends_with(&format!("from 0 to {replicas}"))
+            }
             ("SwitchService", Some(Write::SelectService { target, hash, .. })) => {
                 notice.message.contains(&target.name)
                     && hash.as_ref().is_some_and(|hash| notice.message.contains(hash))

@@ -133,6 +133,11 @@ fn background(pass: &Pass<'_>) -> Option<(RolloutAnalysis, i32)> {
     (!is_empty(&analysis)).then(|| (analysis, background.starting_step.unwrap_or(0)))
 }
 
+/// Whether the analysis beside the steps starts with this one.
+pub(super) fn background_begins_at(pass: &Pass<'_>, number: i32) -> bool {
+    background(pass).is_some_and(|(_, start)| start == number)
+}
+
 /// Analyses of a blue-green update: before the switch and after it. One that has begun goes on when pods flap.
 pub(super) fn blue_green(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy) {
     let mut runs = BTreeMap::new();

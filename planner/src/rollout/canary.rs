@@ -208,8 +208,8 @@ fn complete_step(pass: &mut Pass<'_>, base: &mut RolloutStatus, count: i32) {
     let Some(index) = base.current_step_index.filter(|_| steps::is_completed(pass, base)) else { return };
     let Some(step) = steps::current(pass, base) else { return };
     let (number, text) = (index.saturating_add(1), steps::describe(step));
-    if let Some(new) = pass.new.filter(|_| step.set_weight.is_some()) {
-        // The next gate counts on these pods: a write of our own that is not seen yet may have given them up.
+    if let Some(new) = pass.new.filter(|_| steps::is_counted_on(pass, step, number)) {
+        // A write of our own that is not seen yet may have given its pods up.
         services::confirm_set(pass, new);
     }
     base.current_step_index = Some(number);

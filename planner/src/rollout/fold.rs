@@ -3,7 +3,7 @@
 
 use super::pass;
 use crate::defect;
-use crate::{Anchor, Owner, Plan, Planned, ReplicaSet, Target, Targets, World, Write};
+use crate::{Anchor, Notice, Owner, Plan, Planned, ReplicaSet, Target, Targets, World, Write};
 use crds::Time;
 use crds::rollout::RolloutStatus;
 use std::collections::BTreeMap;
@@ -14,7 +14,9 @@ const PASSES_MAX: usize = 16;
 /// What is to be done for the Rollout of `world` at `now`. Total and deterministic.
 ///
 /// Writes never follow a change of the recorded decisions (step, pause, promotion, abort ...) in the same plan: were
-/// the status lost in a crash, such writes would have run ahead of it and be taken back. `[plan.fold]`
+/// the status lost in a crash, such writes would have run ahead of it and be taken back. But for two that every update
+/// has: the pods that a promotion gives up go once it is recorded ([`following`]), and a new ReplicaSet is made with its
+/// first pods ([`make_with_pods`]). `[plan.fold]`
 #[must_use]
 pub fn plan(world: &World, now: Time) -> Plan {
     // Copied only where there is something to do: most plans of a Rollout at rest are one quiet pass.
@@ -28,11 +30,15 @@ pub fn plan(world: &World, now: Time) -> Plan {
         let Some(status) = next.status.clone() else { break };
         let is_asked =
             |planned: &Planned| plan.writes.iter().any(|earlier| planned.write.is_asked_by(&earlier.write));
-        if decided && !next.writes.iter().all(is_asked) && !defect!(WritesAfterDecision) {
-            break;
-        }
         let nothing = RolloutStatus::default();
         let before = copy.rollout.status.as_ref().unwrap_or(&nothing);
+        if decided && !next.writes.iter().all(is_asked) && !defect!(WritesAfterDecision) {
+            let Some(following) = following(&copy, &plan, &next, before, &status) else {
+                make_with_pods(&mut plan, &next);
+                break;
+            };
+            plan.following = following;
+        }
         let same = *before == status;
         decided |= !same && decisions(before) != decisions(&status);
         let quiet = same && next.writes.is_empty();
@@ -50,6 +56,62 @@ pub fn plan(world: &World, now: Time) -> Plan {
     }
     keep_transitions(world, &mut plan);
     plan
+}
+
+/// How many of the writes of a pass are to follow its status: the pass makes a version stable, and gives up pods of
+/// others. `None` when it is no such pass.
+fn following(
+    world: &World,
+    plan: &Plan,
+    next: &Plan,
+    before: &RolloutStatus,
+    after: &RolloutStatus,
+) -> Option<usize> {
+    if before.stable_rs.is_empty() || before.stable_rs == after.stable_rs || plan.following > 0 {
+        return None;
+    }
+    let is_stable =
+        |name: &str| world.replica_sets.iter().any(|set| set.name == name && set.hash() == after.stable_rs);
+    let mut count = 0;
+    for (index, Planned { write, .. }) in next.writes.iter().enumerate() {
+        let earlier = plan.writes.iter().chain(next.writes.iter().take(index));
+        match write {
+            _ if earlier.into_iter().any(|earlier| write.is_asked_by(&earlier.write)) => {}
+            _ if write.only_asks() && count == 0 => {}
+            Write::ScaleReplicaSet { target, from, to, .. } if to < from && !is_stable(&target.name) => {
+                count += 1;
+            }
+            _ => return None,
+        }
+    }
+    Some(count)
+}
+
+/// Gives a ReplicaSet that the plan makes the pods that the next pass asks for first, if the plan writes the Rollout
+/// before. A creation has no precondition: where the template is not the newest any more, or another process leads, an
+/// empty ReplicaSet does no harm, but pods would serve users. The write to the Rollout fails then.
+fn make_with_pods(plan: &mut Plan, next: &Plan) {
+    let fence = plan.writes.iter().position(|planned| matches!(planned.write, Write::AnnotateRollout { .. }));
+    let first = next.writes.first().map(|planned| &planned.write);
+    // What the pass would do or tell before it is to come before it.
+    let is_first_told = next.notices.first().is_some_and(|notice| notice.anchor == Anchor::Write(0));
+    let (Some(fence), Some(Write::ScaleReplicaSet { target, from: 0, to, annotations: changes }), true) =
+        (fence, first, is_first_told)
+    else {
+        return;
+    };
+    for (index, planned) in plan.writes.iter_mut().enumerate().skip(fence) {
+        let Write::CreateReplicaSet { name, replicas, annotations, .. } = &mut planned.write else {
+            continue;
+        };
+        if *name != target.name {
+            continue;
+        }
+        *replicas = *to;
+        merge(annotations, changes);
+        let told = next.notices.iter().filter(|notice| notice.anchor == Anchor::Write(0));
+        plan.notices.extend(told.cloned().map(|notice| Notice { anchor: Anchor::Write(index), ..notice }));
+    }
 }
 
 /// Conditions that went to and fro between the passes of one plan have not changed.

@@ -117,7 +117,11 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
     // The Rollout's own number counts, too: the ReplicaSet that has it may be deleted, or not seen in its newest state.
     let recorded: i64 = status::revision(pass).parse().unwrap_or(0);
     let is_behind = !defect!(RevisionForgotten) && pass.new.is_none_or(|new| new.revision() < recorded);
-    let revision = if is_behind { highest.max(recorded) } else { highest }.saturating_add(1);
+    let revision = match highest.saturating_add(1) {
+        next if is_behind && !is_announced(pass) => next.max(recorded.saturating_add(1)),
+        next if is_behind => next.max(recorded),
+        next => next,
+    };
     pass.revision = revision;
     let Some(new) = pass.new else { return Some(create(pass, revision)) };
     let mut annotations = BTreeMap::new();
@@ -153,6 +157,13 @@ pub(super) fn ensure_new(pass: &mut Pass<'_>) -> Option<RolloutStatus> {
         status::stamp(pass, &mut status);
         status
     })
+}
+
+/// The Rollout's number was written for a ReplicaSet that was not made then, or is not seen: the version that the status
+/// names is there, and has another number. Were it counted on, each try would take a number.
+fn is_announced(pass: &Pass<'_>) -> bool {
+    let current = pass.old.current_pod_hash.as_str();
+    pass.new.is_none() && (current.is_empty() || pass.all.iter().any(|set| set.hash() == current))
 }
 
 /// Writes the revision into the Rollout's annotation when it differs.
@@ -211,10 +222,9 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
         replicas: if defect!(CreatedFull) { pass.replicas } else { 0 },
         min_ready_seconds: pass.world.rollout.spec.min_ready_seconds.unwrap_or(0),
     };
-    let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
+    // First: it fails where the template that was seen is not the newest one.
     record_revision(pass, revision);
-    // Told after the revision, though it is written before: clients know the events in this order.
-    let anchor = pass.plan.writes.len().checked_sub(1).map_or(anchor, Anchor::Write);
+    let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
     pass.notice(
         anchor,
         EventType::Normal,

@@ -108,6 +108,16 @@ pub(super) fn is_completed(pass: &Pass<'_>, status: &RolloutStatus) -> bool {
     routes && routed::is_shown(pass)
 }
 
+/// Whether what begins with the step `number` counts on the pods that the weight has: an analysis does, and so does
+/// another weight. A pause does not; what comes after it asks then.
+pub(super) fn is_counted_on(pass: &Pass<'_>, done: &CanaryStep, number: i32) -> bool {
+    let next = usize::try_from(number).ok().and_then(|index| pass.steps().get(index));
+    let measures = next.is_some_and(|next| next.analysis.is_some())
+        || super::analysis::background_begins_at(pass, number);
+    let waits = next.is_some_and(|next| next.pause.is_some());
+    (done.set_weight.is_some() && !waits) || measures
+}
+
 /// Length of a pause in seconds; `None` when it waits for a person.
 pub(super) fn duration_seconds(pause: &crds::rollout::canary::RolloutPause) -> Option<i64> {
     // Validation has refused what cannot be read; to wait for a person is the safe reading of what slips through.

@@ -10,7 +10,7 @@ fn plain() -> Play {
 }
 
 #[test]
-fn a_version_is_made_without_pods_and_named_by_its_hash() {
+fn a_version_is_named_by_its_hash_and_made_with_its_first_pods() {
     let mut play = plain();
     play.model.patch(&json!({"spec": {"minReadySeconds": 3}}));
     play.run(30);
@@ -33,11 +33,58 @@ fn a_version_is_made_without_pods_and_named_by_its_hash() {
         panic!("no ReplicaSet is made: {made:#?}")
     };
     let hash = &labels[meta::POD_TEMPLATE_HASH_LABEL];
-    assert_eq!((name, replicas, min_ready_seconds), (format!("demo-{hash}"), 0, 3));
+    assert_eq!((name, replicas, min_ready_seconds), (format!("demo-{hash}"), 1, 3));
     assert_eq!((labels["app"].as_str(), template.labels()), ("demo", labels.clone()));
     assert_eq!(selector.match_labels.unwrap(), labels);
     assert_eq!(annotations[meta::REVISION_ANNOTATION], "2");
     assert_eq!(annotations[meta::DESIRED_REPLICAS_ANNOTATION], "2");
+    // What it is made from is the newest template: the write before fails where it is not.
+    let kinds: Vec<&Write> = made.writes.iter().map(|planned| &planned.write).collect();
+    assert!(
+        matches!(kinds[..], [Write::AnnotateRollout { .. }, Write::CreateReplicaSet { .. }]),
+        "{kinds:?}"
+    );
+    let told: Vec<&str> = made.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(told, ["RolloutUpdated", "NewReplicaSetCreated", "RolloutNotCompleted", "ScalingReplicaSet"]);
+}
+
+/// The revision of the ReplicaSet that a plan makes, and its size.
+fn made(play: &Play) -> Option<(String, i32)> {
+    let plan = plan(&play.model.world, play.model.now);
+    plan.writes.into_iter().find_map(|planned| match planned.write {
+        Write::CreateReplicaSet { annotations, replicas, .. } => {
+            Some((annotations[meta::REVISION_ANNOTATION].clone(), replicas))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_version_that_was_announced_and_not_made_keeps_its_number_and_is_made_without_pods() {
+    let mut play = plain();
+    play.run(30);
+    play.model.set_image("app:2");
+    assert_eq!(made(&play), Some(("2".to_owned(), 1)));
+    let annotations = play.model.world.rollout.metadata.annotations.get_or_insert_default();
+    annotations.insert(meta::REVISION_ANNOTATION.to_owned(), "2".to_owned());
+    // Nothing of this plan fails where the template is an old one.
+    assert_eq!(made(&play), Some(("2".to_owned(), 0)));
+    play.run(30);
+    assert_eq!((play.phase().as_str(), play.set("h2").replicas), ("Paused", 1));
+    // The version that the status names is gone, and had that number.
+    let gone = play.status().current_pod_hash;
+    play.model.world.replica_sets.retain(|set| set.hash() != gone);
+    play.model.set_image("app:3");
+    assert_eq!(made(&play), Some(("3".to_owned(), 1)));
+}
+
+#[test]
+fn a_frozen_version_is_made_without_pods() {
+    let mut play = plain();
+    play.run(30);
+    play.model.patch(&json!({"spec": {"paused": true}}));
+    play.model.set_image("app:2");
+    assert_eq!(made(&play), Some(("2".to_owned(), 0)));
 }
 
 #[test]

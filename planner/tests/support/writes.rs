@@ -18,14 +18,16 @@ fn merge(into: &mut BTreeMap<String, String>, changes: &Changes) {
 }
 
 impl Model {
-    /// All writes with their notices, then the status with its own.
+    /// All writes, the status, the writes that follow it, and then what they tell.
     pub fn carry_out(&mut self, plan: &Plan) {
         let mut told = Vec::new();
-        for planned in &plan.writes {
+        let (before, following) = plan.parts();
+        for planned in before {
             self.write(&planned.write);
             told.push(std::mem::take(&mut self.told_by_routers));
         }
         self.record(plan);
+        following.iter().for_each(|planned| self.write(&planned.write));
         for notice in &plan.notices {
             match notice.anchor {
                 Anchor::Write(index) if notice.reason == planner::OF_ROUTER => {

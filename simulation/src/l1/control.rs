@@ -30,6 +30,9 @@ impl Simulation {
             self.controller.restart(&mut self.cluster);
             return Ok(());
         }
+        if work.done == work.plan.parts().0.len() && work.plan.status.is_some() {
+            return self.record(work);
+        }
         match work.plan.writes.get(work.done).map(|planned| planned.write.clone()) {
             Some(write) => {
                 if let Err(refused) = self.cluster.admits(&write, &work.versions) {
@@ -64,7 +67,7 @@ impl Simulation {
                 }
                 Ok(())
             }
-            None => self.record(work),
+            None => Ok(()),
         }
     }
 
@@ -97,7 +100,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// The end of a plan: its status.
+    /// The status of a plan, which is its end where no writes follow.
     fn record(&mut self, mut work: Work) -> Step {
         let Some(mut status) = work.plan.status.take() else { return Ok(()) };
         if self.cluster.admits_rollout(&work.versions).is_err() {
@@ -109,6 +112,7 @@ impl Simulation {
         if self.cluster.rollout.status.as_ref() == Some(&status) {
             return Ok(());
         }
+        let follows = work.plan.following > 0;
         if self.options.wire {
             let text = serde_json::to_string(&status).unwrap_or_default();
             status = serde_json::from_str(&text).unwrap_or_default();
@@ -119,12 +123,17 @@ impl Simulation {
         self.cluster.decided = work.basis.at;
         self.cluster.record(&status, &mut work.versions);
         self.summary.writes = self.summary.writes.saturating_add(1);
-        if self.chance(self.knobs.lost_answers) {
+        let is_lost = self.chance(self.knobs.lost_answers);
+        if is_lost {
             self.controller.dirty = true;
         } else if self.knobs.overlay {
             let event = view::Event::Rollout(self.cluster.rollout.clone());
             view::learn(&mut self.controller.seen, event);
             self.controller.dirty = true;
+        }
+        if follows && !is_lost {
+            self.reach("writes follow a status");
+            self.controller.work = Some(work);
         }
         if self.chance(self.knobs.keen) {
             people::meddle(self);

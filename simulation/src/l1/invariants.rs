@@ -37,12 +37,26 @@ pub(super) struct Basis {
     preview: Option<String>,
     /// The ReplicaSet of the stable version was seen.
     pub(super) has_stable: bool,
+    /// The ReplicaSets that were seen: revision, uid and resource version.
+    known: Vec<(i64, String, String)>,
     /// Pods had been lost by no act of ours, and the controller could not know.
     blind: bool,
     losses: u64,
 }
 
 impl Basis {
+    /// Whether a seen ReplicaSet has that revision.
+    pub(super) fn has_number(&self, number: i64) -> bool {
+        self.known.iter().any(|(known, ..)| *known == number)
+    }
+
+    /// Whether the ReplicaSet is as it was seen.
+    fn is_as_seen(&self, set: &Set) -> bool {
+        self.known
+            .iter()
+            .any(|(_, uid, version)| *uid == set.view.uid && *version == set.view.resource_version)
+    }
+
     pub(super) fn new(seen: &World, cluster: &Cluster, losses: u64) -> Self {
         let rollout = &seen.rollout;
         let strategy = rollout.spec.strategy.as_ref();
@@ -63,6 +77,11 @@ impl Basis {
             preview: blue_green
                 .and_then(|strategy| strategy.preview_service.clone())
                 .or_else(|| canary.and_then(|strategy| strategy.canary_service.clone())),
+            known: seen
+                .replica_sets
+                .iter()
+                .map(|set| (set.revision(), set.uid.clone(), set.resource_version.clone()))
+                .collect(),
             has_stable: rollout.status.as_ref().is_some_and(|status| {
                 seen.replica_sets
                     .iter()
@@ -276,7 +295,8 @@ fn time(cluster: &Cluster, old: &RolloutStatus, new: &RolloutStatus) -> Option<F
     None
 }
 
-/// S5: steps of one update end in order, a pause by its time or a person, an analysis by its success.
+/// S5: steps of one update end in order, a pause by its time or a person, an analysis by its success. A weight is come to
+/// when its pods are there; where a pause comes next, when they were there as the ReplicaSet was seen.
 fn steps(
     cluster: &Cluster,
     basis: &Basis,
@@ -300,7 +320,9 @@ fn steps(
         return fault("S10", format!("the step index goes from {from} back to {to}"));
     }
     for index in from..to {
-        let Some(step) = usize::try_from(index).ok().and_then(|index| steps.get(index)) else { continue };
+        let Some(at) = usize::try_from(index).ok() else { continue };
+        let Some(step) = steps.get(at) else { continue };
+        let waits = steps.get(at.saturating_add(1)).is_some_and(|next| next.pause.is_some());
         let open = match (&step.pause, &step.analysis) {
             (Some(pause), _) => {
                 let pauses = old.pause_conditions.iter().flatten();
@@ -315,7 +337,6 @@ fn steps(
                 empty || succeeded(cluster, &new.current_pod_hash, "Step", Some(index))
             }
             (None, None) => {
-                // A weight is come to when its pods are there.
                 let weight = step.set_weight.unwrap_or(0);
                 let one = i32::from(weight > 0 && basis.replicas > 1);
                 let least = (basis.replicas.saturating_mul(weight) / 100).max(one);
@@ -325,7 +346,9 @@ fn steps(
                 restarts
                     || basis.is_excused(losses)
                     || !basis.has_stable
-                    || set.is_none_or(|set| set.available(cluster.now) >= least)
+                    || set.is_none_or(|set| {
+                        set.available(cluster.now) >= least || (waits && !basis.is_as_seen(set))
+                    })
             }
         };
         if !open {

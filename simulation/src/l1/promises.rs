@@ -45,14 +45,18 @@ pub(super) fn write(cluster: &Cluster, basis: &Basis, excused: bool, write: &Wri
         }
         Write::SelectService { target, hash: Some(hash), .. } => leaves(cluster, basis, &target.name, hash),
         Write::EvictPod { target } => evicted(cluster, basis, &target.uid).filter(|_| !excused),
-        Write::CreateReplicaSet { name, replicas, .. } if *replicas > 0 => {
+        Write::CreateReplicaSet { name, labels, replicas, .. }
+            if *replicas > most_at_first(basis, labels) =>
+        {
             fault("S4", format!("{name} begins with {replicas} pods, before any step has asked for them"))
         }
         Write::CreateAnalysisRun { name, labels, .. } => too_early(basis, name, labels),
         Write::CreateReplicaSet { name, annotations, .. } => {
             let number = revision(Some(annotations));
             let known = revision(basis.seen.metadata.annotations.as_ref());
-            if number > known {
+            // A number whose ReplicaSet was not made is given again. So is that of one that is not seen; the newer one is
+            // raised when it is: see `ends.rs`.
+            if number > known || (number == known && !basis.has_number(number)) {
                 return None;
             }
             fault("S10", format!("{name} gets revision {number}, though {known} was given before"))
@@ -85,6 +89,29 @@ fn foreign(cluster: &Cluster, write: &Write) -> Option<Fault> {
     }
 }
 
+/// What a new version may begin with: the pods that the first step asks for, or the current one where its ReplicaSet is
+/// made again.
+fn most_at_first(basis: &Basis, labels: &BTreeMap<String, String>) -> i32 {
+    let strategy = basis.seen.spec.strategy.as_ref();
+    let preview = strategy.and_then(|strategy| strategy.blue_green.as_ref()?.preview_replica_count);
+    let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+    let steps = canary.and_then(|canary| canary.steps.as_deref()).unwrap_or_default();
+    let status = basis.seen.status.as_ref().filter(|status| !status.stable_rs.is_empty());
+    let again = labels.get(meta::POD_TEMPLATE_HASH_LABEL);
+    let again = status.filter(|status| again == Some(&status.current_pod_hash));
+    if status.is_none() || !basis.has_stable || steps.is_empty() {
+        return basis.replicas.max(preview.unwrap_or(0));
+    }
+    let first = steps.first().and_then(|step| step.set_weight).unwrap_or(0);
+    share(basis, again.map_or(first, |status| weight(&basis.seen, status).max(first)))
+}
+
+/// The most pods that a weight gives: a part of one is one, and one may be above the number that is wanted.
+fn share(basis: &Basis, weight: i32) -> i32 {
+    let total = basis.replicas + i32::from(defaults::max_surge(&basis.seen) > 0);
+    (total.saturating_mul(weight) + WHOLE - 1) / WHOLE
+}
+
 /// S4, V3: a version grows to its share and no further; after an abort it does not grow at all.
 fn grows(basis: &Basis, set: &Set, to: i32) -> Option<Fault> {
     let status = basis.seen.status.as_ref()?;
@@ -98,8 +125,7 @@ fn grows(basis: &Basis, set: &Set, to: i32) -> Option<Fault> {
         return None;
     }
     let weight = weight(&basis.seen, status);
-    let total = basis.replicas + i32::from(defaults::max_surge(&basis.seen) > 0);
-    let most = (total.saturating_mul(weight) + WHOLE - 1) / WHOLE;
+    let most = share(basis, weight);
     if to <= most {
         return None;
     }

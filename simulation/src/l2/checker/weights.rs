@@ -24,16 +24,19 @@ impl Checker {
         let web = self.world.look();
         let size = after.replicas;
         let grows = before.is_none_or(|before| size > before.replicas);
+        // No status names a version that was made just now: it begins with the first step.
+        let is_made = before.is_none() && after.hash != web.current();
         let is_canary = web.0.pointer("/spec/strategy/canary").is_some()
             && !web.stable().is_empty()
-            && after.hash == web.current()
+            && (is_made || after.hash == web.current())
             && after.hash != web.stable();
         // Somebody has deleted the stable version: the new one stands in for it.
         let stands_in = self.world.set_of(web.stable()).is_none();
-        let free =
-            web.flag("/status/promoteFull") || self.crosses(now, |_| true) || !web.is_observed() || stands_in;
-        let Some(step) = web.step().filter(|_| grows && is_canary && !free) else { return };
-        let weight = if web.is_aborted() { 0 } else { weight_at(web.steps(), step) };
+        let told = is_made || (!web.flag("/status/promoteFull") && web.is_observed());
+        let free = !told || self.crosses(now, |_| true) || stands_in;
+        let step = if is_made { Some(0) } else { web.step() };
+        let Some(step) = step.filter(|_| grows && is_canary && !free) else { return };
+        let weight = if web.is_aborted() && !is_made { 0 } else { weight_at(web.steps(), step) };
         let most = (self.largest_replicas(now) * weight + 99) / 100;
         if size > most {
             let what = format!(
