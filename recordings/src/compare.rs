@@ -321,7 +321,8 @@ fn turns(lines: &[Value], kind: &str) -> BTreeMap<String, Vec<i64>> {
     let mut all: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for line in of_kind(lines, kind) {
         let Some(size) = line.get("spec").and_then(Value::as_i64) else { continue };
-        let sizes = all.entry(name(line)).or_default();
+        // Made with its first pods or sized after it was made: it began with none.
+        let sizes = all.entry(name(line)).or_insert_with(|| vec![0]);
         match sizes.as_slice() {
             [.., last] if *last == size => {}
             [.., before, last] if (before < last) == (*last < size) => {
