@@ -386,7 +386,8 @@ fn conclude(pass: &mut Pass<'_>, strategy: &BlueGreenStrategy, restarted_at: Opt
     canary::abort_at_deadline(pass, &base);
     let scaled_up = strategy.preview_replica_count.is_some()
         && (checkpoint(pass)
-            || (analysis::pre_promotion_is_done(pass, strategy)
+            || (!pass.is_halted()
+                && analysis::pre_promotion_is_done(pass, strategy)
                 && pause_is_over(pass, strategy)
                 && is_ready(pass, strategy)));
     if let Some(blue_green) = &mut base.blue_green {

@@ -34,7 +34,9 @@ pub fn plan(world: &World, now: Time) -> Plan {
         let before = copy.rollout.status.as_ref().unwrap_or(&nothing);
         if decided && !next.writes.iter().all(is_asked) && !defect!(WritesAfterDecision) {
             let Some(following) = following(&copy, &plan, &next, before, &status) else {
-                make_with_pods(&mut plan, &next);
+                if only_begins(world, before) {
+                    make_with_pods(&mut plan, &next);
+                }
                 break;
             };
             plan.following = following;
@@ -85,6 +87,14 @@ fn following(
         }
     }
     Some(count)
+}
+
+/// Whether no more is decided than that an update begins: `status` is at its first step. Were that lost with the status,
+/// it would be decided in the same way again, whereas a step that ends may be held by then.
+fn only_begins(world: &World, status: &RolloutStatus) -> bool {
+    let recorded = world.rollout.status.as_ref().map_or("", |recorded| recorded.current_pod_hash.as_str());
+    let first = status.stable_rs.is_empty() || status.current_step_index.unwrap_or(0) == 0;
+    first && recorded != status.current_pod_hash
 }
 
 /// Gives a ReplicaSet that the plan makes the pods that the next pass asks for first, if the plan writes the Rollout

@@ -166,6 +166,23 @@ fn a_preview_of_its_own_size_grows_before_the_switch() {
 }
 
 #[test]
+fn a_frozen_preview_of_its_own_size_is_at_rest_when_its_time_passes() {
+    let timed = json!({"autoPromotionSeconds": 20, "previewReplicaCount": 1});
+    let mut play = Play::new(3, &blue_green(&timed));
+    play.update("app:2", 10);
+    assert_eq!((play.phase().as_str(), play.set("h2").replicas), ("Paused", 1));
+    play.model.patch(&json!({"spec": {"paused": true}}));
+    play.run(5);
+    let frozen = play.status();
+    play.model.now = play.model.now.plus_seconds(60);
+    let plan = planner::plan(&play.model.world, play.model.now);
+    assert_eq!((plan.writes, plan.status), (Vec::new(), Some(frozen)));
+    play.model.patch(&json!({"spec": {"paused": false}}));
+    play.run(30);
+    assert_eq!((play.phase().as_str(), play.stable().as_str()), ("Healthy", "h2"));
+}
+
+#[test]
 fn all_gates_of_blue_green_stand_behind_each_other() {
     let all = json!({"autoPromotionEnabled": false, "previewReplicaCount": 1, "scaleDownDelaySeconds": 5,
         "prePromotionAnalysis": analysis(), "postPromotionAnalysis": analysis()});

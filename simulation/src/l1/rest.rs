@@ -50,11 +50,16 @@ pub(super) fn come_to_rest(run: &mut Simulation) -> Step {
     }
     live_until(run, run.cluster.now.plus_seconds(1), limit)?;
     let written = run.summary.writes.saturating_sub(writes);
+    let after = run.cluster.rollout.status.clone().unwrap_or_default();
     if written > 0 && run.losses == losses {
-        let what = format!("{written} writes in {REST_SECONDS} s in which nothing changed");
+        let text = |status| serde_json::to_string(status).unwrap_or_default();
+        let what = format!(
+            "{written} writes in {REST_SECONDS} s in which nothing changed; the status was {} and is {}",
+            text(&status),
+            text(&after)
+        );
         return Err(run.violation(Fault { invariant: "V2", what }));
     }
-    let after = run.cluster.rollout.status.clone().unwrap_or_default();
     if after.phase != status.phase && run.losses == losses {
         let what = format!("it was {}, and is {} without a reason", status.phase, after.phase);
         return Err(run.violation(Fault { invariant: "V1", what }));
