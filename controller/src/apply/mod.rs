@@ -7,6 +7,7 @@ pub(crate) mod pods;
 mod requests;
 pub(crate) mod routes;
 pub(crate) mod status;
+mod verdicts;
 mod words;
 
 pub(crate) use doubts::Doubts;
@@ -55,6 +56,12 @@ pub(crate) enum ApplyError {
     /// The server refused for a reason that the planner has to know.
     #[error("{}: {}", .0.target, .0.message)]
     Refused(Box<Refusal>),
+    /// A verdict has come that the plan does not know.
+    #[error("AnalysisRun {run} has ended while the promotion was being carried out")]
+    Overtaken {
+        /// The run.
+        run: String,
+    },
 }
 
 impl ApplyError {
@@ -63,7 +70,7 @@ impl ApplyError {
         match self {
             Self::Request { source: kube::Error::Api(status), .. } => status.code >= 500,
             Self::Timeout { .. } | Self::Request { .. } => true,
-            Self::NotLeading | Self::Refused(_) => false,
+            Self::NotLeading | Self::Refused(_) | Self::Overtaken { .. } => false,
         }
     }
 
@@ -78,6 +85,7 @@ impl ApplyError {
     pub(crate) fn is_stale(&self) -> bool {
         match self {
             Self::Request { source: kube::Error::Api(status), .. } => matches!(status.code, 404 | 409),
+            Self::Overtaken { .. } => true,
             _ => false,
         }
     }
@@ -146,7 +154,7 @@ impl Applier {
         let mut recorded = false;
         let waits = self.waits(rollout, plan);
         if let (Ok(()), Some(status), None) = (&result, &plan.status, waits) {
-            result = self.record(rollout, &requests, status, &mut course.told).await;
+            result = self.record(world, &requests, status, &mut course.told).await;
             recorded = result.is_ok();
         }
         if recorded {
@@ -232,11 +240,13 @@ impl Applier {
 
     async fn record(
         &self,
-        rollout: &crds::Rollout,
+        world: &World,
         requests: &Requests<'_>,
         status: &crds::rollout::RolloutStatus,
         told: &mut Option<Instant>,
     ) -> Result<(), ApplyError> {
+        self.confirm_verdicts(world, status)?;
+        let rollout = &world.rollout;
         let mut sent = false;
         let request = async {
             sent = requests.status(status).await?;
@@ -256,6 +266,21 @@ impl Applier {
             Err(error) => self.forget_if_gone(rollout, true, error),
         }
         result
+    }
+
+    /// No version becomes stable against a verdict that has come since the plan was made.
+    fn confirm_verdicts(
+        &self,
+        world: &World,
+        status: &crds::rollout::RolloutStatus,
+    ) -> Result<(), ApplyError> {
+        let stable = world.rollout.status.as_ref().map_or("", |before| before.stable_rs.as_str());
+        if stable.is_empty() || status.stable_rs == stable {
+            return Ok(());
+        }
+        let namespace = world.rollout.namespace().unwrap_or_default();
+        let overtaken = verdicts::overtaken(&namespace, &world.analysis_runs, &self.caches.runs);
+        overtaken.map_or(Ok(()), |run| Err(ApplyError::Overtaken { run }))
     }
 
     /// Counts a write, and how long after `told` it was done if it is the first.

@@ -172,4 +172,4 @@ fn templates(caches: &Caches, namespace: &str, refs: Vec<AnalysisTemplateRef>, w
     }
 }
 
-pub(crate) use objects::{controller_uid, own_change, pod, replica_set, time};
+pub(crate) use objects::{analysis_run, controller_uid, own_change, pod, replica_set, time};

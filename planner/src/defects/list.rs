@@ -243,7 +243,7 @@ defects! {
     /// An analysis step is passed by.
     SkipsAnalysis: L1, "rollout/steps.rs is_completed", ["no_skipped_gate", "S5"], 50, [];
     /// An abort leaves the new version its share.
-    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V3", "V1"], 50, [];
+    AbortKeepsWeight: L1, "rollout/steps.rs weight", ["V3", "V1"], 1000, [];
     /// Old versions go without regard to availability.
     OthersGoAtOnce: L1, "rollout/scale_down.rs canary_others", ["availability", "S1"], 100, [];
     /// A version that was live goes before its delay is over.
@@ -295,7 +295,7 @@ defects! {
     /// An aborted version becomes stable.
     PromotesAborted: L1, "rollout/promotion.rs reason", ["V3", "V1"], 1500, [];
     /// A version becomes stable while an analysis is undecided.
-    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1", "no_skipped_gate"], 3000, [];
+    PromotesUndecided: L1, "rollout/promotion.rs reason", ["V1", "no_skipped_gate"], 20000, [];
     /// The preview Service stays with the old version.
     PreviewStays: L1, "rollout/blue_green.rs run", ["V1"], 50, [];
     /// A preview keeps its own size for ever.
@@ -349,7 +349,7 @@ defects! {
     /// An abort keeps the pauses.
     AbortKeepsPause: L1, "rollout/pause.rs record", ["V1"], 800, [];
     /// An undecided analysis waits for nobody.
-    UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 200, [];
+    UndecidedGoesOn: L1, "rollout/analysis.rs need", ["V1"], 4000, [];
     /// An analysis that could not measure does not abort.
     ErrorIgnored: L1, "rollout/analysis.rs need", ["V1"], 800, [];
     /// Analyses that nobody needs go on.

@@ -89,7 +89,7 @@ fn current<'w>(pass: &Pass<'w>, kind: RunKind) -> Option<&'w AnalysisRunView> {
     pass.world.analysis_runs.iter().find(|run| run.name == *name && !run.deleting)
 }
 
-fn phase(run: &AnalysisRunView) -> AnalysisPhase {
+pub(super) fn phase(run: &AnalysisRunView) -> AnalysisPhase {
     run.status.as_ref().map_or(AnalysisPhase::New, |status| status.phase)
 }
 

@@ -1,7 +1,7 @@
 //! One plan is several passes folded into one: decide, apply what we write ourselves to a copy of the world, decide
 //! again, until nothing is left to decide or the next decision needs something that only others can bring about.
 
-use super::pass;
+use super::{analysis, pass};
 use crate::defect;
 use crate::{Anchor, Notice, Owner, Plan, Planned, ReplicaSet, Target, Targets, World, Write};
 use crds::Time;
@@ -23,6 +23,7 @@ pub fn plan(world: &World, now: Time) -> Plan {
     let (mut copy, unresolved) = super::workload::resolve(world);
     let mut plan = Plan::default();
     let mut decided = false;
+    let recorded = copy.rollout.status.as_ref().and_then(|status| status.current_step_index);
     // No write of ours makes a valid world invalid or an invalid one valid: it is asked once for all passes.
     let invalid = unresolved.or_else(|| super::verdict::verdict(&copy));
     for _ in 0..PASSES_MAX {
@@ -40,6 +41,13 @@ pub fn plan(world: &World, now: Time) -> Plan {
                 break;
             };
             plan.following = following;
+        }
+        // Each step's end is recorded by itself: people and tests watch them.
+        if decided
+            && before.current_step_index != recorded
+            && status.current_step_index != before.current_step_index
+        {
+            break;
         }
         let same = *before == status;
         decided |= !same && decisions(before) != decisions(&status);
@@ -70,6 +78,10 @@ fn following(
     after: &RolloutStatus,
 ) -> Option<usize> {
     if before.stable_rs.is_empty() || before.stable_rs == after.stable_rs || plan.following > 0 {
+        return None;
+    }
+    // A verdict may come while this is carried out: it is looked at once more when the last step has ended.
+    if world.analysis_runs.iter().any(|run| !analysis::phase(run).is_completed()) {
         return None;
     }
     let is_stable =

@@ -30,6 +30,10 @@ pub(super) fn paused_since(web: Look<'_>) -> Option<Time> {
         .find_map(|condition| Time::parse(world::text(condition, "/startTime")))
 }
 
+fn is_bad(phase: &str) -> bool {
+    matches!(phase, "Failed" | "Error" | "Inconclusive")
+}
+
 impl Checker {
     /// A controller wrote the Rollout.
     pub(super) fn rollout_written(&mut self, before: Option<&Value>, after: Option<&Value>, now: Time) {
@@ -121,9 +125,10 @@ impl Checker {
             self.fail("S7", now, format!("{hash} becomes stable with {has} of {wanted} available pods"));
         }
         for role in ["Background", "PostPromotion", "PrePromotion"] {
-            let bad = |run: &world::Run| matches!(run.phase.as_str(), "Failed" | "Error" | "Inconclusive");
+            let bad = |run: &world::Run| is_bad(&run.phase);
             let retried = self.verbs.iter().any(|(_, verb)| *verb == Verb::Retry);
-            if self.world.runs_of(&hash, role).any(bad) && !full && !retried {
+            let excused = full || retried || self.crosses_verdict(now);
+            if self.world.runs_of(&hash, role).any(bad) && !excused {
                 self.fail("S6", now, format!("{hash} becomes stable against its {role} analysis"));
             }
         }
@@ -162,6 +167,9 @@ impl Checker {
             && old.phase != new.phase
         {
             self.fail("S6", now, format!("a verdict changes from {} to {}", old.phase, new.phase));
+        }
+        if is_bad(&new.phase) && before.is_none_or(|old| world::run(old).phase != new.phase) {
+            self.last_verdict = Some(now);
         }
         let begins = before.is_some_and(|old| world::run(old).phase.is_empty()) && !new.phase.is_empty();
         if begins && !new.ending && new.owner == self.world.uid() {

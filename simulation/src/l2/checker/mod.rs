@@ -113,10 +113,14 @@ pub(super) struct Checker {
     pub(super) clocks: clocks::Clocks,
     /// By how many seconds the clock of the controller that writes now is fast.
     fast: i64,
+    /// Whether the controller knows of its own writes at once.
+    overlay: bool,
+    /// When an analysis ended badly last.
+    last_verdict: Option<Time>,
 }
 
 impl Checker {
-    pub(super) fn new(lag: Duration) -> Self {
+    pub(super) fn new(lag: Duration, overlay: bool) -> Self {
         Self {
             world: World::default(),
             lag,
@@ -140,6 +144,8 @@ impl Checker {
             taken_over: false,
             clocks: clocks::Clocks::default(),
             fast: 0,
+            overlay,
+            last_verdict: None,
         }
     }
 
@@ -178,6 +184,11 @@ impl Checker {
     /// What the clock of the controller shows that writes now.
     fn its_time(&self, now: Time) -> Time {
         now.plus_seconds(self.fast)
+    }
+
+    /// An analysis ends badly just now, and the controller does not know of its own writes before the watch tells it.
+    fn crosses_verdict(&self, now: Time) -> bool {
+        !self.overlay && self.last_verdict == Some(now)
     }
 
     /// Whether the world itself took pods away a moment ago.

@@ -41,7 +41,7 @@ pub(super) fn set(hash: &str, replicas: i64) -> Value {
 }
 
 pub(super) fn checker(status: &Value) -> Checker {
-    let mut checker = Checker::new(Duration::ZERO);
+    let mut checker = Checker::new(Duration::ZERO, true);
     for hash in ["a", "b"] {
         checker.saw(&Actor::World, Kind::Set, None, Some(&set(hash, 0)), at(0));
     }

@@ -154,7 +154,7 @@ fn core(run: &Run<'_>, begin: Time, dying: mpsc::UnboundedSender<String>) -> Cor
     let aimed = run.scenario.aimed.iter().map(super::aimed::Aimed::lag).max().unwrap_or_default();
     let lag = run.faults.lag().max(aimed);
     Core {
-        checker: Checker::new(lag),
+        checker: Checker::new(lag, run.overlay),
         faults: run.faults.clone(),
         quiver: Quiver::new(&run.scenario.aimed),
         random: Rng::with_seed(run.seed ^ 0x0077_6561_7468_6572),
