@@ -29,16 +29,19 @@ pub(crate) async fn run(cluster: &Cluster<'_>, args: &Args) -> anyhow::Result<()
         hash(&before.stable_rs),
         hash(&before.current_pod_hash)
     ));
-    section(
-        &mut out,
-        "Writes",
-        plan.writes.iter().map(|w| format!("{}  ({})", told(&w.write), w.reason)).collect(),
-    );
+    let (writes, following) = plan.parts();
+    let list = |writes: &[planner::Planned]| -> Vec<String> {
+        writes.iter().map(|w| format!("{}  ({})", told(&w.write), w.reason)).collect()
+    };
+    section(&mut out, "Writes", list(writes));
     section(
         &mut out,
         "Status",
         changes.iter().map(|(path, from, to)| format!("{path}: {from} -> {to}")).collect(),
     );
+    if !following.is_empty() {
+        section(&mut out, "Writes after the status", list(following));
+    }
     section(&mut out, "Why", plan.trail.clone());
     let notices = plan.notices.iter().map(|notice| {
         let kind = if notice.event_type == EventType::Warning { "Warning" } else { "Normal" };
@@ -147,6 +150,7 @@ fn as_json(plan: &Plan, changes: &[(String, String, String)], faults: &[String],
     json!({
         "rollout": rollout,
         "writes": writes.collect::<Vec<_>>(),
+        "writesAfterStatus": plan.following,
         "statusChanges": changes.iter().map(|(path, from, to)| json!({"field": path, "from": from, "to": to})).collect::<Vec<_>>(),
         "status": plan.status,
         "trail": plan.trail,

@@ -111,7 +111,9 @@ pub(super) fn notices_fit(plan: &Plan) -> Option<String> {
             }
             (OF_ROUTER, write) => matches!(write, Some(Write::RouteTraffic { .. })),
             (_, None) | ("ScalingReplicaSet" | "SwitchService", _) => false,
-            ("RolloutUpdated", Some(write)) => matches!(write, Write::AnnotateRollout { .. }),
+            ("RolloutUpdated", Some(write)) => {
+                matches!(write, Write::AnnotateRollout { .. } | Write::CreateReplicaSet { .. })
+            }
             (_, Some(_)) => true,
         };
         (!fits).then(|| format!("{} waits for {write:?}: {}", notice.reason, notice.message))

@@ -269,7 +269,7 @@ defects! {
     /// The condition Available is always True.
     AlwaysAvailable: L1, "rollout/status.rs update_available", ["V1"], 100, [];
     /// The last version's progress deadline counts for the next one.
-    OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1"], 400, [];
+    OldDeadline: L1, "rollout/status.rs update_progress", ["S6", "V1", "V5"], 400, [];
     /// Pods count as there though the size is not observed yet.
     UnobservedCounts: L2, "rollout/status.rs is_saturated", ["S2", "S3", "V1", "S1"], 5, ["counts-of-a-moment-ago"];
     /// A name that is taken is no collision.
@@ -287,7 +287,7 @@ defects! {
     /// The deadline stays on a version without pods.
     DeadlineStays: L1, "rollout/pass.rs scale", ["V1"], 50, [];
     /// The weight of the step after this one holds.
-    WeightOfNext: L1, "rollout/steps.rs weight", ["S4", "V1"], 50, [];
+    WeightOfNext: L1, "rollout/steps.rs weight", ["S4", "V1"], 1000, [];
     /// Steps end while a person has frozen the Rollout.
     FrozenGoesOn: L1, "rollout/steps.rs is_completed", ["S5", "V1"], 800, [];
     /// A weight counts as reached before its pods are available.

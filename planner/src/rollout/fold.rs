@@ -33,21 +33,22 @@ pub fn plan(world: &World, now: Time) -> Plan {
             |planned: &Planned| plan.writes.iter().any(|earlier| planned.write.is_asked_by(&earlier.write));
         let nothing = RolloutStatus::default();
         let before = copy.rollout.status.as_ref().unwrap_or(&nothing);
+        // Each step's end is recorded by itself: people and tests watch them. And a verdict that comes while the end of
+        // the last one is recorded is looked at before the promotion.
+        let moves_on = !before.stable_rs.is_empty()
+            && before.current_step_index != recorded
+            && status.current_step_index != before.current_step_index;
+        if decided && (moves_on || promotes(before, &status) && is_analysed(&copy)) {
+            break;
+        }
         if decided && !next.writes.iter().all(is_asked) && !defect!(WritesAfterDecision) {
             let Some(following) = following(&copy, &plan, &next, before, &status) else {
                 if only_begins(world, before) {
-                    make_with_pods(&mut plan, &next);
+                    make_with_pods(world, &mut plan, &next);
                 }
                 break;
             };
             plan.following = following;
-        }
-        // Each step's end is recorded by itself: people and tests watch them.
-        if decided
-            && before.current_step_index != recorded
-            && status.current_step_index != before.current_step_index
-        {
-            break;
         }
         let same = *before == status;
         decided |= !same && decisions(before) != decisions(&status);
@@ -68,6 +69,15 @@ pub fn plan(world: &World, now: Time) -> Plan {
     plan
 }
 
+fn promotes(before: &RolloutStatus, after: &RolloutStatus) -> bool {
+    !before.stable_rs.is_empty() && before.stable_rs != after.stable_rs
+}
+
+/// An analysis has no verdict yet.
+fn is_analysed(world: &World) -> bool {
+    world.analysis_runs.iter().any(|run| !analysis::phase(run).is_completed())
+}
+
 /// How many of the writes of a pass are to follow its status: the pass makes a version stable, and gives up pods of
 /// others. `None` when it is no such pass.
 fn following(
@@ -77,11 +87,7 @@ fn following(
     before: &RolloutStatus,
     after: &RolloutStatus,
 ) -> Option<usize> {
-    if before.stable_rs.is_empty() || before.stable_rs == after.stable_rs || plan.following > 0 {
-        return None;
-    }
-    // A verdict may come while this is carried out: it is looked at once more when the last step has ended.
-    if world.analysis_runs.iter().any(|run| !analysis::phase(run).is_completed()) {
+    if !promotes(before, after) || plan.following > 0 {
         return None;
     }
     let is_stable =
@@ -102,38 +108,47 @@ fn following(
 }
 
 /// Whether no more is decided than that an update begins: `status` is at its first step. Were that lost with the status,
-/// it would be decided in the same way again, whereas a step that ends may be held by then.
+/// it would be decided in the same way again, whereas a step that ends may be held by then. The version before is still
+/// there: were the creation refused, the number that is written now would not be seen to be free otherwise.
 fn only_begins(world: &World, status: &RolloutStatus) -> bool {
     let recorded = world.rollout.status.as_ref().map_or("", |recorded| recorded.current_pod_hash.as_str());
     let first = status.stable_rs.is_empty() || status.current_step_index.unwrap_or(0) == 0;
-    first && recorded != status.current_pod_hash
+    let is_there = |set: &ReplicaSet| set.hash() == recorded && !set.deleting;
+    let known = recorded.is_empty() || world.replica_sets.iter().any(is_there);
+    first && known && recorded != status.current_pod_hash
 }
 
-/// Gives a ReplicaSet that the plan makes the pods that the next pass asks for first, if the plan writes the Rollout
-/// before. A creation has no precondition: where the template is not the newest any more, or another process leads, an
-/// empty ReplicaSet does no harm, but pods would serve users. The write to the Rollout fails then.
-fn make_with_pods(plan: &mut Plan, next: &Plan) {
-    let fence = plan.writes.iter().position(|planned| matches!(planned.write, Write::AnnotateRollout { .. }));
+/// Gives a ReplicaSet that the plan makes the pods that the next pass asks for first, and writes the revision to the
+/// Rollout before. A creation has no precondition: where the template is not the newest any more, or another process leads,
+/// an empty ReplicaSet does no harm, but pods would serve users. The write to the Rollout fails then. It says nothing of a
+/// template that stands in a workload.
+fn make_with_pods(world: &World, plan: &mut Plan, next: &Plan) {
     let first = next.writes.first().map(|planned| &planned.write);
     // What the pass would do or tell before it is to come before it.
     let is_first_told = next.notices.first().is_some_and(|notice| notice.anchor == Anchor::Write(0));
-    let (Some(fence), Some(Write::ScaleReplicaSet { target, from: 0, to, annotations: changes }), true) =
-        (fence, first, is_first_told)
+    let (Some(Write::ScaleReplicaSet { target, from: 0, to, annotations: changes }), true, None) =
+        (first, is_first_told, &world.workload)
     else {
         return;
     };
-    for (index, planned) in plan.writes.iter_mut().enumerate().skip(fence) {
-        let Write::CreateReplicaSet { name, replicas, annotations, .. } = &mut planned.write else {
-            continue;
-        };
-        if *name != target.name {
-            continue;
-        }
+    let made = |planned: &Planned| matches!(&planned.write, Write::CreateReplicaSet { name, .. } if *name == target.name);
+    let Some(index) = plan.writes.iter().position(made) else { return };
+    let fence = index.saturating_add(1);
+    let is_fence = |planned: &Planned| matches!(planned.write, Write::AnnotateRollout { .. });
+    if !plan.writes.get(fence).is_some_and(is_fence) {
+        return;
+    }
+    plan.writes.swap(index, fence);
+    if let Some(Write::CreateReplicaSet { replicas, annotations, .. }) =
+        plan.writes.get_mut(fence).map(|planned| &mut planned.write)
+    {
         *replicas = *to;
         merge(annotations, changes);
-        let told = next.notices.iter().filter(|notice| notice.anchor == Anchor::Write(0));
-        plan.notices.extend(told.cloned().map(|notice| Notice { anchor: Anchor::Write(index), ..notice }));
     }
+    let both = plan.notices.iter_mut().filter(|notice| notice.anchor == Anchor::Write(index));
+    both.for_each(|notice| notice.anchor = Anchor::Write(fence));
+    let told = next.notices.iter().filter(|notice| notice.anchor == Anchor::Write(0));
+    plan.notices.extend(told.cloned().map(|notice| Notice { anchor: Anchor::Write(fence), ..notice }));
 }
 
 /// Conditions that went to and fro between the passes of one plan have not changed.

@@ -166,21 +166,22 @@ fn is_announced(pass: &Pass<'_>) -> bool {
     pass.new.is_none() && (current.is_empty() || pass.all.iter().any(|set| set.hash() == current))
 }
 
-/// Writes the revision into the Rollout's annotation when it differs.
-fn record_revision(pass: &mut Pass<'_>, revision: i64) {
-    let revision = revision.to_string();
+/// Writes the revision into the Rollout's annotation when it differs; true when it does.
+fn record_revision(pass: &mut Pass<'_>, revision: i64) -> bool {
+    let text = revision.to_string();
     let annotations = pass.world.rollout.metadata.annotations.as_ref();
-    if annotations.and_then(|map| map.get(meta::REVISION_ANNOTATION)) == Some(&revision) {
-        return;
+    if annotations.and_then(|map| map.get(meta::REVISION_ANNOTATION)) == Some(&text) {
+        return false;
     }
-    let annotations = BTreeMap::from([(meta::REVISION_ANNOTATION.to_owned(), revision.clone())]);
+    let annotations = BTreeMap::from([(meta::REVISION_ANNOTATION.to_owned(), text)]);
     let anchor = pass.write(Write::AnnotateRollout { annotations }, format!("this is revision {revision}"));
-    pass.notice(
-        anchor,
-        EventType::Normal,
-        "RolloutUpdated",
-        format!("Rollout updated to revision {revision}"),
-    );
+    tell_revision(pass, anchor, revision);
+    true
+}
+
+fn tell_revision(pass: &mut Pass<'_>, anchor: Anchor, revision: i64) {
+    let message = format!("Rollout updated to revision {revision}");
+    pass.notice(anchor, EventType::Normal, "RolloutUpdated", message);
 }
 
 fn copied_annotations(pass: &Pass<'_>) -> BTreeMap<String, String> {
@@ -222,9 +223,12 @@ fn create(pass: &mut Pass<'_>, revision: i64) -> RolloutStatus {
         replicas: if defect!(CreatedFull) { pass.replicas } else { 0 },
         min_ready_seconds: pass.world.rollout.spec.min_ready_seconds.unwrap_or(0),
     };
-    // First: it fails where the template that was seen is not the newest one.
-    record_revision(pass, revision);
     let anchor = pass.write(write, "the pod template has no ReplicaSet yet");
+    if !record_revision(pass, revision) {
+        tell_revision(pass, anchor, revision);
+    }
+    // Told after the revision, though it is written before: clients know the events in this order.
+    let anchor = pass.plan.writes.len().checked_sub(1).map_or(anchor, Anchor::Write);
     pass.notice(
         anchor,
         EventType::Normal,

@@ -69,13 +69,20 @@ fn a_version_that_was_announced_and_not_made_keeps_its_number_and_is_made_withou
     annotations.insert(meta::REVISION_ANNOTATION.to_owned(), "2".to_owned());
     // Nothing of this plan fails where the template is an old one.
     assert_eq!(made(&play), Some(("2".to_owned(), 0)));
+    let again = plan(&play.model.world, play.model.now);
+    let told: Vec<&str> = again.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(told[..2], ["RolloutUpdated", "NewReplicaSetCreated"], "{told:?}");
     play.run(30);
     assert_eq!((play.phase().as_str(), play.set("h2").replicas), ("Paused", 1));
-    // The version that the status names is gone, and had that number.
+    // The version that the status names is gone, and had that number: were it written first, each try would take one.
     let gone = play.status().current_pod_hash;
     play.model.world.replica_sets.retain(|set| set.hash() != gone);
-    play.model.set_image("app:3");
-    assert_eq!(made(&play), Some(("3".to_owned(), 1)));
+    for image in ["app:2", "app:3"] {
+        play.model.set_image(image);
+        assert_eq!(made(&play), Some(("3".to_owned(), 0)));
+        let writes = plan(&play.model.world, play.model.now).writes;
+        assert!(matches!(writes[0].write, Write::CreateReplicaSet { .. }), "{image}: {writes:?}");
+    }
 }
 
 #[test]
